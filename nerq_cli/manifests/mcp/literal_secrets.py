@@ -90,9 +90,9 @@ def _is_in_words(words: Sequence[str]) -> bool:
             pair = pattern.fullmatch(word)
             if pair and "://" not in pair[1] and is_secret(pair[1], pair[2]):
                 return True
-        if word.startswith("-") and "=" not in word and not following.startswith("-"):
-            if _ASSIGNMENT.fullmatch(following) is None and is_secret(word.lstrip("-"), following):
-                return True
+        is_option = word.startswith("-") and "=" not in word and not following.startswith("-")
+        if is_option and not _ASSIGNMENT.fullmatch(following) and is_secret(word.lstrip("-"), following):
+            return True
     return False
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import pytest
 
 from nerq_cli.inventory import McpServer
-from nerq_cli.manifests.formats import detect_format
+from nerq_cli.manifests.discovery.find import find_dependency_files
+from nerq_cli.manifests.formats import FORMATS, MCP, detect_format
 from nerq_cli.manifests.mcp.clients import CLIENT_FILES
 from nerq_cli.manifests.mcp.configuration import MAX_SERVERS, McpConfiguration, read_mcp_configuration, to_declarations
 
@@ -372,3 +373,20 @@ def test_the_number_of_servers_is_bounded() -> None:
 def test_hostile_texts_raise_nothing(suffix: str, text: str) -> None:
     configuration = read(f"mcp{suffix}", text)
     assert not configuration.servers
+
+
+@pytest.mark.parametrize("ending", [".yaml", ".yml", ".json"])
+def test_the_files_of_a_folder_of_servers_are_found(tmp_path: Path, ending: str) -> None:
+    servers = {"name": "x", "schema": "v1", "mcpServers": [{"name": "a", **NPX}]}
+    path = tmp_path / ".continue" / "mcpServers" / f"own{ending}"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(servers))
+    (tmp_path / "other.yaml").write_text(json.dumps(servers))
+    found = [item.path for item in find_dependency_files(["."], root=tmp_path)]
+    assert found == [f".continue/mcpServers/own{ending}"]
+
+
+@pytest.mark.parametrize("pattern", [pattern for row in CLIENT_FILES for pattern in row.project])
+def test_a_search_looks_at_every_file_of_a_client(pattern: str) -> None:
+    name = pattern if not pattern.endswith("/*") else f"{pattern[:-1]}x.yaml"
+    assert name.lower().endswith(FORMATS[MCP].name_endings)
