@@ -31,6 +31,7 @@ from tests.signals.models.conftest import (
     caps,
     change,
     found,
+    measure,
     possible_caps,
     score,
     signal,
@@ -150,6 +151,9 @@ def test_what_an_adapter_or_a_space_loads_caps_it() -> None:
     card = replace(HEADER, base_models=("acme/base",), base_model_relation="adapter")
     assert caps(replace(change(card=card), bases={"acme/base": reported})) == {"unsafe-part"}
     assert possible_caps(change(card=card)) == {"unsafe-part"}
+    unread = replace(change(card=card), bases={"acme/base": Unknown("the Hub answers 500")})
+    [flag] = [flag for flag in measure(unread).flags if flag.cap == "unsafe-part"]
+    assert flag.reason == "acme/base, which it may load, was not read: the Hub answers 500"
     finetune = replace(card, base_model_relation="finetune")
     assert caps(replace(change(card=finetune), bases={"acme/base": reported})) == set()
     space = change(kind="space", stage="RUNNING", used_models=("acme/base",))
