@@ -12,6 +12,7 @@ from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecos
 from nerq_cli.errors import UsageError
 from nerq_cli.facts import Absent, Fact, Found, McpRegistration, Unknown
 from nerq_cli.inventory import Declaration, Location, McpServerId, RegistrationProblem, Release
+from nerq_cli.manifests.mcp.launchers import parse_image
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources.mcp_registry import check_ownership
 from nerq_cli.targets import COMMAND_LINE
@@ -29,6 +30,8 @@ _TARGET: Final = compile_late(
 _HINT: Final = "write mcp:io.github.owner/server, mcp:server or mcp:io.github.owner/server@1.0.2"
 #: Ecosystems of the packages that are scored, by the type that the registry states.
 _ECOSYSTEMS: Final[dict[str, EcosystemId]] = {"npm": NPM, "pypi": PYPI}
+#: Types of container images.
+_IMAGES: Final = frozenset({"docker", "oci"})
 #: Most names that an error lists.
 _MAX_SHOWN: Final = 5
 _STATUS_TEXTS: Final = {
@@ -72,8 +75,11 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
     declarations = tuple(_declare_packages(server)) or (
         _build_declaration(GENERIC, name, "", "MCP server: no package"),
     )
-    packages = ", ".join(f"{kind}:{identifier}@{version}" for kind, identifier, version in server.packages)
-    note = f"{server.name} {server.version} in the MCP registry is {packages or 'no package'}"
+    packages = ", ".join(
+        f"{kind}:{identifier}{f'@{version}' if version else ''}" for kind, identifier, version in server.packages
+    )
+    label = f"{server.name} {server.version}".strip()
+    note = f"{label} in the MCP registry is {packages}" if packages else f"{label} has no package in the MCP registry"
     return ResolvedServer(declarations, (note,), tuple(_find_problems(server, declarations, run)))
 
 
@@ -107,7 +113,13 @@ def _declare_packages(server: McpRegistration) -> Iterator[Declaration]:
         ecosystem = _ECOSYSTEMS[kind]
         yield _build_declaration(ecosystem, identifier, get_ecosystem(ecosystem).format_pin(version) if version else "")
     for kind, identifier, version in server.packages:
-        if (kind, identifier, version) not in scored and identifier:
+        image = parse_image(identifier) if kind in _IMAGES else None
+        if image is not None:
+            pin = image.version or version
+            requirement = f"=={pin}" if pin and pin != "latest" else pin
+            reason = "container image of an MCP server: not scored"
+            yield _build_declaration(image.package.ecosystem, image.package.name, requirement, reason)
+        elif (kind, identifier, version) not in scored and identifier:
             name = f"{kind or 'generic'}/{identifier.partition('://')[2] or identifier}"
             requirement = f"=={version}" if version else ""
             yield _build_declaration(OTHER, name, requirement, f"{kind or 'package'} of an MCP server: not scored")

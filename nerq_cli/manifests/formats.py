@@ -215,7 +215,7 @@ FORMATS: Final[dict[str, FileFormat]] = {
     MCP: FileFormat(
         ecosystems=(PYPI, NPM),
         module="nerq_cli.manifests.mcp.mcp_format",
-        name_endings=(".json", ".jsonc", ".code-workspace", "config.toml", "config.yaml"),
+        name_endings=(".json", ".jsonc", ".code-workspace", "config.toml", ".yaml", ".yml"),
         file_patterns="MCP configurations",
         may_have_other_content=True,
     ),

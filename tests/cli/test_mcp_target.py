@@ -147,3 +147,18 @@ def test_other_forms_are_refused(nerq: Nerq, target: str) -> None:
 
 def test_a_server_is_not_recorded(nerq: Nerq) -> None:
     assert nerq("check", f"mcp:{NAME}", "--record", "x.nerq").status == 2
+
+
+@pytest.mark.parametrize(("identifier", "version"), [("ghcr.io/acme/files:1.2", ""), ("ghcr.io/acme/files", "1.2")])
+def test_an_image_is_listed_with_its_tag(mcp: Registry, nerq: Nerq, identifier: str, version: str) -> None:
+    mcp.site.on(PATH, {"body": describe(("oci", identifier, version))})
+    result = check(nerq, f"mcp:{NAME}")
+    (entry,) = result.json["dependencies"]
+    assert (entry["name"], entry["requirement"]) == ("docker/ghcr.io/acme/files", "==1.2")
+    assert entry["purl"].startswith("pkg:docker/ghcr.io/acme/files")
+    assert f"oci:{identifier}@" not in result.err or version
+
+
+def test_a_server_without_a_package_is_described(mcp: Registry, nerq: Nerq) -> None:
+    mcp.site.on(PATH, {"body": describe()})
+    assert f"{NAME} 1.0.0 has no package in the MCP registry" in check(nerq, f"mcp:{NAME}").err
