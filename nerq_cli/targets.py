@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, get_args
 from urllib.parse import urlsplit
 
 from nerq_cli.ecosystems import (
     ECOSYSTEMS,
     GITHUB,
+    HF_MODEL,
     NPM,
     PYPI,
     EcosystemId,
@@ -29,6 +31,7 @@ _PREFIXES: Final[dict[str, EcosystemId]] = {
 _PYPI: Final = get_ecosystem(PYPI).target_pattern
 _NPM: Final = get_ecosystem(NPM).target_pattern
 _SCHEME: Final = compile_late(r"[A-Za-z]+://")
+_GITHUB_ADDRESS: Final = compile_late(r"(?:https?://)?(?:www\.)?github\.com/([\w-]+/[\w.-]+)", re.IGNORECASE)
 #: A version that may be on either registry.
 _EXACT_VERSION: Final = compile_late(r"\d[\w.]*")
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
@@ -36,7 +39,9 @@ _HUB_HINT: Final = (
     "write hf:Qwen/Qwen3-4B, hf-dataset:openai/gsm8k, hf-space:owner/name@COMMIT or an address on the Hub"
 )
 #: Why a source repository has no score.
-GITHUB_REASON: Final = "GitHub repository: not scored"
+GITHUB_REASON: Final = (
+    "GitHub repository: not scored; check the package that is published from it, such as pypi:NAME or npm:NAME"
+)
 COMMAND_LINE: Final = "<command line>"
 
 
@@ -75,7 +80,7 @@ def _parse_name(target: str, text: str) -> tuple[Declaration, ...]:
             (_parse_declaration(PYPI, target, text), *npm_only) if exact and _PYPI.fullmatch(npm["name"]) else npm_only
         )
     if pypi is None:
-        raise UsageError(f"{text!r} names no package", hint=_HINT)
+        raise UsageError(f"{text!r} names no package", hint=_suggest_prefix(target) or _HINT)
     return (_parse_declaration(PYPI, target, text), _parse_declaration(NPM, target, text))
 
 
@@ -129,11 +134,22 @@ def _parse_link(target: str, path: str | None, original: str) -> Declaration:
     """Return the repository that a link leads to, whose path on the Hub is ``path`` if it has one."""
     is_uri = target.lower().startswith("hf://")
     if path is None and not is_uri:
-        raise UsageError(f"{original!r} is not an address on the Hub", hint=_HUB_HINT)
+        raise UsageError(f"{original!r} is not an address on the Hub", hint=_suggest_prefix(target) or _HUB_HINT)
     link = huggingface.parse_hub_uri(target[3:]) if path is None else huggingface.parse_hub_path(path)
     if link is None:
         raise UsageError(f"{original!r} leads to no repository of the Hub", hint=_HUB_HINT)
     return _make_declaration(link.ecosystem, link.name, link.revision, original)
+
+
+def _suggest_prefix(target: str) -> str:
+    """Return how a repository is named, for an address on GitHub and for ``owner/name``; empty for other texts."""
+    match = _GITHUB_ADDRESS.match(target)
+    if match is not None:
+        return f"write github:{match[1].removesuffix('.git')} for the repository, or the package: {_HINT}"
+    name = target.partition("@")[0]
+    if name.count("/") != 1 or get_ecosystem(HF_MODEL).find_name_error(name):
+        return ""
+    return f"write hf:{target} for a model on the Hub, github:{target} for a repository on GitHub"
 
 
 def _find_hub_path(target: str, hub_url: str) -> str | None:

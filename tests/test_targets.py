@@ -79,3 +79,24 @@ def test_a_target_names_a_repository_on_github_that_is_listed(target: str, name:
 def test_a_requirement_of_npm_may_be_an_address() -> None:
     [declaration] = parse_target("npm:demo@https://registry.example/demo.tgz")
     assert (declaration.ecosystem, declaration.name) == ("npm", "demo")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("https://github.com/psf/requests", "github:psf/requests"),
+        ("https://www.github.com/psf/requests.git", "github:psf/requests "),
+        ("github.com/psf/requests/tree/main", "github:psf/requests "),
+        ("Qwen/Qwen3-4B-Instruct-2507", "hf:Qwen/Qwen3-4B-Instruct-2507"),
+        ("psf/requests@v1", "github:psf/requests@v1"),
+    ],
+)
+def test_a_repository_without_a_prefix_is_refused_with_the_prefix_to_write(text: str, part: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(text)
+    assert part in caught.value.hint
+
+
+def test_a_repository_on_github_is_refused_with_what_to_check() -> None:
+    [declaration] = parse_target("github:psf/requests")
+    assert "check the package that is published from it" in declaration.skip_reason

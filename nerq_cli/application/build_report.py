@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from nerq_cli import __version__
+from nerq_cli.ecosystems import HF_DATASET, HF_KERNEL, HF_SPACE, get_prefix
 from nerq_cli.errors import ExitStatus
 from nerq_cli.manifests.formats import REFERENCES
 from nerq_cli.methodology.packages import PACKAGES
@@ -107,7 +108,7 @@ def build_report(
         findings=shown_findings,
         sources=tuple(sources),
         warnings=(*notes, *(comparison.notes if comparison is not None else ())),
-        hints=tuple(_suggest_tokens(assessments)),
+        hints=(*_suggest_tokens(assessments), *_suggest_waivers(assessments)),
         errors=problems,
         list_only=list_only,
         comparison=comparison,
@@ -219,6 +220,28 @@ def _suggest_tokens(assessments: Sequence[Assessment]) -> Iterator[str]:
     for token, members in sorted(by_token.items()):
         count, _, noun = count_assessments(members).partition(" ")
         yield suggest_token(token, f"{count} unknown {noun}")
+
+
+def _suggest_waivers(assessments: Sequence[Assessment]) -> Iterator[str]:
+    """Yield the way out for repositories that are not judged because the Hub states results of scans of models only."""
+    unscanned = [
+        assessment.dependency
+        for assessment in assessments
+        if assessment.state == "unknown"
+        and assessment.in_registry
+        and assessment.dependency.package.ecosystem in (HF_DATASET, HF_KERNEL, HF_SPACE)
+        and assessment.score is not None
+        and not assessment.score.has_required_signal
+    ]
+    if unscanned:
+        count = len(unscanned)
+        noun = "dataset, Space or kernel is" if count == 1 else "datasets, Spaces and kernels are"
+        package = unscanned[0].package
+        target = f"{get_prefix(package.ecosystem)}:{package.name}"
+        yield (
+            f"{count:,} {noun} not judged: the Hub answers with results of scans for models only. Look at its files, then "
+            f"accept each with: nerq waive {target} --rule score-unknown --until 90d --reason TEXT"
+        )
 
 
 def _describe_problems(dependency_files: Iterable[DependencyFile]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sources.huggingface.conftest import CARD, SHA, HubStandIn
+from tests.sources.huggingface.conftest import CARD, SHA, HubStandIn, build_model
 
 if TYPE_CHECKING:
     from tests.conftest import Turn
@@ -379,3 +379,30 @@ def test_a_renamed_repository_keeps_the_threshold_of_its_old_name(nerq: Nerq, hu
     assert nerq(*SCAN).status == 0
     (project / "nerq.toml").write_text('[thresholds.packages]\n"hf:old/name" = 99\n')
     assert nerq(*SCAN).status == 1
+
+
+# --- Repositories whose scans the Hub does not state ----------------------------------------------------------------
+
+
+def test_a_dataset_without_scan_results_has_a_way_out(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
+    dataset = build_model("lumen/rows", cardData={"license": "mit"})
+    del dataset["securityRepoStatus"]
+    hub.repositories["datasets", "lumen/rows"] = dataset
+    hub.cards["datasets/lumen/rows"] = CARD * 20
+    (project / "app.py").write_text('from datasets import load_dataset\nload_dataset("lumen/rows")\n')
+    strict = nerq(*SCAN, "--threshold", "50", "--strict")
+    assert strict.status == 3, strict.out
+    [hint] = [hint for hint in strict.json["hints"] if "not judged" in hint]
+    command = hint.partition("nerq ")[2].split()
+    assert command == [
+        "waive",
+        "hf-dataset:lumen/rows",
+        "--rule",
+        "score-unknown",
+        "--until",
+        "90d",
+        "--reason",
+        "TEXT",
+    ]
+    assert nerq(*command).status == 0
+    assert nerq(*SCAN, "--threshold", "50", "--strict").status == 0
