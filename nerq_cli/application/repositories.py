@@ -89,19 +89,19 @@ def assess_repositories(
     evidence = provider.collect_repositories(keys) if keys else {}
     # Under the present name, so that a repository which is named by an old one as well has one row.
     present: dict[_GroupKey, tuple[list[Declaration], HubEvidence | None]] = {}
-    for key, items in groups:
-        facts = None if key.skip_reason else evidence[key.package, key.cached_commit or key.revision]
-        package = key.package if facts is None else _get_present_package(key.package, facts)
-        present.setdefault(key._replace(package=package), ([], facts))[0].extend(items)
-    for key, (items, facts) in sorted(present.items(), key=lambda group: group[0]):
+    for (package, revision, skip_reason, cached_commit), items in groups:
+        facts = None if skip_reason else evidence[package, cached_commit or revision]
+        present_package = package if facts is None else _get_present_package(package, facts)
+        key = (present_package, revision, skip_reason, cached_commit)
+        present.setdefault(key, ([], facts))[0].extend(items)
+    for (package, revision, skip_reason, _), (items, facts) in sorted(present.items(), key=lambda group: group[0]):
         if facts is None:
-            dependency = _build_dependency(key.package, key.revision, items, None)
+            dependency = _build_dependency(package, revision, items, None)
             state = options.judge(dependency, None)
-            yield Assessment(dependency=dependency, state=state, reasons=(key.skip_reason,))
+            yield Assessment(dependency=dependency, state=state, reasons=(skip_reason,))
         else:
-            reference = _describe_reference(key.revision, items, loaders)
-            evidence_in_use = replace(facts, reference=reference)
-            yield _assess_repository(key.package, key.revision, items, evidence_in_use, options)
+            evidence_in_use = replace(facts, reference=_describe_reference(revision, items, loaders))
+            yield _assess_repository(package, revision, items, evidence_in_use, options)
 
 
 def _get_present_package(package: Package, evidence: HubEvidence) -> Package:
