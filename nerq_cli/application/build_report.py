@@ -239,8 +239,8 @@ def _suggest_waivers(assessments: Sequence[Assessment]) -> Iterator[str]:
         package = unscanned[0].package
         target = f"{get_prefix(package.ecosystem)}:{package.name}"
         yield (
-            f"{count:,} {noun} not judged: the Hub answers with results of scans for models only. Look at its files, then "
-            f"accept each with: nerq waive {target} --rule score-unknown --until 90d --reason TEXT"
+            f"{count:,} {noun} not judged: the Hub answers with results of scans for models only. Look at its files, "
+            f"then accept each with: nerq waive {target} --rule score-unknown --until 90d --reason TEXT"
         )
 
 
