@@ -123,6 +123,8 @@ class HubCard(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     #: Whether the text was cut.
     is_cut: bool = False
+    #: Number of lines of the file before the text: those of its header.
+    lines_before: int = 0
 
 
 class HubOwner(msgspec.Struct, frozen=True, omit_defaults=True):

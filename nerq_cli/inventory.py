@@ -332,6 +332,22 @@ class Include(msgspec.Struct, frozen=True, kw_only=True, order=True):
     constraint: bool = False
 
 
+#: What the MCP registry states against a server: it was deleted, it is deprecated, or its package does not state its
+#: name.
+RegistrationProblemId: TypeAlias = Literal["deleted", "deprecated", "name-proof"]
+
+
+class RegistrationProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One problem of a server in the MCP registry."""
+
+    id: RegistrationProblemId
+    text: str
+    #: The package that is scored for the server, or the server itself.
+    package: Package
+    #: Whether it is not known.
+    undecided: bool = False
+
+
 #: What is wrong with an MCP server: its version is not fixed, its URL has no TLS, a file holds a secret, a part is
 #: filled in when it starts, its transport is not one of the protocol, or its entry cannot be read.
 McpProblem: TypeAlias = Literal["unpinned", "insecure-url", "literal-secret", "variable", "transport", "unreadable"]
@@ -490,6 +506,8 @@ _OWN_REASONS: Final = (*PROJECT_REASONS, PRIVATE_REASON)
 EMBEDDED_REASON: Final = "inside "
 ADVISORIES_ONLY: Final = ": only its advisories are looked up"
 NOT_CHECKABLE: Final = ": known, not checkable"
+#: Format of source files, which are searched for models, and are no dependency files.
+SOURCE_FORMAT: Final = "references"
 #: Reasons of models that are listed and never looked up.
 HOSTED_MODEL: Final = "hosted model: a service runs it, and no repository is loaded"
 POSSIBLE_MODEL: Final = "possible reference: not certain enough to be looked up"

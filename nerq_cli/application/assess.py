@@ -13,7 +13,7 @@ from nerq_cli import scoring, signals
 from nerq_cli.application.scores import score_release
 from nerq_cli.ecosystems.listing import count_newer
 from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
-from nerq_cli.inventory import Release
+from nerq_cli.inventory import RegistrationProblem, Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, judge_dependency
 from nerq_cli.policy.age import AgeRule, Availability, check_availability, select_rules
@@ -63,6 +63,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     find_upgrades: bool = True
     #: Levels of the rules, and thresholds of groups, packages and dimensions.
     policy: PolicySettings = DEFAULT_POLICY
+    #: What the MCP registry states against servers that were named.
+    registration_problems: tuple[RegistrationProblem, ...] = ()
     #: Minimum ages of the versions to move to.
     age_rules: tuple[AgeRule, ...] = ()
     #: Of the settings, then those of VEX documents.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from nerq_cli import __version__
 from nerq_cli.errors import ExitStatus
+from nerq_cli.manifests.formats import REFERENCES
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
 from nerq_cli.policy.baseline import compare, mark_findings, record_run
@@ -62,7 +63,7 @@ def build_report(
     ]
     incomplete = [
         *(describe_incomplete(source) for source in incomplete_sources if source.required),
-        *_describe_problems(len(problems) - error_count),
+        *_describe_problems(dependency_files),
         *notes,
         *_explain_skipped(assessments),
     ]
@@ -132,6 +133,7 @@ def check_rules(
             assessments=assessments,
             dependency_files=dependency_files,
             foreign_origins=foreign_origins,
+            registration_problems=options.registration_problems,
             settings=options.policy,
             as_of=options.as_of,
             threshold=options.threshold,
@@ -219,11 +221,15 @@ def _suggest_tokens(assessments: Sequence[Assessment]) -> Iterator[str]:
         yield suggest_token(token, f"{count} unknown {noun}")
 
 
-def _describe_problems(count: int) -> Iterator[str]:
-    """Yield the number of problems that leave the list of dependencies incomplete."""
-    if count:
+def _describe_problems(dependency_files: Iterable[DependencyFile]) -> Iterator[str]:
+    """Yield how many problems leave the list of dependencies incomplete."""
+    formats = [file.format for file in dependency_files for problem in file.problems if problem.level == "incomplete"]
+    unsearched_count = formats.count(REFERENCES)
+    if count := len(formats) - unsearched_count:
         verb = "leads" if count == 1 else "lead"
         yield f"{format_count(count, 'reference')} in dependency files {verb} nowhere"
+    if unsearched_count:
+        yield f"{format_count(unsearched_count, 'source file')} not searched for models, or not all of it"
 
 
 def describe_incomplete(source: SourceStatus) -> str:

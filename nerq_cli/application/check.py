@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from nerq_cli import targets
 from nerq_cli.application.build_report import build_report
 from nerq_cli.application.scan import assess_declarations, finish_report
+from nerq_cli.ecosystems import is_hub
 from nerq_cli.errors import UsageError
-from nerq_cli.inventory import Declaration, Package
+from nerq_cli.inventory import Declaration, Package, RegistrationProblem
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
 
@@ -50,7 +51,8 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
     rules, options = session.build_rules(()), session.build_scan_options()
     hub_url = session.endpoints["huggingface"].url
     run = session.open_run()
-    parsed, notes = parse_targets(names, run, hub_url=hub_url, is_recorded=recorder is not None)
+    parsed, notes, problems = parse_targets(names, run, hub_url=hub_url, is_recorded=recorder is not None)
+    options = replace(options, registration_problems=tuple(problems))
     declarations = mark_targets(parsed, rules)
     if recorder is not None:
         recorder.begin(run, declarations, options)
@@ -61,8 +63,8 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
 
 def parse_targets(
     names: Iterable[str], run: EvidenceRun, *, hub_url: str, is_recorded: bool = False
-) -> tuple[list[Sequence[Declaration]], list[str]]:
-    """Return what each name may mean, and sentences for the user. Names of MCP servers are looked up.
+) -> tuple[list[Sequence[Declaration]], list[str], list[RegistrationProblem]]:
+    """Return what each name may mean, sentences for the user, and problems. Names of MCP servers are looked up.
 
     Args:
         names: As the user wrote them.
@@ -75,6 +77,7 @@ def parse_targets(
     """
     parsed: list[Sequence[Declaration]] = []
     notes: list[str] = []
+    problems: list[RegistrationProblem] = []
     for name in names:
         if not name.strip().lower().startswith(MCP_PREFIX):
             parsed.append(targets.parse_target(name, hub_url=hub_url))
@@ -89,7 +92,8 @@ def parse_targets(
         resolved = resolve_target(name, run)
         parsed.append(resolved.declarations)
         notes += resolved.notes
-    return parsed, notes
+        problems += resolved.problems
+    return parsed, notes, problems
 
 
 def check_packages(
@@ -125,10 +129,13 @@ def report_targets(
 
 
 def group_by_package(assessments: Iterable[Assessment]) -> dict[Package, list[Assessment]]:
-    """Return the assessments of each package."""
+    """Return the assessments of each package; those of a repository that was renamed under its old name as well."""
     by_package: dict[Package, list[Assessment]] = {}
     for assessment in assessments:
-        by_package.setdefault(assessment.dependency.package, []).append(assessment)
+        package, aliases = assessment.dependency.package, assessment.dependency.aliases
+        old_names = aliases if is_hub(package.ecosystem) else ()
+        for name in (package.name, *old_names):
+            by_package.setdefault(Package(ecosystem=package.ecosystem, name=name), []).append(assessment)
     return by_package
 
 

@@ -13,6 +13,7 @@ from nerq_cli.application.session import read_clock
 from nerq_cli.application.settings import parse_as_of
 from nerq_cli.config import find_private_pattern
 from nerq_cli.errors import StaleDataError
+from nerq_cli.inventory import Package
 from nerq_cli.report.model import SourceStatus
 from nerq_cli.sources import is_required
 from nerq_cli.units import DAY
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     from nerq_cli.fetch.fetcher import FetchRun
     from nerq_cli.fetch.source_stats import SourceStats
     from nerq_cli.hub_facts import HubCard, HubEvidence, HubRepository
-    from nerq_cli.inventory import McpServerId, Package, Release
+    from nerq_cli.inventory import McpServerId, Release
     from nerq_cli.sources.advisories.local_database import Snapshot
+    from nerq_cli.sources.deps_dev import DependencyTree
 
 #: Seconds that gathering evidence may take, unless the user or the project sets another number: for up to 1,000
 #: dependencies, and again for each further 1,000.
@@ -80,6 +82,12 @@ class EvidenceProvider(Protocol):
 
     def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
         """Return what the Hugging Face Hub has about repositories, each at a revision; empty for the main branch."""
+        ...
+
+    def find_dependencies(
+        self, releases: Sequence[Release], package_facts: PackageFacts
+    ) -> Mapping[Release, Fact[DependencyTree]]:
+        """Return the dependencies of releases, without a lock file, as a service resolves them."""
         ...
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
@@ -167,6 +175,34 @@ class EvidenceRun:
             self._session.endpoints,
             is_private=lambda package: bool(find_private_pattern(config, package)),
         )
+
+    def find_dependencies(
+        self, releases: Sequence[Release], package_facts: PackageFacts
+    ) -> dict[Release, Fact[DependencyTree]]:
+        """Return the dependencies of releases as deps.dev resolves them, without names that are declared private.
+
+        What is missing is a note for the user.
+        """
+        from nerq_cli.facts import Found
+
+        config = self._session.config
+        facts = self._open_collector().find_dependencies(releases, package_facts)
+        trees: dict[Release, Fact[DependencyTree]] = {}
+        for release, fact in facts.items():
+            label = f"MCP server {release.package.name} {release.version}"
+            if not isinstance(fact, Found):
+                self.notes.append(f"{label}: its dependencies are not known: {fact.reason}")
+                trees[release] = fact
+                continue
+            public = tuple(
+                node
+                for node in fact.value.nodes
+                if not find_private_pattern(config, Package(ecosystem=release.package.ecosystem, name=node.name))
+            )
+            if fact.value.is_partial or len(public) < len(fact.value.nodes):
+                self.notes.append(f"{label}: not all of its dependencies are known or looked up")
+            trees[release] = msgspec.structs.replace(fact, value=msgspec.structs.replace(fact.value, nodes=public))
+        return trees
 
     def find_server(self, server: McpServerId) -> Fact[McpRegistration]:
         """Return a version of a server in the MCP registry by its full name."""

@@ -7,13 +7,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from nerq_cli.application.session import read_clock
 from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests.formats import REFERENCES
 from nerq_cli.manifests.references.reference_format import declare_references
 from nerq_cli.manifests.references.search import ReferenceSearch, search_references
+from nerq_cli.problem import Problem
 from nerq_cli.store import Row
 from nerq_cli.units import DAY
 
@@ -27,23 +26,16 @@ if TYPE_CHECKING:
 SOURCE: Final = "references"
 #: Seconds that it is kept: files that nobody scans any more are forgotten.
 _MAX_AGE: Final = 30 * DAY
+#: What to do about a file that was not searched.
+_HINT: Final = "correct it, or leave it out with --exclude"
 #: Number of files below which reading them takes no longer than opening the cache.
 MIN_CACHED_FILES: Final = 30
 
 
-class FoundReferences(msgspec.Struct, frozen=True):
-    """What the files of a project refer to."""
-
-    #: One for each file with references.
-    dependency_files: tuple[DependencyFile, ...]
-    #: Sentences about files that were not searched.
-    notes: tuple[str, ...]
-
-
 def find_references(
     source_files: Sequence[InputFile], root: Path, open_cache: Callable[[], Cache | None], *, possible: bool
-) -> FoundReferences:
-    """Search files for references.
+) -> tuple[DependencyFile, ...]:
+    """Return each file with references, and each that was not searched, or not all of it, with the reason.
 
     Args:
         source_files: the files.
@@ -60,13 +52,19 @@ def find_references(
         search = search_references(files, kept, root)
         kept.close()
     references = [item for item in search.references if possible or item.certainty != "possible"]
-    by_path = groupby(references, key=lambda item: item.location.path)
-    dependency_files = tuple(
-        DependencyFile(path=path, format=REFERENCES, declarations=tuple(declare_references(group)))
-        for path, group in by_path
-    )
-    return FoundReferences(
-        tuple(file for file in dependency_files if file.declarations), tuple(_describe_skipped(search))
+    declarations = {
+        path: tuple(declare_references(group))
+        for path, group in groupby(references, key=lambda item: item.location.path)
+    }
+    problems = {problem.path: problem for problem in _report_skipped(search)}
+    return tuple(
+        DependencyFile(
+            path=path,
+            format=REFERENCES,
+            declarations=declarations.get(path, ()),
+            problems=(problems[path],) if path in problems else (),
+        )
+        for path in sorted({*(path for path, items in declarations.items() if items), *problems})
     )
 
 
@@ -92,12 +90,22 @@ class _KeptReferences:
         self._store.close()
 
 
-def _describe_skipped(search: ReferenceSearch) -> Iterator[str]:
-    """Yield a sentence about the files that were not searched, if there are any."""
-    if search.skipped_count:
-        first = search.skipped[0]
-        files = "1 file was" if search.skipped_count == 1 else f"{search.skipped_count:,} files were"
-        others = "" if search.skipped_count == 1 else ", and others"
-        yield f"{files} not searched for models, or not all of it: {first.path}: {first.reason}{others}"
+def _report_skipped(search: ReferenceSearch) -> Iterator[Problem]:
+    """Yield a problem for each file that was not searched, or not all of it; the last ones stand for all others."""
     if search.is_truncated:
-        yield f"more than {len(search.references):,} references to models: the rest is left out"
+        message = f"more than {len(search.references):,} references to models: the rest is left out"
+        yield Problem(path=search.references[-1].location.path, message=message, level="incomplete")
+    unlisted_count = search.skipped_count - len(search.skipped)
+    for number, file in enumerate(search.skipped, 1):
+        message = f"not searched for models, or not all of it: {file.reason}"
+        if unlisted_count and number == len(search.skipped):
+            yield Problem(
+                path=file.path,
+                message=f"{message}; so are {unlisted_count:,} more files",
+                hint=_HINT,
+                level="incomplete",
+            )
+        elif file.is_gap:
+            yield Problem(path=file.path, message=message, hint=_HINT, level="incomplete")
+        else:
+            yield Problem(path=file.path, message=message, level="note")

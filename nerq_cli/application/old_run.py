@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from nerq_cli.application.build_report import check_rules
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.scan import assess_declarations, select_groups
+from nerq_cli.application.server_dependencies import add_server_dependencies
 from nerq_cli.application.since import OldProject, count_common_end, drop_place, read_old_project
 from nerq_cli.inventory import Declaration, DependencyFile, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
@@ -66,7 +67,7 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
         files = self.project.dependency_files
         selected = list(select_groups((declaration for file in files for declaration in file.declarations), options))
         origins = list_foreign_origins(selected, files, self.rules)
-        old_declarations = list(mark_withheld(selected, self.rules))
+        old_declarations = list(add_server_dependencies(mark_withheld(selected, self.rules), provider))
         changed = _find_changed(old_declarations, declarations)
         old_packages = {declaration.package for declaration in old_declarations}
         old_assessments = [

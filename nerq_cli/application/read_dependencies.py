@@ -10,7 +10,7 @@ import msgspec
 
 from nerq_cli.errors import NothingToScanError
 from nerq_cli.manifests.discovery.load import load_dependency_files
-from nerq_cli.manifests.formats import MCP, SKILL
+from nerq_cli.manifests.formats import MCP, REFERENCES, SKILL
 from nerq_cli.resolve.lockfile import apply_lockfiles
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def read_inputs(
         create_progress: where progress is shown.
         root: directory that paths are relative to; by default the current directory.
         open_cache: opens the cache of what source files refer to; it is closed again.
-        notes: gets sentences about source files that were not searched.
+        notes: gets sentences about source files that were not searched, if there is nothing else.
 
     Raises:
         NothingToScanError: there is no dependency file or no environment.
@@ -103,11 +103,10 @@ def read_inputs(
         from nerq_cli.application.model_references import find_references
 
         top = inputs.root if root is None else root / inputs.root
-        found = find_references(sources, top, open_cache, possible=inputs.possible_models)
-        user_files += found.dependency_files
+        user_files += find_references(sources, top, open_cache, possible=inputs.possible_models)
+    if nothing is not None and not any(file.declarations or file.format != REFERENCES for file in user_files):
         if notes is not None:
-            notes += found.notes
-    if nothing is not None and not user_files:
+            notes += [f"{problem.path}: {problem.message}" for file in user_files for problem in file.problems]
         raise nothing
     return (*apply_lockfiles(dependency_files), *user_files, *_read_environments(inputs.environments))
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from nerq_cli.policy.rules.rule import ForeignOrigin
     from nerq_cli.policy.settings import PolicySettings
     from nerq_cli.report.model import Report, SourceStatus
+    from nerq_cli.sources.deps_dev import DependencyTree
 
 _PACKAGES: Final = "packages"
 _RECORDS: Final = "records"
@@ -53,6 +54,7 @@ _RELEASES: Final = "releases"
 _ADVISORIES: Final = "advisories"
 _LOCAL: Final = "local"
 _REPOSITORIES: Final = "repositories"
+_DEPENDENCIES: Final = "dependencies"
 _PACKAGE_INFO: Final = "package_info"
 #: States of dependencies that are not looked up: the project's own, and those of other places.
 _UNLISTED_STATES: Final = frozenset({"skipped", "not-judged"})
@@ -163,6 +165,15 @@ class Recorder:
             for field, fact in _list_hub_facts(facts):
                 self._keep(_REPOSITORIES, package, revision, field, fact)
         return evidence
+
+    def find_dependencies(
+        self, releases: Sequence[Release], package_facts: PackageFacts
+    ) -> Mapping[Release, Fact[DependencyTree]]:
+        """Return and keep the dependencies of releases."""
+        facts = self._run.find_dependencies(releases, package_facts)
+        for release, fact in facts.items():
+            self._keep(_DEPENDENCIES, release.package, release.version, _DEPENDENCIES, fact)
+        return facts
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return and keep the status of each source that was used."""
@@ -285,6 +296,15 @@ class Player:
     def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
         """Return what the Hub had about repositories; of one that is not recorded everything is unknown."""
         return {key: _build_hub_evidence(self._find(_REPOSITORIES, *key)) for key in keys}
+
+    def find_dependencies(
+        self,
+        releases: Sequence[Release],
+        package_facts: PackageFacts,  # noqa: ARG002 - the protocol
+    ) -> Mapping[Release, Fact[DependencyTree]]:
+        """Return the dependencies of releases that are recorded."""
+        facts = {release: self._find(_DEPENDENCIES, release.package, release.version) for release in releases}
+        return {release: found[_DEPENDENCIES] for release, found in facts.items() if _DEPENDENCIES in found}
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return the status of each source that was used."""
@@ -505,6 +525,10 @@ def _get_decode(call: str, field: str) -> Callable[[bytes], Any]:
     """
     if field == _RECORDS:
         return build_json_decoder(tuple[Advisory, ...]).decode
+    if call == _DEPENDENCIES:
+        from nerq_cli.sources.deps_dev import DependencyTree
+
+        return build_json_decoder(DependencyTree).decode
     if call == _REPOSITORIES:
         if field not in _HUB_FIELDS and field.partition(":")[0] not in _HUB_TABLES:
             message = f"evidence about repositories has no field {field}"

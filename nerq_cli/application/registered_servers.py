@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -11,7 +11,8 @@ import msgspec
 from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.errors import UsageError
 from nerq_cli.facts import Absent, Fact, Found, McpRegistration, Unknown
-from nerq_cli.inventory import Declaration, Location, McpServerId, Release
+from nerq_cli.inventory import Declaration, Location, McpServerId, RegistrationProblem, Release
+from nerq_cli.manifests.mcp.launchers import parse_image
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources.mcp_registry import check_ownership
 from nerq_cli.targets import COMMAND_LINE
@@ -29,9 +30,11 @@ _TARGET: Final = compile_late(
 _HINT: Final = "write mcp:io.github.owner/server, mcp:server or mcp:io.github.owner/server@1.0.2"
 #: Ecosystems of the packages that are scored, by the type that the registry states.
 _ECOSYSTEMS: Final[dict[str, EcosystemId]] = {"npm": NPM, "pypi": PYPI}
+#: Types of container images.
+_IMAGES: Final = frozenset({"docker", "oci"})
 #: Most names that an error lists.
 _MAX_SHOWN: Final = 5
-_STATUS_NOTES: Final = {
+_STATUS_TEXTS: Final = {
     "deprecated": "is deprecated in the MCP registry",
     "deleted": "was deleted from the MCP registry, which does so with spam and malware",
     "": "has no status that is known",
@@ -43,6 +46,7 @@ class ResolvedServer(msgspec.Struct, frozen=True):
 
     declarations: tuple[Declaration, ...]
     notes: tuple[str, ...] = ()
+    problems: tuple[RegistrationProblem, ...] = ()
 
 
 def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
@@ -67,10 +71,16 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
         raise UsageError(f"the MCP registry has no server {name} in version {version}", hint=_HINT)
     if not isinstance(fact, Found):
         return _build_unknown(name, fact)
-    return ResolvedServer(
-        tuple(_declare_packages(fact.value)) or (_build_declaration(GENERIC, name, "", "MCP server: no package"),),
-        tuple(_describe(fact.value, run)),
+    server = fact.value
+    declarations = tuple(_declare_packages(server)) or (
+        _build_declaration(GENERIC, name, "", "MCP server: no package"),
     )
+    packages = ", ".join(
+        f"{kind}:{identifier}{f'@{version}' if version else ''}" for kind, identifier, version in server.packages
+    )
+    label = f"{server.name} {server.version}".strip()
+    note = f"{label} in the MCP registry is {packages}" if packages else f"{label} has no package in the MCP registry"
+    return ResolvedServer(declarations, (note,), tuple(_find_problems(server, declarations, run)))
 
 
 def _explain_search(name: str, found: tuple[McpRegistration, ...]) -> UsageError:
@@ -103,7 +113,13 @@ def _declare_packages(server: McpRegistration) -> Iterator[Declaration]:
         ecosystem = _ECOSYSTEMS[kind]
         yield _build_declaration(ecosystem, identifier, get_ecosystem(ecosystem).format_pin(version) if version else "")
     for kind, identifier, version in server.packages:
-        if (kind, identifier, version) not in scored and identifier:
+        image = parse_image(identifier) if kind in _IMAGES else None
+        if image is not None:
+            pin = image.version or version
+            requirement = f"=={pin}" if pin and pin != "latest" else pin
+            reason = "container image of an MCP server: not scored"
+            yield _build_declaration(image.package.ecosystem, image.package.name, requirement, reason)
+        elif (kind, identifier, version) not in scored and identifier:
             name = f"{kind or 'generic'}/{identifier.partition('://')[2] or identifier}"
             requirement = f"=={version}" if version else ""
             yield _build_declaration(OTHER, name, requirement, f"{kind or 'package'} of an MCP server: not scored")
@@ -115,22 +131,28 @@ def _is_scored(kind: str, identifier: str, _version: str) -> bool:
     return kind in _ECOSYSTEMS and not get_ecosystem(_ECOSYSTEMS[kind]).find_name_error(identifier)
 
 
-def _describe(server: McpRegistration, run: EvidenceRun) -> Iterator[str]:
-    """Yield what the registry states about a server, and whether its packages state its name."""
-    packages = ", ".join(f"{kind}:{identifier}@{version}" for kind, identifier, version in server.packages)
-    yield f"{server.name} {server.version} in the MCP registry is {packages or 'no package'}"
+def _find_problems(
+    server: McpRegistration, declarations: Sequence[Declaration], run: EvidenceRun
+) -> Iterator[RegistrationProblem]:
+    """Yield what the registry states against a server, and each package that does not state its name."""
     if server.status != "active":
         message = f": {server.status_message}" if server.status_message else ""
-        yield f"{server.name} {_STATUS_NOTES[server.status]}{message}"
-    for declaration in _declare_packages(server):
+        yield RegistrationProblem(
+            id="deprecated" if server.status == "deprecated" else "deleted",
+            text=f"{server.name} {_STATUS_TEXTS[server.status]}{message}",
+            package=declarations[0].package,
+            undecided=not server.status,
+        )
+    for declaration in declarations:
         version = get_ecosystem(declaration.ecosystem).parse_pin(declaration.requirement)
         if declaration.skip_reason or not version:
             continue
-        ownership = check_ownership(
-            server.name, run.find_name_proof(Release(package=declaration.package, version=version))
-        )
+        release = Release(package=declaration.package, version=version)
+        ownership = check_ownership(server.name, run.find_name_proof(release))
         label = f"{declaration.name} {version}"
         if ownership == "mismatch":
-            yield f"{label} does not state that it is {server.name}: the registry's name may be someone else's"
+            text = f"{label} does not state that it is {server.name}: the registry's name may be someone else's"
+            yield RegistrationProblem(id="name-proof", text=text, package=declaration.package)
         elif ownership == "unknown":
-            yield f"it is not known whether {label} states that it is {server.name}"
+            text = f"it is not known whether {label} states that it is {server.name}"
+            yield RegistrationProblem(id="name-proof", text=text, package=declaration.package, undecided=True)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from nerq_cli import scoring
 from nerq_cli.ecosystems import get_ecosystem, is_hub
 from nerq_cli.facts import Absent, Fact, Found, Metadata, Unknown
-from nerq_cli.inventory import Declaration, Dependency, Package
+from nerq_cli.inventory import MCP_GROUP, Declaration, Dependency, Package
 from nerq_cli.policy.assessment import pack_metadata
 from nerq_cli.report.model import Assessment
 from nerq_cli.resolve.resolver import build_dependency
@@ -32,6 +32,8 @@ CACHED_COMMIT: Final = "version in use: the commit in the cache of huggingface_h
 LOADERS: Final = frozenset(
     {"accelerate", "datasets", "diffusers", "huggingface-hub", "safetensors", "torch", "transformers"}
 )
+#: Caps that do not apply to a pinned commit.
+_CAPS_PINNING_REMOVES: Final = frozenset({"remote-code"})
 #: SPDX identifiers of licences that the Hub spells without a version.
 _SPDX_NAMES: Final = {"odbl": "ODbL-1.0", "pddl": "PDDL-1.0"}
 
@@ -54,6 +56,7 @@ def find_loaders(declarations: Iterable[Declaration]) -> tuple[tuple[str, str], 
                 (declaration.package.name, version)
                 for declaration in declarations
                 if declaration.ecosystem == ecosystem.id
+                and declaration.group != MCP_GROUP  # in an environment of its own
                 and declaration.package.name in LOADERS
                 and (version := declaration.locked_version or ecosystem.parse_pin(declaration.requirement) or "")
             }
@@ -84,15 +87,27 @@ def assess_repositories(
         if not skip_reason
     ]
     evidence = provider.collect_repositories(keys) if keys else {}
-    for (package, revision, skip_reason, cached_commit), items in groups:
-        if skip_reason:
-            dependency = _build_dependency(package, revision, items, None)
+    # Under the present name, so that a repository which is named by an old one as well has one row.
+    present: dict[_GroupKey, tuple[list[Declaration], HubEvidence | None]] = {}
+    for key, items in groups:
+        facts = None if key.skip_reason else evidence[key.package, key.cached_commit or key.revision]
+        package = key.package if facts is None else _get_present_package(key.package, facts)
+        present.setdefault(key._replace(package=package), ([], facts))[0].extend(items)
+    for key, (items, facts) in sorted(present.items(), key=lambda group: group[0]):
+        if facts is None:
+            dependency = _build_dependency(key.package, key.revision, items, None)
             state = options.judge(dependency, None)
-            yield Assessment(dependency=dependency, state=state, reasons=(skip_reason,))
+            yield Assessment(dependency=dependency, state=state, reasons=(key.skip_reason,))
         else:
-            facts = evidence[package, cached_commit or revision]
-            facts = replace(facts, reference=_describe_reference(revision, items, loaders))
-            yield _assess_repository(package, revision, items, facts, options)
+            reference = _describe_reference(key.revision, items, loaders)
+            evidence_in_use = replace(facts, reference=reference)
+            yield _assess_repository(key.package, key.revision, items, evidence_in_use, options)
+
+
+def _get_present_package(package: Package, evidence: HubEvidence) -> Package:
+    """Return a repository under the name that the Hub has for it now."""
+    fact = evidence.repository
+    return Package(ecosystem=package.ecosystem, name=fact.value.id) if isinstance(fact, Found) else package
 
 
 def _group_declarations(declarations: Sequence[Declaration]) -> list[tuple[_GroupKey, list[Declaration]]]:
@@ -110,9 +125,11 @@ def _build_dependency(
     pin = get_ecosystem(package.ecosystem).parse_pin(revision)
     cached_commit = declarations[0].locked_version
     version = pin or cached_commit or (repository.sha if repository is not None else "") or None
-    return build_dependency(
+    dependency = build_dependency(
         package, declarations, (), version, "pinned" if pin else "range" if version else "unresolved"
     )
+    old_names = {item.package.name for item in declarations} - {package.name}
+    return replace(dependency, aliases=tuple(sorted(old_names))) if old_names else dependency
 
 
 def _assess_repository(
@@ -125,8 +142,13 @@ def _assess_repository(
     repository = fact.value if isinstance(fact, Found) else None
     dependency = _build_dependency(package, revision, declarations, repository)
     score = scoring.compute_score(MODELS, measure_repository(MODELS, evidence, options.as_of))
-    state = options.judge(dependency, score)
-    threshold = options.policy.find_threshold(dependency, options.threshold)
+    # Whoever renames a repository does not lower the threshold that the settings have for it.
+    named = [
+        replace(dependency, package=Package(ecosystem=package.ecosystem, name=name)) for name in dependency.aliases
+    ]
+    judged = max((dependency, *named), key=lambda one: options.policy.find_threshold(one, options.threshold))
+    state = options.judge(judged, score)
+    threshold = options.policy.find_threshold(judged, options.threshold)
     return Assessment(
         dependency=dependency,
         state=state,
@@ -135,8 +157,9 @@ def _assess_repository(
             *_explain_unknown(score, state),
             *_collect_reasons(score, evidence),
             *([CACHED_COMMIT] if declarations[0].locked_version else []),
+            *([f"renamed on the Hub: before {', '.join(dependency.aliases)}"] if dependency.aliases else []),
         ),
-        fix=_suggest_pin(dependency, repository),
+        fix=_suggest_pin(dependency, repository, score),
         released_at=repository.modified_at if repository is not None else 0,
         in_registry=None if isinstance(fact, Unknown) else not _is_missing(fact),
         packed_metadata=pack_metadata(_build_metadata(fact)),
@@ -212,8 +235,14 @@ def _collect_reasons(score: scoring.Score, evidence: HubEvidence) -> tuple[str, 
     return reasons
 
 
-def _suggest_pin(dependency: Dependency, repository: HubRepository | None) -> str:
-    """Return what to write so that the repository is always the one that was scored; empty if it is pinned."""
+def _suggest_pin(dependency: Dependency, repository: HubRepository | None, score: scoring.Score) -> str:
+    """Return what to write so that the repository is always the one that was scored.
+
+    Empty if it is pinned, or if a cap limits its score that pinning leaves in force: the commit to pin would be the one
+    that is reported as unsafe.
+    """
     if dependency.resolution == "pinned" or repository is None or not repository.sha:
+        return ""
+    if any(cap.id not in _CAPS_PINNING_REMOVES for cap in score.caps):
         return ""
     return f'pin it: revision="{repository.sha}"'

@@ -82,8 +82,8 @@ def fix(
     with Session.open(shared, inputs.root, shared.progress_factory) as session:
         scan_options = session.build_scan_options(groups=group or (), no_dev=no_dev)
         report = run_scan(inputs, scan_options, session).report
-        if report.errors:
-            print_problems(report.errors, is_cut=True)
+        if report.dependency_problems:
+            print_problems(report.dependency_problems, is_cut=True)
             raise typer.Exit(ExitStatus.USAGE)
         if not report.dependency_files:
             write_message("error", report.exit_reason)

@@ -37,6 +37,7 @@ def why(
     from nerq_cli.application.read_dependencies import Inputs, read_inputs
     from nerq_cli.application.select_dependencies import find_packages, suggest_names
     from nerq_cli.cli.progress import create_progress
+    from nerq_cli.manifests.formats import REFERENCES
     from nerq_cli.report.sanitize import sanitize_text
     from nerq_cli.report.terminal.problems import print_problems
 
@@ -46,9 +47,10 @@ def why(
     lines = [line for package in packages for line in explain_package(package, dependency_files, limit)]
     for line in lines:
         typer.echo(sanitize_text(line))
-    all_problems = (problem for dependency_file in dependency_files for problem in dependency_file.problems)
-    if problems := tuple(problem for problem in all_problems if problem.level != "note"):
+    all_problems = [(file, problem) for file in dependency_files for problem in file.problems]
+    if problems := tuple(problem for _, problem in all_problems if problem.level != "note"):
         print_problems(problems, is_cut=True)
+    if any(problem.level != "note" and file.format != REFERENCES for file, problem in all_problems):
         raise typer.Exit(UsageError.exit)
     if not lines:
         declarations = [declaration for file in dependency_files for declaration in file.declarations]

@@ -41,7 +41,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     heading: str
     #: 1 to 6 as in Markdown; TOP, BOLD or LABEL.
     level: int
-    #: Of its heading in the text of the card, from 1.
+    #: Of its heading in the file, from 1; of the first section that of the first line of text.
     line: int
     #: Its own text, without subsections: prose in lines, without code, comments, HTML tags, addresses of links, and
     #: what templates put there. An empty line ends a paragraph, items of lists start with "- ", and cells of tables are
@@ -77,8 +77,9 @@ def read_sections(card: HubCard) -> tuple[Section, ...]:
     """
     lines = _split_lines(card.text)
     last_comment_end = next((number for number in range(len(lines), 0, -1) if "-->" in lines[number - 1]), 0)
-    parser = _CardParser(last_comment_end)
-    for number, line in enumerate(lines, start=1):
+    first = card.lines_before + 1
+    parser = _CardParser(last_comment_end + card.lines_before, first)
+    for number, line in enumerate(lines, start=first):
         parser.add_line(number, line)
     return parser.build_sections()
 
@@ -294,10 +295,10 @@ _DIGIT: Final = compile_late(r"\d")
 
 
 class _CardParser:
-    def __init__(self, last_comment_end: int) -> None:
+    def __init__(self, last_comment_end: int, first_line: int) -> None:
         #: Number of the last line that has the end of a comment.
         self._last_comment_end = last_comment_end
-        top = _Builder("", TOP, 1, ())
+        top = _Builder("", TOP, first_line, ())
         self._builders = [top]
         #: The sections that are open, outermost first.
         self._open = [top]

@@ -16,9 +16,10 @@ from nerq_cli.evidence.plan import ByPackage, Plan, Step
 from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
 from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import ServiceLookup
-from nerq_cli.facts import NOT_REQUESTED, Advisory, Evidence, Found, LowerBound, Popularity, SimilarName
+from nerq_cli.facts import NOT_REQUESTED, Advisory, Evidence, Fact, Found, LowerBound, Popularity, SimilarName
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories
+from nerq_cli.sources.deps_dev import DependencyTree, collect_dependencies
 from nerq_cli.sources.popularity import ranks, similar_names
 from nerq_cli.store import Cache
 from nerq_cli.store.advisory_db import AdvisoryDatabase
@@ -229,6 +230,13 @@ class EvidenceCollector:
 
     def _select_services(self, package_facts: PackageFacts) -> ServiceLookup:
         return self._services.use_facts(package_facts).hide_packages(_list_private(package_facts))
+
+    def find_dependencies(
+        self, releases: Sequence[Release], package_facts: PackageFacts
+    ) -> dict[Release, Fact[DependencyTree]]:
+        """Return the dependencies of releases as deps.dev resolves them."""
+        services = self._select_services(package_facts)
+        return services.fetch_public("deps-dev", collect_dependencies, releases)
 
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
         """Return the advisories on this machine that affect releases; no request is sent.

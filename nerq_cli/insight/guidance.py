@@ -12,7 +12,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from nerq_cli.insight.purpose import PURPOSES, Purpose
+from nerq_cli.insight.purpose import MINIMUM_SCORES, PURPOSES, Purpose
+from nerq_cli.insight.restrictions import Restriction
 from nerq_cli.scoring import Score
 
 #: ``no-objection``: every known fact meets what the purpose asks. ``unsettled``: facts that are missing decide.
@@ -20,27 +21,21 @@ Answer: TypeAlias = Literal["no-objection", "avoid", "unsettled"]
 
 
 class _Demand(msgspec.Struct, frozen=True):
-    """What a purpose asks of a target."""
+    """What a purpose asks of a target beside its lowest score."""
 
-    #: Lowest score; None = the threshold of the methodology, or of the run.
-    minimum: float | None
     description: str
+    #: Whether what fails a run rules it out, and terms are conditions.
+    is_operation: bool = False
     #: Whether it must be verified: no cap, medium coverage, a known age of 90 days.
     needs_verified: bool = False
 
-    @property
-    def is_gated(self) -> bool:
-        """Whether what fails a run rules it out."""
-        return self.minimum is None or self.needs_verified
 
-
-#: The minimums are the limits of the grades D, E and A.
 _DEMANDS: Final[Mapping[Purpose, _Demand]] = MappingProxyType(
     {
-        "research": _Demand(45.0, "research, on a machine without secrets"),
-        "sandbox": _Demand(30.0, "trials in an isolated environment"),
-        "production": _Demand(None, "production"),
-        "critical": _Demand(80.0, "critical systems", needs_verified=True),
+        "research": _Demand("research, on a machine without secrets"),
+        "sandbox": _Demand("trials in an isolated environment"),
+        "production": _Demand("production", is_operation=True),
+        "critical": _Demand("critical systems", is_operation=True, needs_verified=True),
     }
 )
 
@@ -86,6 +81,12 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     #: Digests of its files (name, "sha256:..."), as far as they are known.
     digests: tuple[tuple[str, str], ...] = ()
+    #: Whether commands can read it: not if there is no such package or version.
+    is_available: bool = True
+    #: Whether reading it asks for a token whose account has access.
+    is_gated: bool = False
+    #: Whether there are pickle files among its weights; None = not known.
+    has_pickle: bool | None = None
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -120,8 +121,9 @@ def build_guidance(
     purpose: Purpose,
     *,
     licence: str = "",
-    threshold: float | None = None,
+    threshold: float = 0.0,
     objections: Sequence[str] = (),
+    restrictions: Sequence[Restriction] = (),
     reasons: Sequence[str] = (),
 ) -> Guidance:
     """Return the report card of a target.
@@ -131,20 +133,26 @@ def build_guidance(
         score: Its score; None = it was not scored.
         purpose: What it is to be used for.
         licence: The licence in one line; empty = the reason of its signal.
-        threshold: The score that the run asks for; None = that of the methodology.
+        threshold: The score that the gate asks for. It lowers no minimum; what is below it fails the run, and so is not
+            for production and critical systems.
         objections: What fails the run beside the score: it rules out production and critical systems, and without a
             score every use.
+        restrictions: Limits to its use that its licence or a law sets.
         reasons: Why it was not scored, worst first.
 
     """
-    answers = {other: _judge(score, other, threshold, objections, reasons) for other in PURPOSES}
+    answers = {other: _judge(score, other, threshold, objections, restrictions, reasons) for other in PURPOSES}
     answer, why = answers[purpose]
     label = f"{subject.name} {subject.version[:12]}".strip()
-    description = _DEMANDS[purpose].description
+    demand = _DEMANDS[purpose]
+    description = demand.description
     problems = (*objections, *(cap.reason for cap in (score.caps if score is not None else ())))
+    conditions = [item.text for item in restrictions if demand.is_operation and purpose not in item.excluded]
     verdict = {
         "no-objection": f"{label} meets what is asked for {description}, with known problems: {why}; {problems[0]}."
         if problems
+        else f"{label} meets what is asked for {description}, on a condition: {why}; {conditions[0]}."
+        if conditions
         else f"Nothing known speaks against {label} for {description}: {why}.",
         "avoid": f"Do not use {label} for {description}: {why}.",
         "unsettled": f"Not settled whether {label} suits {description}: {why}.",
@@ -153,9 +161,9 @@ def build_guidance(
         purpose=purpose,
         answer=answer,
         verdict=verdict,
-        findings=tuple(_list_findings(score, objections, reasons)),
+        findings=tuple(_list_findings(score, (*objections, *(item.text for item in restrictions)), reasons)),
         suits=tuple(_DEMANDS[other].description for other in PURPOSES if answers[other][0] == "no-objection"),
-        avoid=tuple(_list_avoided(score)),
+        avoid=tuple(_list_avoided(score, restrictions)),
         checks=tuple(_list_checks(subject)),
         licence=licence or _describe_licence(score),
     )
@@ -164,25 +172,26 @@ def build_guidance(
 def _judge(
     score: Score | None,
     purpose: Purpose,
-    threshold: float | None,
+    threshold: float,
     objections: Sequence[str],
+    restrictions: Sequence[Restriction],
     reasons: Sequence[str],
 ) -> tuple[Answer, str]:
     """Return the answer for a purpose, and why."""
     demand = _DEMANDS[purpose]
+    minimum = max(MINIMUM_SCORES[purpose], threshold if demand.is_operation else 0.0)
+    excluded = next((item.text for item in restrictions if purpose in item.excluded), "")
     if score is None:
-        if objections:
-            return "avoid", objections[0]
+        if objections or excluded:
+            return "avoid", (*objections, excluded)[0]
         return "unsettled", "; ".join(("it was not scored", *reasons[:1]))
-    default = score.methodology.threshold if threshold is None else threshold
-    minimum = default if demand.minimum is None else demand.minimum
-    if demand.needs_verified:
-        minimum = max(minimum, default)
     lowest = score.caps[0] if score.caps else None
     if lowest is not None and (lowest.limit == 0 or lowest.limit < minimum):
         return "avoid", lowest.reason
-    if objections and demand.is_gated:
-        return "avoid", objections[0]
+    if objections and demand.is_operation:
+        excluded = objections[0]
+    if excluded:
+        return "avoid", excluded
     if score.value is None:
         return "unsettled", score.verdict
     return _judge_number(score, score.value, minimum, needs_verified=demand.needs_verified)
@@ -213,13 +222,14 @@ def _list_findings(score: Score | None, objections: Sequence[str], reasons: Sequ
     yield from list(dict.fromkeys(texts))[:_MAX_FINDINGS]
 
 
-def _list_avoided(score: Score | None) -> Iterator[str]:
-    if score is None:
-        return
+def _list_avoided(score: Score | None, restrictions: Sequence[Restriction]) -> Iterator[str]:
     avoided: dict[str, str] = {}
-    for signal in score.signals:
+    for restriction in restrictions:
+        avoided.setdefault(restriction.use, restriction.text)
+    for signal in score.signals if score is not None else ():
         below, use = _AVOID.get(signal.id, (0.0, ""))
-        if signal.value is not None and signal.value < below:
+        is_stated = any(signal.reason in restriction.text for restriction in restrictions)
+        if signal.value is not None and signal.value < below and not is_stated:
             avoided.setdefault(use, signal.reason)
     yield from (f"{use} ({reason})" for use, reason in list(avoided.items())[:_MAX_FINDINGS])
 
@@ -236,6 +246,8 @@ def _describe_licence(score: Score | None) -> str:
 
 
 def _list_checks(subject: Subject) -> Iterator[Check]:
+    if not subject.is_available:
+        return
     ecosystem, name, version = subject.ecosystem.lower(), subject.name, subject.version
     if ecosystem == "pypi":
         folder = "checked-files"
@@ -264,8 +276,10 @@ def _list_hub_checks(kind: str, subject: Subject) -> Iterator[Check]:
     words += ["--revision", subject.version] if subject.version else []
     at = "at this commit" if subject.version else "at its newest commit"
     readable = ["--include", _READABLE, "--local-dir", "checked-files"]
-    yield Check(_join(*words, *readable), f"card, configuration and code {at}, without weights; runs nothing of it")
-    if not kind:
+    note = "; needs a token whose account has access" if subject.is_gated else ""
+    shows = f"card, configuration and code {at}, without weights; runs nothing of it{note}"
+    yield Check(_join(*words, *readable), shows)
+    if not kind and subject.has_pickle is not False:
         yield Check(
             _join("picklescan", "--huggingface", subject.name),
             "what its pickle files import (newest commit; PyPI: picklescan)",

@@ -13,7 +13,7 @@ from typing import Final, Protocol, cast
 import msgspec
 
 from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, EcosystemId
-from nerq_cli.inventory import DependencyFile
+from nerq_cli.inventory import SOURCE_FORMAT, DependencyFile
 
 
 class Reader(Protocol):
@@ -66,7 +66,7 @@ _NPM: Final = "nerq_cli.manifests.npm"
 MCP: Final = "mcp"
 SKILL: Final = "skill"
 #: Name of source files that are read for references to models.
-REFERENCES: Final = "references"
+REFERENCES: Final = SOURCE_FORMAT
 #: All formats by name, in the order in which files are read: a file that gives others a group or role comes first.
 FORMATS: Final[dict[str, FileFormat]] = {
     "pyproject": FileFormat(
@@ -215,7 +215,7 @@ FORMATS: Final[dict[str, FileFormat]] = {
     MCP: FileFormat(
         ecosystems=(PYPI, NPM),
         module="nerq_cli.manifests.mcp.mcp_format",
-        name_endings=(".json", ".jsonc", ".code-workspace", "config.toml", "config.yaml"),
+        name_endings=(".json", ".jsonc", ".code-workspace", "config.toml", ".yaml", ".yml"),
         file_patterns="MCP configurations",
         may_have_other_content=True,
     ),

@@ -10,6 +10,7 @@ from typing import Final, get_args
 import msgspec
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.insight.purpose import MINIMUM_SCORES
 from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.policy.findings import Level
 from nerq_cli.units import DAY
@@ -17,9 +18,7 @@ from nerq_cli.units import DAY
 #: Levels, the mildest first.
 LEVELS: Final[tuple[Level, ...]] = ("allow", "warn", "deny")
 #: Thresholds by name, for how much a project has to lose.
-PRESETS: Final[Mapping[str, float]] = MappingProxyType(
-    {"research": 30.0, "sandbox": 50.0, "production": 70.0, "critical": 80.0}
-)
+PRESETS: Final[Mapping[str, float]] = MappingProxyType({str(name): score for name, score in MINIMUM_SCORES.items()})
 #: Level of an advisory by its severity. ``unknown`` is not mild: what is not known may be anything.
 SEVERITY_LEVELS: Final[Mapping[str, Level]] = MappingProxyType(
     {"critical": "deny", "high": "deny", "medium": "warn", "low": "allow", "unknown": "warn"}

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from nerq_cli.facts import Found
+from nerq_cli.hub_facts import HubRepository
 from nerq_cli.insight.guidance import Check, Guidance, Subject, build_guidance
 from nerq_cli.insight.purpose import Purpose
+from nerq_cli.insight.restrictions import find_package_restrictions, find_repository_restrictions
 from nerq_cli.report import wording
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
@@ -18,18 +21,51 @@ def explain_assessment(assessment: Assessment, report: Report, purpose: Purpose)
 
     What was not scored has no commands: they would send a private name, or fail for one that does not exist.
     """
-    dependency = assessment.dependency
-    version = dependency.release.version if dependency.release is not None else dependency.version or ""
-    findings = wording.group_findings(report).get(dependency.purl, ())
-    guidance = build_guidance(
-        Subject(ecosystem=dependency.package.ecosystem, name=dependency.package.name, version=version),
+    findings = wording.group_findings(report).get(assessment.dependency.purl, ())
+    hub = assessment.hub
+    return build_guidance(
+        _describe_subject(assessment),
         assessment.score,
         purpose,
         threshold=wording.find_threshold(assessment, report),
         objections=tuple(finding.text for finding in findings if finding.fails),
+        restrictions=find_package_restrictions(assessment.score) if hub is None else find_repository_restrictions(hub),
         reasons=assessment.reasons,
     )
-    return guidance if assessment.score is not None else replace(guidance, checks=())
+
+
+def _describe_subject(assessment: Assessment) -> Subject:
+    dependency = assessment.dependency
+    subject = Subject(
+        ecosystem=dependency.package.ecosystem,
+        name=dependency.package.name,
+        version=dependency.release.version if dependency.release is not None else dependency.version or "",
+        is_available=assessment.score is not None and assessment.in_registry is not False,
+    )
+    if assessment.hub is None:
+        return subject
+    fact = assessment.hub.repository
+    if not isinstance(fact, Found):
+        # A repository that is missing or private is the same to the Hub.
+        return replace(subject, is_available=False)
+    return replace(
+        subject,
+        is_available=subject.is_available and not fact.value.disabled,
+        is_gated=bool(fact.value.gated),
+        has_pickle=_has_pickle(fact.value),
+    )
+
+
+def _has_pickle(repository: HubRepository) -> bool | None:
+    """Return whether there are pickle files among the weights of a repository; None if not all files are listed."""
+    from nerq_cli.signals.models.files import find_weights  # only reports about models need it
+
+    if repository.files is None:
+        return None
+    weights = find_weights(repository.files, (repository.library, *repository.tags))
+    if weights.chosen_pickles or weights.other_pickles:
+        return True
+    return None if repository.more_files else False
 
 
 def sanitize_guidance(guidance: Guidance) -> Guidance:

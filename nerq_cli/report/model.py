@@ -8,6 +8,7 @@ import msgspec
 
 from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.purpose import Purpose
+from nerq_cli.inventory import SOURCE_FORMAT
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import State
 from nerq_cli.policy.assessment import Assessment
@@ -108,6 +109,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     purpose: Purpose | Literal[""] = ""
     #: Seconds that the run took. Machine formats leave it out: the same evidence and ``as_of`` give the same bytes.
     elapsed: float = 0.0
+
+    @property
+    def dependency_problems(self) -> tuple[Problem, ...]:
+        """Return the problems of dependency files, without those of source files that were searched for models."""
+        return tuple(
+            problem for file in self.dependency_files if file.format != SOURCE_FORMAT for problem in file.problems
+        )
 
     def count_state(self, state: State) -> int:
         """Return how many dependencies are in a state."""

@@ -44,6 +44,7 @@ from nerq_cli.policy.findings import Finding, Level
 from nerq_cli.privacy import PrivacyRules
 from nerq_cli.report import FORMATS, RenderOptions
 from nerq_cli.report.model import Assessment, Report, SourceStatus
+from nerq_cli.sources.deps_dev import DependencyNode, DependencyTree
 
 AS_OF = 1_795_228_800
 DAY = 86_400
@@ -89,6 +90,7 @@ class World:
     asked: list[list[str]] = field(default_factory=list)
     pinned: list[list[str]] = field(default_factory=list)
     repositories: Mapping[RepositoryKey, HubEvidence] = field(default_factory=dict)
+    trees: Mapping[str, Fact[DependencyTree]] = field(default_factory=dict)
 
     def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         self.pinned.append([release.key for release in pinned])
@@ -107,6 +109,13 @@ class World:
 
     def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         return {release: Evidence() for release in releases if release.package in package_facts.package_info}
+
+    def find_dependencies(
+        self,
+        releases: Sequence[Release],
+        package_facts: PackageFacts,  # noqa: ARG002
+    ) -> dict[Release, Fact[DependencyTree]]:
+        return {release: self.trees[release.key] for release in releases if release.key in self.trees}
 
     def collect_repositories(self, keys: Sequence[RepositoryKey]) -> dict[RepositoryKey, HubEvidence]:
         return {key: self.repositories.get(key, HubEvidence()) for key in keys}
@@ -521,3 +530,32 @@ def test_a_floating_reference_is_scored_at_the_commit_in_the_cache_of_the_client
     [other] = pipeline.assess_declarations([hub_declaration("acme/tiny")], OPTIONS, world)
     assert other.dependency.version == newest
     assert not any("huggingface_hub" in reason for reason in other.reasons)
+
+
+def test_the_dependencies_of_a_pinned_mcp_server_are_judged_as_its_own() -> None:
+    pinned = Declaration(
+        ecosystem="npm",
+        name="demo-server",
+        requirement="1.0.0",
+        group="mcp",
+        location=Location(path=".mcp.json", line=3),
+    )
+    floating = replace(pinned, name="other-server", requirement="")
+    tree = DependencyTree(
+        (DependencyNode("deep", "2.0.0", 2, ("near",)), DependencyNode("near", "1.5.0", 1, ("demo-server",)))
+    )
+    listed = {name: Listed({version: 0}) for name, version in (("demo-server", "1.0.0"), ("other-server", "1.0.0"))}
+    listed |= {"near": Listed({"1.5.0": 0}), "deep": Listed({"2.0.0": 0})}
+    world = World(listed, trees={"npm/demo-server@1.0.0": Found(tree, "deps.dev", AS_OF)})
+    file = DependencyFile(path=".mcp.json", format="mcp", declarations=(pinned, floating))
+    report = pipeline.scan_project([file], RULES, OPTIONS, world)
+    rows = {entry.dependency.package.name: entry.dependency for entry in report.dependencies}
+    assert {name: (row.version, row.direct, row.via, row.parents) for name, row in rows.items()} == {
+        "demo-server": ("1.0.0", True, (), ()),
+        "other-server": ("1.0.0", True, (), ()),
+        "near": ("1.5.0", False, ("demo-server",), ("demo-server",)),
+        "deep": ("2.0.0", False, ("demo-server",), ("near",)),
+    }
+    assert {row.kind for row in rows.values()} == {"mcp-server", "package"}
+    checked, _ = packages_check.check_packages([[pinned]], RULES, OPTIONS, world)
+    assert [entry.dependency.package.name for entry in checked.dependencies] == ["demo-server"]

@@ -116,6 +116,24 @@ def test_what_cannot_be_read_is_unsettled(hub: HubStandIn, nerq: Nerq) -> None:
     guidance = ask(nerq, "hf:org/gone", "research")
     assert guidance["answer"] == "unsettled"
     assert "missing or private" in " ".join((guidance["verdict"], *guidance["findings"]))
+    assert guidance["checks"] == []
+
+
+def test_terms_and_banned_practices_rule_out_production(hub: HubStandIn, nerq: Nerq) -> None:
+    hub.add_model("org/nc", cardData={"license": "cc-by-nc-4.0"}, tags=["license:cc-by-nc-4.0"])
+    guidance = ask(nerq, "hf:org/nc")
+    assert guidance["answer"] == "avoid"
+    assert "licence cc-by-nc-4.0: non-commercial" in " ".join(guidance["findings"])
+    assert any(line.startswith("for commercial use (") for line in guidance["avoid"])
+    hub.add_model("org/scores", pipeline_tag="text-classification", tags=["social-scoring"])
+    guidance = ask(nerq, "hf:org/scores")
+    assert guidance["answer"] == "avoid"
+    assert any("touches a banned practice (Art. 5)" in line for line in guidance["findings"])
+
+
+def test_picklescan_is_not_named_without_pickle_files(hub: HubStandIn, nerq: Nerq) -> None:
+    hub.add_model("org/safe", siblings=[{"rfilename": "model.safetensors", "size": 3}])
+    assert [check["command"].split()[0] for check in ask(nerq, "hf:org/safe")["checks"]] == ["hf"]
 
 
 @pytest.mark.parametrize("width", ["80", "200"])

@@ -272,3 +272,110 @@ def test_a_replay_does_not_read_the_cache_of_the_client(
     assert find_row(first)["version"] == cached
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
     assert nerq("scan", "--replay", recording, "--format", "json").out == first.out
+
+
+# --- Files that are not searched ------------------------------------------------------------------------------------
+
+BROKEN = SOURCE + "def broken(:\n"
+SKIPPED = {
+    "broken.py": BROKEN.encode(),
+    "deep/large.py": (SOURCE + "#" * (1 << 20)).encode(),
+    "binary.py": SOURCE.encode() + b"\0",
+    "minified.js": b'import { pipeline } from "@huggingface/transformers"; pipeline("a", "acme/b");' + b" " * 21_000,
+}
+
+
+def test_source_files_that_are_not_searched_leave_a_run_incomplete_and_are_named(
+    nerq: Nerq, hub: HubStandIn, project: Path
+) -> None:
+    assert nerq(*SCAN, "--strict").status == 0
+    (project / "deep").mkdir()
+    for name, content in SKIPPED.items():
+        (project / name).write_bytes(content)
+    strict = nerq(*SCAN, "--strict")
+    assert strict.status == 3
+    assert "4 source files not searched for models, or not all of it" in strict.json["exit"]["reason"]
+    lenient = nerq(*SCAN)
+    assert lenient.status == 0
+    for result in (strict, lenient):
+        assert result.json["complete"] is False
+        assert {error["path"] for error in result.json["errors"]} == set(SKIPPED)
+    shown = nerq("scan", "--as-of", "2026-11-21", "-v")
+    assert all(name in shown.out + shown.err for name in SKIPPED)
+    left_out = [option for name in SKIPPED for option in ("--exclude", name)]
+    assert nerq(*SCAN, "--strict", *left_out).status == 0
+
+
+def test_data_that_is_not_searched_is_listed_and_leaves_nothing_open(
+    nerq: Nerq, hub: HubStandIn, project: Path
+) -> None:
+    (project / "rows.json").write_text('{"model": "a/b", "rows": "' + "x" * (1 << 20) + '"}')
+    result = nerq(*SCAN, "--strict")
+    assert (result.status, result.json["complete"]) == (0, True)
+    [file] = [file for file in result.json["dependency_files"] if file["path"] == "rows.json"]
+    assert file["notes"] == ["not searched for models, or not all of it: is larger than 1 MiB"]
+
+
+def test_a_project_with_unreadable_sources_alone_has_nothing_to_scan(
+    nerq: Nerq, hub: HubStandIn, project: Path
+) -> None:
+    for file in project.iterdir():
+        file.unlink()
+    (project / "broken.py").write_text("from transformers import (\n'acme/b'\n")
+    result = nerq(*SCAN)
+    assert result.status == 4
+    assert result.json["warnings"] == [
+        "broken.py: not searched for models, or not all of it: is not valid Python (line 1)"
+    ]
+
+
+def test_a_source_file_that_is_not_searched_stops_no_other_command(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
+    (project / "broken.py").write_text(BROKEN)
+    assert nerq("why", "hf:lumen/tiny-bert").status == 0
+    assert "broken.py" not in nerq("fix").err
+
+
+# --- Advice to pin --------------------------------------------------------------------------------------------------
+
+
+def test_pinning_is_no_fix_of_a_repository_that_is_reported_as_unsafe(
+    nerq: Nerq, hub: HubStandIn, project: Path
+) -> None:
+    (project / "nerq.toml").write_text('[rules]\nunpinned = "warn"\n')
+    safe = nerq(*SCAN)
+    assert find_row(safe)["fix"] == f'pin it: revision="{SHA}"'
+    [finding] = [item for item in safe.json["findings"] if item["id"] == "unpinned"]
+    assert "pin it" in finding["text"]
+    report = {"scansDone": True, "filesWithIssues": [{"path": "model.safetensors", "level": "unsafe"}]}
+    hub.add_model("lumen/tiny-bert", card=CARD * 20, cardData={"license": "apache-2.0"}, securityRepoStatus=report)
+    unsafe = nerq(*SCAN, "--no-cache")
+    row = find_row(unsafe)
+    assert [cap["id"] for cap in row["caps"]] == ["unsafe"]
+    assert row["fix"] is None
+    [finding] = [item for item in unsafe.json["findings"] if item["id"] == "unpinned"]
+    assert "pin it" not in finding["text"]
+    assert "pin it" not in nerq("scan", "--as-of", "2026-11-21", "--no-cache", "--explain", "lumen/tiny-bert").out
+
+
+# --- Renamed repositories -------------------------------------------------------------------------------------------
+
+
+def test_a_renamed_repository_is_shown_under_its_new_name(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
+    hub.renamed["old/name"] = "lumen/tiny-bert"
+    result = nerq("check", "hf:old/name", "--as-of", "2026-11-21", "--format", "json")
+    row = find_row(result)
+    assert row["purl"].startswith("pkg:huggingface/lumen/tiny-bert@")
+    assert "renamed on the Hub: before old/name" in row["reasons"]
+    assert "lumen/tiny-bert" in nerq("check", "hf:old/name", "--as-of", "2026-11-21").out
+    (project / "old.py").write_text(SOURCE.replace("lumen/tiny-bert", "old/name"))
+    row = find_row(nerq(*SCAN))
+    assert {place["path"] for place in row["locations"]} == {"app.py", "old.py"}
+    assert row["aliases"] == ["old/name"]
+
+
+def test_a_renamed_repository_keeps_the_threshold_of_its_old_name(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
+    hub.renamed["old/name"] = "lumen/tiny-bert"
+    (project / "app.py").write_text(SOURCE.replace("lumen/tiny-bert", "old/name"))
+    assert nerq(*SCAN).status == 0
+    (project / "nerq.toml").write_text('[thresholds.packages]\n"hf:old/name" = 99\n')
+    assert nerq(*SCAN).status == 1

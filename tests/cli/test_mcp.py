@@ -103,3 +103,95 @@ def test_a_damaged_entry_is_reported_and_the_others_are_scored(nerq: Nerq, proje
     result = nerq("scan", "--list", "-f", "json")
     assert [entry["name"] for entry in result.json["dependencies"]] == ["x"]
     assert result.status == 2
+
+
+# --- the dependencies of a server ------------------------------------------------------------------------------------
+
+TREE_PATH = "/deps_dev/v3/systems/pypi/packages/demo/versions/1.0:dependencies"
+
+
+@pytest.fixture
+def server(registry: Registry, services: Services, project: Path) -> None:
+    """A server of PyPI that requires ``near``, which requires ``deep``."""
+    for name in ("demo", "near", "deep"):
+        registry.pypi(name, "1.0", "2.0")
+    registry.most_used()
+    keys = [("demo", "SELF"), ("near", "DIRECT"), ("deep", "INDIRECT")]
+    nodes = [
+        {"versionKey": {"system": "PYPI", "name": name, "version": "1.0"}, "relation": relation}
+        for name, relation in keys
+    ]
+    edges = [{"toNode": 1, "requirement": ">=1"}, {"fromNode": 1, "toNode": 2, "requirement": ""}]
+    services.site.on(TREE_PATH, {"body": {"nodes": nodes, "edges": edges}})
+    write(project / ".mcp.json", a={"command": "uvx", "args": ["demo==1.0"]})
+
+
+def scan(nerq: Nerq, *options: str) -> Result:
+    return nerq("scan", "--as-of", AS_OF, "-f", "json", *options)
+
+
+@pytest.mark.usefixtures("server")
+def test_an_advisory_of_a_dependency_of_a_server_fails(nerq: Nerq, services: Services) -> None:
+    assert scan(nerq, "--no-cache").status == 0
+    severity = {"database_specific": {"severity": "CRITICAL"}}
+    services.advisory("deep", "1.0", identifier="GHSA-aaaa-bbbb-cccc", **severity)
+    result = scan(nerq, "--no-cache")
+    assert result.status == 1
+    rows = {entry["name"]: entry for entry in result.json["dependencies"]}
+    assert {name: (row["direct"], row["via"], row["groups"]) for name, row in rows.items()} == {
+        "demo": (True, [], ["mcp"]),
+        "near": (False, ["demo"], ["mcp"]),
+        "deep": (False, ["demo"], ["mcp"]),
+    }
+    assert rows["deep"]["state"] == "below"
+    assert rows["deep"]["locations"] == [{"path": ".mcp.json", "line": rows["demo"]["locations"][0]["line"]}]
+
+
+@pytest.mark.usefixtures("server")
+def test_the_dependencies_of_a_server_are_requested_once_and_kept(
+    nerq: Nerq, services: Services, tmp_path: Path
+) -> None:
+    recording = str(tmp_path / "evidence.nerq")
+    first = scan(nerq, "--record", recording, "--record-private")
+    count = len(services.site.requests)
+    assert [request.path for request in services.site.requests].count(TREE_PATH) == 1
+    assert scan(nerq).json["dependencies"] == first.json["dependencies"]
+    assert scan(nerq, "--offline").json["dependencies"] == first.json["dependencies"]
+    assert nerq("scan", "--replay", recording, "-f", "json").out == first.out
+    assert len(services.site.requests) == count
+
+
+@pytest.mark.usefixtures("server")
+def test_what_is_not_known_of_the_dependencies_of_a_server_is_stated(nerq: Nerq, services: Services) -> None:
+    services.site.on(TREE_PATH, {"status": 404, "body": {}})
+    result = scan(nerq)
+    assert [entry["name"] for entry in result.json["dependencies"]] == ["demo"]
+    text = "MCP server demo 1.0: its dependencies are not known: not indexed by deps.dev"
+    assert text in result.json["warnings"]
+
+
+@pytest.mark.usefixtures("server")
+def test_a_private_dependency_of_a_server_is_not_looked_up(
+    nerq: Nerq, registry: Registry, services: Services, project: Path
+) -> None:
+    (project / ".nerq.toml").write_text('private = ["deep"]\n')
+    result = scan(nerq)
+    assert "deep" not in [entry["name"] for entry in result.json["dependencies"]]
+    assert "MCP server demo 1.0: not all of its dependencies are known or looked up" in result.json["warnings"]
+    assert not any("deep" in request.path for request in registry.site.requests)
+    assert not any(b"deep" in request.body for request in services.site.requests)
+
+
+@pytest.mark.usefixtures("server")
+def test_a_private_server_is_not_sent(nerq: Nerq, services: Services, project: Path) -> None:
+    (project / ".nerq.toml").write_text('private = ["demo"]\n')
+    scan(nerq)
+    assert TREE_PATH not in [request.path for request in services.site.requests]
+
+
+@pytest.mark.usefixtures("server")
+def test_the_dependencies_of_a_server_are_no_change_of_the_project(nerq: Nerq, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    baseline.write_text(scan(nerq).out)
+    result = scan(nerq, "--baseline", str(baseline))
+    assert result.json["comparison"]["changes"] == []

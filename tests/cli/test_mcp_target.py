@@ -46,23 +46,58 @@ def test_a_server_is_scored_as_its_package(mcp: Registry, nerq: Nerq) -> None:
     assert "does not state" not in result.err
 
 
+def find_finding(result: Result) -> dict[str, Any]:
+    [finding] = [item for item in result.json["findings"] if item["id"].startswith("mcp-")]
+    found: dict[str, Any] = finding
+    return found
+
+
 @pytest.mark.parametrize(
-    ("body", "part"), [({"mcpName": "io.github.evil/x"}, "does not state that it is"), (b"<html>", "it is not known")]
+    ("body", "part", "undecided"),
+    [
+        ({"mcpName": "io.github.evil/x"}, "files 1.0.0 does not state that it is io.github.acme/files", False),
+        (b"<html>", "it is not known whether files 1.0.0 states", True),
+    ],
 )
-def test_a_package_that_does_not_prove_the_name(mcp: Registry, nerq: Nerq, body: object, part: str) -> None:
+def test_a_package_that_does_not_prove_the_name_is_a_finding(
+    mcp: Registry, nerq: Nerq, body: object, part: str, *, undecided: bool
+) -> None:
     mcp.npm("files", "1.0.0")
     mcp.site.on(PATH, {"body": describe(("npm", "files", "1.0.0"))})
     mcp.site.on("/files/1.0.0", {"body": body})
-    assert part in check(nerq, f"mcp:{NAME}").err
-
-
-@pytest.mark.parametrize(("status", "part"), [("deprecated", "is deprecated"), ("deleted", "was deleted")])
-def test_the_status_of_a_server_is_shown(mcp: Registry, nerq: Nerq, status: str, part: str) -> None:
-    mcp.pypi("files", "1.0")
-    mcp.site.on(PATH, {"body": describe(("pypi", "files", "1.0"), status=status)})
     result = check(nerq, f"mcp:{NAME}")
-    assert part in result.err
+    finding = find_finding(result)
+    assert (finding["id"], finding["level"], finding["purl"]) == ("mcp-name-proof", "warn", "pkg:npm/files")
+    assert part in finding["text"]
+    assert finding.get("undecided", False) == undecided
+
+
+@pytest.mark.parametrize(
+    ("status", "part", "rule", "level"),
+    [
+        ("deprecated", "is deprecated", "mcp-deprecated", "warn"),
+        ("deleted", "was deleted", "mcp-deleted", "deny"),
+        ("new-word", "has no status that is known", "mcp-deleted", "warn"),
+    ],
+)
+def test_the_status_of_a_server_is_a_finding(
+    mcp: Registry, nerq: Nerq, status: str, part: str, rule: str, level: str
+) -> None:
+    mcp.pypi("files", "1.0")
+    mcp.site.on(PATH, {"body": describe(("pypi", "files", ""), status=status)})
+    result = check(nerq, f"mcp:{NAME}")
+    finding = find_finding(result)
+    assert (finding["id"], finding["level"]) == (rule, level)
+    assert part in finding["text"]
     assert result.json["dependencies"][0]["name"] == "files"
+
+
+def test_a_deleted_server_fails_and_is_shown_with_its_card(mcp: Registry, nerq: Nerq) -> None:
+    mcp.site.on(PATH, {"body": describe(("oci", "ghcr.io/acme/files:1.0", ""), status="deleted")})
+    result = nerq("check", f"mcp:{NAME}", "--as-of", AS_OF, "-q")
+    assert result.status == 1
+    assert "was deleted from the MCP registry" in result.out
+    assert '"mcp-deleted"' in nerq("check", f"mcp:{NAME}", "--as-of", AS_OF, "-f", "sarif").out
 
 
 def test_a_short_name_is_searched(mcp: Registry, nerq: Nerq) -> None:
@@ -112,3 +147,18 @@ def test_other_forms_are_refused(nerq: Nerq, target: str) -> None:
 
 def test_a_server_is_not_recorded(nerq: Nerq) -> None:
     assert nerq("check", f"mcp:{NAME}", "--record", "x.nerq").status == 2
+
+
+@pytest.mark.parametrize(("identifier", "version"), [("ghcr.io/acme/files:1.2", ""), ("ghcr.io/acme/files", "1.2")])
+def test_an_image_is_listed_with_its_tag(mcp: Registry, nerq: Nerq, identifier: str, version: str) -> None:
+    mcp.site.on(PATH, {"body": describe(("oci", identifier, version))})
+    result = check(nerq, f"mcp:{NAME}")
+    (entry,) = result.json["dependencies"]
+    assert (entry["name"], entry["requirement"]) == ("docker/ghcr.io/acme/files", "==1.2")
+    assert entry["purl"].startswith("pkg:docker/ghcr.io/acme/files")
+    assert f"oci:{identifier}@" not in result.err or version
+
+
+def test_a_server_without_a_package_is_described(mcp: Registry, nerq: Nerq) -> None:
+    mcp.site.on(PATH, {"body": describe()})
+    assert f"{NAME} 1.0.0 has no package in the MCP registry" in check(nerq, f"mcp:{NAME}").err

@@ -12,6 +12,7 @@ from nerq_cli.compliance.eu_class import EuAssessment, assess_class
 from nerq_cli.compliance.prose import iter_clauses
 from nerq_cli.facts import Absent, Found, Unknown
 from nerq_cli.hub_facts import HubCard
+from nerq_cli.sources.huggingface import parse_card
 from tests.compliance.conftest import AS_OF, SOURCE, evidence, found, repository
 
 PROSE = "# Example\n\nThis text has no purpose in it, it is here to be long enough. " + "Words follow words here. " * 10
@@ -305,3 +306,12 @@ def test_a_hostile_card_of_a_megabyte_is_classed_within_seconds(text: str) -> No
         assess(f"# A\n\n{text}", pipeline_tag="fill-mask")
         durations.append(time.process_time() - start)
     assert min(durations) < 5
+
+
+@pytest.mark.parametrize("heading", ["Intended use", "\x1b[31mIntended use\x1b[0m", "Inten\x1bded\x0buse"])
+def test_control_characters_do_not_change_the_class(heading: str) -> None:
+    card = parse_card(f"# Demo\n\n## {heading}\n\nThis is \x07for \x1b[1msocial scoring\x1b[0m of citizens.\n".encode())
+    assert card.card is not None
+    result = assess(card.card.text)
+    assert result.label == "prohibited_practice_flag"
+    assert result.reasons[0].pointer == 'heading "Intended use", line 3'

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any, Final
 
+import msgspec
 import pytest
 
-from nerq_cli.hub_facts import HubFile, HubScan
+from nerq_cli import signals
+from nerq_cli.ecosystems import PYPI
+from nerq_cli.facts import Evidence, Found, Metadata
+from nerq_cli.hub_facts import CardMetadata, HubCard, HubEvidence, HubFile, HubRepository, HubScan
 from nerq_cli.insight.guidance import Subject, build_guidance
-from nerq_cli.insight.purpose import PURPOSES, Purpose
-from tests.signals.models.conftest import HEALTHY, PICKLE, SHA, change, score
+from nerq_cli.insight.purpose import MINIMUM_SCORES, PURPOSES, Purpose
+from nerq_cli.insight.restrictions import find_package_restrictions, find_repository_restrictions
+from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.policy.settings import PRESETS
+from nerq_cli.scoring import Score, compute_score
+from tests.signals.models.conftest import CARD, HEALTHY, NOW, PICKLE, SHA, change, found, score
 
 MODEL = Subject(ecosystem="huggingface", name="acme/demo-1b", version=SHA)
 
@@ -52,7 +61,7 @@ def test_a_cap_fails_the_purposes_above_it_and_no_others() -> None:
         "production": "avoid",
         "critical": "avoid",
     }
-    assert build_guidance(MODEL, result, "production", threshold=50).answer == "no-objection"
+    assert build_guidance(MODEL, result, "production", threshold=50).answer == "avoid"
 
 
 def test_uses_to_avoid_follow_from_the_signals() -> None:
@@ -104,3 +113,139 @@ def test_why_nothing_was_scored_is_stated() -> None:
     assert guidance.findings == ("the name is private", "x")
     absent = build_guidance(MODEL, None, "research", objections=("not on the index",))
     assert (absent.answer, absent.suits) == ("avoid", ())
+
+
+def _find_answers(evidence: HubEvidence) -> dict[Purpose, str]:
+    restrictions = find_repository_restrictions(evidence)
+    result = score(evidence)
+    return {purpose: build_guidance(MODEL, result, purpose, restrictions=restrictions).answer for purpose in PURPOSES}
+
+
+NOT_IN_OPERATION: Final = {
+    "research": "no-objection",
+    "sandbox": "no-objection",
+    "production": "avoid",
+    "critical": "avoid",
+}
+
+
+def _license(*ids: str, name: str = "") -> CardMetadata:
+    return CardMetadata(licence=ids, licence_name=name, datasets=("acme/texts",), has_results=True)
+
+
+@pytest.mark.parametrize(
+    ("card", "text"),
+    [
+        (_license("cc-by-nc-4.0"), "licence cc-by-nc-4.0: non-commercial (no commercial use"),
+        (_license("other", name="research-only"), "licence research-only: research only (research only"),
+        (_license("apache-2.0", "cc-by-nc-nd-4.0"), "licence cc-by-nc-nd-4.0: "),
+    ],
+)
+def test_a_licence_without_commercial_use_rules_out_production(card: CardMetadata, text: str) -> None:
+    evidence = change(card=card)
+    assert _find_answers(evidence) == NOT_IN_OPERATION
+    guidance = build_guidance(MODEL, score(evidence), "production", restrictions=find_repository_restrictions(evidence))
+    assert text in guidance.verdict
+    assert guidance.findings[0].startswith(text)
+    assert any(text in line for line in guidance.avoid)
+    assert guidance.suits == ("research, on a machine without secrets", "trials in an isolated environment")
+
+
+def test_the_licence_of_a_base_model_counts() -> None:
+    base = found(HubRepository(kind="model", id="acme/base", card=_license("cc-by-nc-4.0"), has_card_data=True))
+    evidence = msgspec.structs.replace(
+        change(card=CardMetadata(licence=("apache-2.0",), base_models=("acme/base",), has_results=True)),
+        bases={"acme/base": base},
+    )
+    [restriction] = find_repository_restrictions(evidence)
+    assert restriction.text.startswith("base model acme/base: licence cc-by-nc-4.0: non-commercial")
+    assert _find_answers(evidence)["production"] == "avoid"
+
+
+@pytest.mark.parametrize(
+    ("card", "text"),
+    [
+        (_license("llama3.1"), "licence llama3.1: community terms"),
+        (_license("other", name="acme-terms"), "licence acme-terms: custom terms, read them"),
+    ],
+)
+def test_other_terms_are_a_condition_of_operation(card: CardMetadata, text: str) -> None:
+    evidence = change(card=card)
+    restrictions = find_repository_restrictions(evidence)
+    guidance = build_guidance(MODEL, score(evidence), "production", restrictions=restrictions)
+    assert guidance.answer == "no-objection"
+    assert "meets what is asked for production, on a condition: " in guidance.verdict
+    assert text in guidance.verdict
+    assert build_guidance(MODEL, score(evidence), "research", restrictions=restrictions).verdict.startswith("Nothing")
+
+
+def _write_card(sentence: str) -> HubEvidence:
+    card = found(HubCard(f"{CARD}\n\n## Uses\n\n{sentence}\n"))
+    return msgspec.structs.replace(HEALTHY, card=card)
+
+
+def test_a_banned_practice_rules_out_operation() -> None:
+    evidence = _write_card("This model is intended for social scoring of citizens by public authorities.")
+    assert _find_answers(evidence) == NOT_IN_OPERATION
+    restrictions = find_repository_restrictions(evidence)
+    guidance = build_guidance(MODEL, score(evidence), "production", restrictions=restrictions)
+    assert guidance.findings[0].startswith("EU AI Act, touches a banned practice (Art. 5): ")
+    assert "social scoring" in guidance.findings[0]
+    assert guidance.avoid[0].startswith("for the practice that its page describes (EU AI Act, ")
+
+
+def test_a_high_risk_area_is_a_condition() -> None:
+    evidence = _write_card("This model is intended for screening of job applicants by employers.")
+    restrictions = find_repository_restrictions(evidence)
+    guidance = build_guidance(MODEL, score(evidence), "critical", restrictions=restrictions)
+    assert guidance.answer == "no-objection"
+    assert "on a condition: " in guidance.verdict
+    assert guidance.findings[0].startswith("EU AI Act, may be high-risk")
+    assert guidance.avoid == (
+        f"in this area, unless the duties for high-risk systems are met ({guidance.findings[0]})",
+    )
+
+
+def _score_package(licence: str) -> Score:
+    metadata = Metadata(version="1.0", licence_expression=licence)
+    evidence = Evidence(metadata=Found(metadata, "PyPI", NOW))
+    return compute_score(PACKAGES, signals.measure_package(PACKAGES, PYPI, "1.0", evidence, NOW))
+
+
+@pytest.mark.parametrize(
+    ("licence", "excluded"),
+    [
+        ("MIT", None),
+        ("CC-BY-NC-4.0 OR MIT", None),
+        ("CC-BY-NC-SA-4.0", True),
+        ("MIT AND PolyForm-Noncommercial-1.0.0", True),
+        ("BUSL-1.1", False),
+    ],
+)
+def test_terms_of_packages(licence: str, excluded: bool | None) -> None:  # noqa: FBT001
+    restrictions = find_package_restrictions(_score_package(licence))
+    assert [bool(item.excluded) for item in restrictions] == ([] if excluded is None else [excluded])
+
+
+def test_purposes_and_presets_of_the_gate_have_one_table() -> None:
+    assert PRESETS == MINIMUM_SCORES
+    assert tuple(MINIMUM_SCORES) == PURPOSES
+
+
+def test_a_higher_threshold_of_the_gate_rules_out_operation_only() -> None:
+    result = score(HEALTHY)
+    assert build_guidance(MODEL, result, "production", threshold=99.9).answer == "avoid"
+    assert build_guidance(MODEL, result, "research", threshold=99.9).answer == "no-objection"
+
+
+def test_picklescan_is_named_where_there_may_be_pickle_files() -> None:
+    def list_programs(**fields: Any) -> list[str]:
+        subject = msgspec.structs.replace(MODEL, **fields)
+        return [check.command.split()[0] for check in build_guidance(subject, None, "research").checks]
+
+    assert list_programs(has_pickle=True) == ["hf", "picklescan"]
+    assert list_programs(has_pickle=None) == ["hf", "picklescan"]
+    assert list_programs(has_pickle=False) == ["hf"]
+    assert list_programs(is_available=False) == []
+    [check] = build_guidance(msgspec.structs.replace(MODEL, is_gated=True, has_pickle=False), None, "research").checks
+    assert check.shows.endswith("needs a token whose account has access")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.inventory import Location, McpPackage, McpProblem, McpServer
 from nerq_cli.manifests.mcp.launchers import VARIABLE, Launch, parse_command, parse_image
+from nerq_cli.manifests.mcp.literal_secrets import holds_secret
 from nerq_cli.manifests.package_source import strip_credentials
 from nerq_cli.patterns import compile_late
 
@@ -34,11 +35,6 @@ _LOOPBACK: Final = compile_late(r"localhost|.*\.localhost|127(?:\.\d{1,3}){3}|::
 #: A part of a path that may be a token: long, of letters and digits, or hexadecimal.
 _TOKEN: Final = compile_late(r"(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9_=+~-]{16,}|[A-Za-z0-9_=+-]{32,}|sk-.*", re.ASCII)
 _MASK: Final = "…"
-#: Names of variables and headers whose values are secrets.
-_SECRET_NAME: Final = compile_late(r"(?:^|[_-])(?:api)?(?:key|token|secret|password|passwd|pat|authorization)s?$")
-_CAMEL: Final = compile_late(r"(?<=[a-z])(?=[A-Z])")
-#: Values that stand for a secret which is stated elsewhere.
-_PLACEHOLDER: Final = compile_late(r"(?i:.*(?:your|xxx|\*\*\*|\.\.\.|changeme|replace|example|placeholder|todo).*)|")
 #: Longest name shown, in characters.
 _MAX_NAME: Final = 200
 
@@ -80,7 +76,7 @@ def read_server(name: str, node: Node, client: str, path: str) -> McpServer:
     problems: list[McpProblem] = []
     if not words and not url and not _is_described(node):
         problems.append("unreadable")
-    if _has_secret(node, inner, url):
+    if holds_secret(node):
         problems.append("literal-secret")
     stated_transport = inner.get_text("type") or node.get_text("transport", "type")
     return build_server(
@@ -224,32 +220,6 @@ def _get_name(item: Node) -> str:
     return (item.data if isinstance(item.data, str) else item.get_text("name", "key")).partition("=")[0]
 
 
-def _has_secret(node: Node, inner: Node, url: str) -> bool:
-    """Whether the entry holds a secret: in a variable or header with such a name, or in its URL."""
-    try:
-        if url and not VARIABLE.search(url) and urlsplit(url).password:
-            return True
-    except ValueError:
-        pass
-    return any(
-        _is_secret_name(name) and not VARIABLE.search(value) and not _PLACEHOLDER.fullmatch(value)
-        for holder in (node, inner)
-        for name, value in _iter_values(holder)
-    )
-
-
-def _is_secret_name(name: str) -> bool:
-    return _SECRET_NAME.search(_CAMEL.sub("_", name).lower()) is not None
-
-
-def _iter_values(holder: Node) -> Iterator[tuple[str, str]]:
-    for key in (*_ENVIRONMENT_KEYS, "headers", "http_headers", "httpHeaders"):
-        value = holder.get(key)
-        for name, member in value.members.items() if value is not None else ():
-            if isinstance(member.data, str) and not member.data.startswith("input:"):
-                yield name, member.data.strip()
-
-
 # --- server.json of the MCP registry, and bundles ---------------------------------------------------------------------
 
 _REGISTRY_ECOSYSTEMS: Final[dict[str, EcosystemId]] = {"npm": NPM, "pypi": PYPI}
@@ -277,6 +247,7 @@ def read_registry_document(root: Node, client: str, path: str) -> Iterator[McpSe
                 stated_transport=(transport or item).get_text("type", "transport_type"),
                 environment=_list_names(item, item, _ENVIRONMENT_KEYS),
                 headers=_list_names(item, item, _HEADER_KEYS),
+                problems=["literal-secret"] if holds_secret(item) else (),
             )
 
 

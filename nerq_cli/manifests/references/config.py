@@ -12,7 +12,7 @@ from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableEr
 from nerq_cli.manifests.references.commands import Word, read_script, read_variable, read_words
 from nerq_cli.manifests.references.ids import HubId, interpret, parse_address, parse_id, parse_kernel_version
 from nerq_cli.manifests.references.known_names import DATASETS, MODEL, is_known_namespace
-from nerq_cli.manifests.references.model import Certainty, ReferenceKind
+from nerq_cli.manifests.references.model import TEMPLATE_NOTE, Certainty, ReferenceKind
 from nerq_cli.manifests.references.table import KEYS, KeyPattern
 from nerq_cli.manifests.references.words import split_words
 from nerq_cli.manifests.syntax.yaml_document import MAX_DEPTH, MAX_EVENTS, YamlNode
@@ -131,7 +131,7 @@ def read_yaml(text: str, builder: ReferenceBuilder, *, is_compose: bool = False)
     except UnreadableError:
         if "{{" not in text and "{%" not in text:
             raise
-        builder.note = "is a template: only plain lines of it were read"
+        builder.note = TEMPLATE_NOTE
         _read_lines(_TEMPLATE_LINE, text, builder)
         return
     reader = SettingsReader(builder)

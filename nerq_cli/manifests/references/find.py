@@ -175,6 +175,8 @@ _SETTING_WORD: Final = compile_late(
 )
 
 
+#: Readers of files that hold data in the same formats.
+_DATA_READERS: Final = frozenset({"json", "yaml", "toml", "ini", "page"})
 #: Readers in the order in which a path is compared.
 READERS: Final[tuple[ReaderRow, ...]] = (
     ReaderRow(
@@ -348,6 +350,16 @@ def find_references(path: str, data: bytes) -> FileReferences:
     except (RecursionError, MemoryError):
         return FileReferences(path=path, references=builder.finish().references, note="is nested too deeply")
     return builder.finish()
+
+
+def is_gap(reader: ReaderRow, note: str) -> bool:
+    """Whether a file with a note may have references that were not found.
+
+    Settings that are too large are data, and the values that fill a template are in other files.
+    """
+    from nerq_cli.manifests.references.model import TEMPLATE_NOTE
+
+    return bool(note) and note != TEMPLATE_NOTE and (reader.id not in _DATA_READERS or note != describe_size(reader))
 
 
 def describe_size(reader: ReaderRow) -> str:

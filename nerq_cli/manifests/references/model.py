@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,9 @@ Certainty: TypeAlias = Literal["certain", "likely", "possible"]
 
 #: The certainties, the highest first.
 CERTAINTIES: tuple[Certainty, ...] = ("certain", "likely", "possible")
+
+#: Note of a YAML file that is a template: the values that it is filled with are in files that are read.
+TEMPLATE_NOTE: Final = "is a template: only plain lines of it were read"
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, order=True):

@@ -14,7 +14,7 @@ from nerq_cli import __version__
 from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.inventory import Location
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
-from nerq_cli.manifests.references.find import ReaderRow, describe_size, find_reader, find_references
+from nerq_cli.manifests.references.find import ReaderRow, describe_size, find_reader, find_references, is_gap
 from nerq_cli.manifests.references.model import FileReferences, Reference
 
 #: Version of what the readers find: a change makes what was kept before unused.
@@ -52,6 +52,8 @@ class SkippedFile(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
     path: str
     reason: str
+    #: Whether it may have references that were not found.
+    is_gap: bool = True
 
 
 class ReferenceSearch(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +95,7 @@ def search_references(
         if found.note:
             counts["skipped"] += 1
             if len(skipped) < MAX_SKIPPED:
-                skipped.append(SkippedFile(path=path, reason=found.note))
+                skipped.append(SkippedFile(path=path, reason=found.note, is_gap=is_gap(reader, found.note)))
         if found.references:
             references += _without_local(found.references, file, root) if root is not None else found.references
     return ReferenceSearch(

@@ -14,7 +14,13 @@ from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding, Level
 from nerq_cli.policy.rules.age import AGE_POLICY_MISMATCH, TOO_NEW
 from nerq_cli.policy.rules.licences import LICENCE, NO_LICENCE
-from nerq_cli.policy.rules.mcp import MCP_INSECURE_URL, MCP_UNPINNED
+from nerq_cli.policy.rules.mcp import (
+    MCP_DELETED,
+    MCP_DEPRECATED,
+    MCP_INSECURE_URL,
+    MCP_NAME_PROOF,
+    MCP_UNPINNED,
+)
 from nerq_cli.policy.rules.origins import FOREIGN_ORIGIN, PROVENANCE_LOST, PUBLISHER_CHANGED
 from nerq_cli.policy.rules.project import INSTALL_SCRIPT, LOCK_DRIFT, UNPINNED
 from nerq_cli.policy.rules.registry import (
@@ -68,6 +74,9 @@ RULES: Final[tuple[PolicyRule, ...]] = (
     UNPINNED,
     MCP_UNPINNED,
     MCP_INSECURE_URL,
+    MCP_DELETED,
+    MCP_DEPRECATED,
+    MCP_NAME_PROOF,
     AGE_POLICY_MISMATCH,
     WAIVER_EXPIRED,
     WAIVER_UNUSED,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from nerq_cli.inventory import McpProblem, McpServer, Package
+from nerq_cli.inventory import McpProblem, McpServer, Package, RegistrationProblemId
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.rules.rule import PolicyRule, RuleInput
 
@@ -31,6 +31,18 @@ def _find_insecure(rule_input: RuleInput) -> Iterator[Finding]:
     """Yield a finding for each server on another machine that is reached without TLS."""
     for server in _iter_servers(rule_input, "insecure-url"):
         yield _build_finding(server, server.remote_package, f"the server {server.name} is at {server.url}")
+
+
+def _find_registered(problem_id: RegistrationProblemId) -> Callable[[RuleInput], Iterator[Finding]]:
+    """Return the check of a rule about servers that were named as they are in the MCP registry."""
+
+    def check(rule_input: RuleInput) -> Iterator[Finding]:
+        for problem in rule_input.registration_problems:
+            if problem.id == problem_id:
+                package = problem.package
+                yield Finding(text=problem.text, purl=package.purl, name=package.name, undecided=problem.undecided)
+
+    return check
 
 
 def _build_finding(server: McpServer, package: Package, text: str) -> Finding:
@@ -61,4 +73,42 @@ MCP_INSECURE_URL: Final = PolicyRule(
     headings=("MCP server without TLS", "MCP servers without TLS"),
     count_phrases=("MCP server without TLS", "MCP servers without TLS"),
     check=_find_insecure,
+)
+MCP_DELETED: Final = PolicyRule(
+    id="mcp-deleted",
+    level="deny",
+    summary="An MCP server was deleted from the MCP registry.",
+    explanation="The registry deletes servers that are spam, malware or against its rules, and those that their "
+    "publishers withdraw. Only servers that are checked by their names in the registry (`mcp:NAME`) are looked up "
+    "there. A status that the registry does not state leaves the run incomplete.",
+    hint="do not start it; look for the reason at its publisher",
+    headings=("Deleted MCP server", "Deleted MCP servers"),
+    count_phrases=("deleted MCP server", "deleted MCP servers"),
+    check=_find_registered("deleted"),
+)
+MCP_DEPRECATED: Final = PolicyRule(
+    id="mcp-deprecated",
+    level="warn",
+    summary="An MCP server is deprecated in the MCP registry.",
+    explanation="Its publisher has marked it so: it gets no further versions, or another server replaces it. Only "
+    "servers that are checked by their names in the registry (`mcp:NAME`) are looked up there.",
+    hint="use the server that its publisher names in its place",
+    headings=("Deprecated MCP server", "Deprecated MCP servers"),
+    count_phrases=("deprecated MCP server", "deprecated MCP servers"),
+    check=_find_registered("deprecated"),
+)
+MCP_NAME_PROOF: Final = PolicyRule(
+    id="mcp-name-proof",
+    level="warn",
+    summary="The package of an MCP server does not state the server's name.",
+    explanation="The MCP registry lets a name be published only if the package states it: `mcpName` in package.json, "
+    "`mcp-name:` in the README on PyPI. A package that does not, or not any more, may belong to somebody else than the "
+    "server. Where the registry of the package gives no answer the run is incomplete.",
+    hint="compare the source repository of the package with that of the server",
+    headings=(
+        "MCP server whose package does not state its name",
+        "MCP servers whose packages do not state their names",
+    ),
+    count_phrases=("MCP server without proof of its name", "MCP servers without proof of their names"),
+    check=_find_registered("name-proof"),
 )

@@ -7,12 +7,14 @@ from typing import Final
 
 from nerq_cli.ecosystems import get_ecosystem, is_hub
 from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION
-from nerq_cli.inventory import Dependency
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.marks import read_mark
 from nerq_cli.policy.rules.rule import PolicyRule, RuleInput, build_finding, build_undecided, list_judged
 from nerq_cli.policy.settings import find_package_pattern
+
+#: Caps of a repository of the Hub with which pinning its commit is good advice.
+_CAPS_PINNING_ALLOWS: Final = frozenset({"no-licence", "remote-code"})
 
 
 def _find_unpinned(rule_input: RuleInput) -> Iterator[Finding]:
@@ -20,14 +22,17 @@ def _find_unpinned(rule_input: RuleInput) -> Iterator[Finding]:
     for assessment in list_judged(rule_input):
         dependency = assessment.dependency
         if dependency.resolution != "pinned":
-            yield build_finding(assessment, _describe_unpinned(dependency))
+            yield build_finding(assessment, _describe_unpinned(assessment))
 
 
-def _describe_unpinned(dependency: Dependency) -> str:
+def _describe_unpinned(assessment: Assessment) -> str:
+    dependency, score = assessment.dependency, assessment.score
     if not is_hub(dependency.package.ecosystem):
         return f"{dependency.requirement or 'any version'}: no file fixes the version"
     revision = dependency.requirement or f"no revision, so that it is {DEFAULT_REVISION}"
-    advice = f'; pin it: revision="{dependency.version}"' if dependency.version else ""
+    # The commit to pin would be the one that another cap is about: a file that is reported as unsafe, for example.
+    is_advised = dependency.version and (score is None or {cap.id for cap in score.caps} <= _CAPS_PINNING_ALLOWS)
+    advice = f'; pin it: revision="{dependency.version}"' if is_advised else ""
     return f"{revision}: its content may change at any time{advice}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from nerq_cli.inventory import DependencyFile, Location, Package
+from nerq_cli.inventory import DependencyFile, Location, Package, RegistrationProblem
 from nerq_cli.policy.age import AgeRule
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding, Level
@@ -34,6 +34,8 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     dependency_files: Sequence[DependencyFile]
     #: Sorted by package.
     foreign_origins: Sequence[ForeignOrigin] = ()
+    #: What the MCP registry states against servers that were named.
+    registration_problems: Sequence[RegistrationProblem] = ()
     settings: PolicySettings = DEFAULT_POLICY
     #: Moment that ages are measured from, in epoch seconds UTC.
     as_of: int = 0

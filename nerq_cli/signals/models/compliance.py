@@ -107,7 +107,8 @@ def _measure_base(
 ) -> Signal:
     has_data = bool(repository.card is not None and repository.card.datasets)
     has_data = has_data or any(tag.startswith("dataset:") for tag in repository.tags)
-    data_text = "training data declared" if has_data else "no training data declared"
+    # Compliance also counts what the text of the card describes.
+    data_text = "training data declared" if has_data else "no dataset named in the header of the card"
     value, base_text = has_data * spec.levels["datasets"], "no base model"
     if context.base_models:
         conflict, unread = _compare_licences(context, repository)

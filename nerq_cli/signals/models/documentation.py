@@ -78,6 +78,7 @@ _TOPICS_BY_KIND: Final[Mapping[HubKind, tuple[str, ...]]] = MappingProxyType(
 #: Topics whose content is code or a short list rather than prose.
 _SHORT_TOPICS: Final = frozenset({"how to use", "contact or citation"})
 _WORD: Final = compile_late(r"\w+")
+_PART_READ: Final = "only a part of the card was read"
 
 #: Commands in a card that run what they download, or hide what they run.
 _DANGEROUS_COMMAND: Final = compile_late(
@@ -128,11 +129,13 @@ def measure_card(context: RepositoryContext, spec: SignalSpec) -> Signal:
         return build_missing(spec, context.fact)
     command, line = find_dangerous_command(fact.value.text)
     if command and kind != "space":
-        reason = f"line {line} of the card asks readers to run a download: {command}"
+        reason = f"line {fact.value.lines_before + line} of the card asks readers to run a download: {command}"
         return build_from_level(spec, "dangerous command", reason, fact)
     topics = _TOPICS_BY_KIND[kind]
     found = find_topics(context.sections, context.limit("topic_words"))
     missing = [topic for topic in topics if topic not in found]
+    if missing and not context.is_card_whole:
+        return build_unknown(spec, f"{_PART_READ}, and nothing in it about {', '.join(missing)}", fact.source)
     characters = sum(len(section.text) + len(section.heading) for section in context.sections)
     length = spec.curves["characters"].value_at(characters)
     share = 100.0 * (len(topics) - len(missing)) / len(topics)
@@ -156,6 +159,10 @@ def measure_evaluation(context: RepositoryContext, spec: SignalSpec) -> Signal:
         (s for s in sections if s.is_filled and _TOPICS["evaluation"].search(s.heading) and has_digit(s.text)), None
     )
     has_limits = "limits" in find_topics(sections, context.limit("topic_words"))
+    has_results = (header is not None and header.has_results) or table is not None or number is not None
+    if isinstance(fact, Found) and not context.is_card_whole and not (has_results and has_limits):
+        missing = " and ".join([*([] if has_results else ["results"]), *([] if has_limits else ["limits"])])
+        return build_unknown(spec, f"{_PART_READ}, and no {missing} in it", fact.source)
     value, parts = 0.0, []
     if header is not None and header.has_results:
         value, parts = spec.levels["results"], ["results in the header of the card"]

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from nerq_cli.facts import Fact, Found
+from nerq_cli.facts import NOT_REQUESTED, Fact, Found, Unknown
 from nerq_cli.hub_facts import HubRepository, HubScan
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.models.context import RepositoryContext, is_adapter, list_parts
@@ -120,7 +120,10 @@ def _flag_parts(context: RepositoryContext) -> Iterator[Flag]:
         elif report:
             yield build_possible_flag("unsafe-part", f"{id_}, which it may load: {report}", fact)
         elif not isinstance(fact, Found) or not fact.value.scans_done:
-            yield build_possible_flag("unsafe-part", f"no scan results of {id_}, which it may load", fact)
+            text = f"no scan results of {id_}, which it may load"
+            if isinstance(fact, Unknown) and fact != NOT_REQUESTED:
+                text = f"{id_}, which it may load, was not read: {fact.reason}"
+            yield build_possible_flag("unsafe-part", text, fact)
 
 
 def _find_report(context: RepositoryContext, fact: Found[HubRepository]) -> str:

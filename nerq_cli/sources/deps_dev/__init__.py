@@ -66,6 +66,8 @@ _SINGLE_REQUEST_REASONS: Final = (_NO_BATCH, "HTTP 400", "offline: not in the ca
 _UNVERIFIED_PROVENANCE: Final = frozenset({"", "UNVERIFIED_METADATA"})
 _SOURCE_REPO: Final = "SOURCE_REPO"
 _MALICIOUS_TYPE: Final = "MALICIOUS"
+#: Dependencies of one version that are kept: few servers and programs have more.
+MAX_NODES: Final = 500
 NOT_INDEXED: Final = Unknown("not indexed by deps.dev", LABEL)
 _HOST_NOT_COVERED: Final = Unknown("on a host that deps.dev does not watch", LABEL)
 
@@ -155,6 +157,26 @@ class RepositoryInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     scorecard: Scorecard | None = None
 
 
+class DependencyNode(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
+    """A version in the resolved dependencies of another one."""
+
+    name: str
+    version: str
+    #: Edges from that other one, at least 1.
+    distance: int = 1
+    #: Names of the packages that require it.
+    parents: tuple[str, ...] = ()
+
+
+class DependencyTree(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The dependencies of a version as deps.dev resolves them, for a platform that it chooses."""
+
+    #: Sorted by name and version, without the version itself. At most ``MAX_NODES``.
+    nodes: tuple[DependencyNode, ...] = ()
+    #: Whether some are missing: too many, not resolved, or with a name that no package can have.
+    is_partial: bool = False
+
+
 #: The service's key of a subject: system, name and version, or the id of a project.
 _SubjectKey: TypeAlias = tuple[str, str, str, str]
 
@@ -211,6 +233,24 @@ class _VersionDocument(msgspec.Struct):
     versionKey: Any = UNSET  # noqa: N815 - the service's spelling
 
 
+class _NodeDocument(msgspec.Struct):
+    versionKey: _Key = msgspec.field(default_factory=_Key)  # noqa: N815 - the service's spelling
+    errors: list[Any] = []
+
+
+class _EdgeDocument(msgspec.Struct):
+    """An edge between two nodes by their numbers, of which 0 is left out."""
+
+    fromNode: int = 0  # noqa: N815 - the service's spelling
+    toNode: int = 0  # noqa: N815 - the service's spelling
+
+
+class _TreeDocument(msgspec.Struct):
+    nodes: list[_NodeDocument]
+    edges: list[_EdgeDocument] = []
+    error: str = ""
+
+
 class _FindingsDocument(msgspec.Struct):
     requestedVersion: Any = None  # noqa: N815 - the service's spelling
     defaultVersion: Any = None  # noqa: N815 - the service's spelling
@@ -231,6 +271,7 @@ _PAGE_DECODER = build_json_decoder_late(_BatchPage)
 _BODY_DECODER = build_json_decoder_late(_BatchBody)
 _VERSION_DECODER = build_json_decoder_late(_VersionDocument)
 _PROJECT_DECODER = build_json_decoder_late(_ProjectDocument)
+_TREE_DECODER = build_json_decoder_late(_TreeDocument)
 _FINDINGS_DECODER = build_json_decoder_late(_FindingsDocument)
 
 
@@ -264,6 +305,40 @@ def _build_findings(document: _FindingsDocument) -> VersionFindings:
     return VersionFindings(
         default=version if isinstance(version, str) and is_version(version) else "",
         malicious=any(item.get("type") == _MALICIOUS_TYPE for item in _as_objects(requested_version.get("findings"))),
+    )
+
+
+def _build_tree(release: Release, document: _TreeDocument) -> DependencyTree:
+    """Read the resolved dependencies. Node 0 is the version itself; distances are counted breadth first."""
+    ecosystem = get_ecosystem(release.package.ecosystem)
+    targets: dict[int, list[int]] = {}
+    parents: dict[int, set[str]] = {}
+    for edge in document.edges:
+        if 0 <= edge.fromNode < len(document.nodes) and 0 < edge.toNode < len(document.nodes):
+            targets.setdefault(edge.fromNode, []).append(edge.toNode)
+            parents.setdefault(edge.toNode, set()).add(document.nodes[edge.fromNode].versionKey.name)
+    distances, level = {0: 0}, [0]
+    while level:
+        found = (target for number in level for target in targets.get(number, ()))
+        level = list(dict.fromkeys(target for target in found if target not in distances))
+        distances.update(dict.fromkeys(level, max(distances.values()) + 1))
+    nodes: list[DependencyNode] = []
+    is_partial = bool(document.error) or any(node.errors for node in document.nodes)
+    for number, node in enumerate(document.nodes[1:], 1):
+        key = node.versionKey
+        if (
+            key.system != _get_system(release.package)
+            or ecosystem.find_name_error(key.name)
+            or not is_version(key.version)
+        ):
+            is_partial = True
+            continue
+        names = sorted(name for name in parents.get(number, ()) if not ecosystem.find_name_error(name))
+        nodes.append(DependencyNode(key.name, key.version, distances.get(number, 1), tuple(names[:_MAX_ITEMS])))
+    nodes.sort(key=lambda node: (node.distance, node.name, node.version))
+    return DependencyTree(
+        tuple(sorted(nodes[:MAX_NODES], key=lambda node: (node.name, node.version))),
+        is_partial or len(nodes) > MAX_NODES,
     )
 
 
@@ -479,6 +554,11 @@ def _read_findings(_: Release, raw: msgspec.Raw) -> VersionFindings | None:
     return _build_findings(document) if document else None
 
 
+def _read_tree(release: Release, raw: msgspec.Raw) -> DependencyTree | None:
+    document = decode_optional(_TREE_DECODER, raw)
+    return _build_tree(release, document) if document and document.nodes else None
+
+
 def _read_repository(repository: RepositoryId, raw: msgspec.Raw) -> RepositoryInfo | None:
     document = decode_optional(_PROJECT_DECODER, raw)
     return _build_repository_info(repository, document) if document and isinstance(document.projectKey, dict) else None
@@ -499,6 +579,21 @@ REPOSITORIES: Final[Source[RepositoryId, RepositoryInfo]] = _BatchSource(
 REPOSITORY: Final[Source[RepositoryId, RepositoryInfo]] = _SingleSource(
     "deps-dev-project", RepositoryInfo, _build_repository_path, _read_repository
 )
+#: One version at a time: there is no batch endpoint.
+DEPENDENCIES: Final[Source[Release, DependencyTree]] = _SingleSource(
+    "deps-dev-dependencies",
+    DependencyTree,
+    lambda release: f"{_build_release_path(release)}:dependencies",
+    _read_tree,
+)
+
+
+def collect_dependencies(
+    run: FetchRun, releases: Sequence[Release], endpoint: Endpoint
+) -> dict[Release, Fact[DependencyTree]]:
+    """Return the resolved dependencies of versions."""
+    facts = run.fetch(DEPENDENCIES, releases, endpoint) if releases else {}
+    return {release: NOT_INDEXED if isinstance(fact, Absent) else fact for release, fact in facts.items()}
 
 
 def collect_versions(

@@ -277,7 +277,7 @@ OWNERS: Final[Source[AccountId, HubOwner]] = _OwnerSource()
 
 def parse_card(body: bytes) -> CardAnswer:
     """Return a card, with as much of its text as is kept."""
-    header, text = split_card(body.decode(errors="replace"))
+    header, text, lines_before = split_card(body.decode(errors="replace"))
     text = clean_card_text(text)
     metadata, problem = None, ""
     if header.strip():
@@ -285,7 +285,9 @@ def parse_card(body: bytes) -> CardAnswer:
             metadata = build_metadata(parse_header(header))
         except HeaderError as error:
             problem = str(error)
-    return CardAnswer(HubCard(text[:MAX_TEXT], is_cut=len(text) > MAX_TEXT), metadata, problem)
+    return CardAnswer(
+        HubCard(text[:MAX_TEXT], is_cut=len(text) > MAX_TEXT, lines_before=lines_before), metadata, problem
+    )
 
 
 def _build_api_url(endpoint: Endpoint, package: Package) -> str:

@@ -25,7 +25,14 @@ _MAX_GATE_TEXT: Final = 1_000
 
 _HEADER = compile_late(r"\A\ufeff?\s*---[ \t]*\r?\n")
 _HEADER_END = compile_late(r"^---[ \t]*\r?$\n?", 8)  # re.MULTILINE
-#: Control characters except tabs and line feeds: none of them belongs in Markdown.
+#: Sequences of terminals (ECMA-48) without the text in them: of colours and the like the whole, of titles and links the
+#: introducer. A parameterless one ends in a letter that no word follows: readers of the page see that word.
+_ESCAPES = compile_late(
+    r"(?:\x1b\[|\x9b)(?:[0-?]{1,40}[ -/]{0,10}[@-~]|[A-DHJKmsu](?![A-Za-z]))?"
+    r"|(?:\x1b\]|\x9d)(?:\d{1,4};)?|\x1b[()][0AB]|\x1b\\"
+)
+#: Control characters and separators that part words, and all others except tabs and line feeds.
+_SPACES = compile_late(r"[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
 _CONTROLS = compile_late(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 #: Fields of datasets and Spaces whose presence counts (huggingface/hub-docs, datasetcard.md).
 _COUNTED_FIELDS: Final = (
@@ -56,6 +63,8 @@ class CardParts(NamedTuple):
     #: Empty = there is no header.
     header: str
     text: str
+    #: Number of lines before the text.
+    lines_before: int = 0
 
 
 def split_card(document: str) -> CardParts:
@@ -64,12 +73,14 @@ def split_card(document: str) -> CardParts:
     end = None if start is None else _HEADER_END.search(document, start.end())
     if start is None or end is None:
         return CardParts("", document)
-    return CardParts(document[start.end() : end.start()], document[end.end() :])
+    before = document[: end.end()].replace("\r\n", "\n").replace("\r", "\n")
+    return CardParts(document[start.end() : end.start()], document[end.end() :], before.count("\n"))
 
 
 def clean_card_text(text: str) -> str:
-    """Return Markdown without control characters, and with line feeds only."""
-    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Return Markdown without escape sequences and control characters, and with line feeds only."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROLS.sub("", _SPACES.sub(" ", _ESCAPES.sub("", text)))
 
 
 def parse_header(header: str) -> dict[str, Any]:
@@ -84,7 +95,7 @@ def parse_header(header: str) -> dict[str, Any]:
 
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        value = _build_value(yaml.parse(_CONTROLS.sub("", header.replace("\r\n", "\n")), Loader=loader))
+        value = _build_value(yaml.parse(clean_card_text(header), Loader=loader))
     except (yaml.YAMLError, UnicodeError, RecursionError):
         raise HeaderError("the header is not valid YAML") from None
     if not isinstance(value, dict):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import PurePosixPath
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 import pytest
 
 from nerq_cli.inventory import McpServer
-from nerq_cli.manifests.formats import detect_format
+from nerq_cli.manifests.discovery.find import find_dependency_files
+from nerq_cli.manifests.formats import FORMATS, MCP, detect_format
 from nerq_cli.manifests.mcp.clients import CLIENT_FILES
 from nerq_cli.manifests.mcp.configuration import MAX_SERVERS, McpConfiguration, read_mcp_configuration, to_declarations
 
@@ -243,6 +244,63 @@ def test_a_variable_is_no_secret(value: str) -> None:
     assert not read_one({**NPX, "env": {"API_KEY": value}}).problems
 
 
+SECRETS: Final[dict[str, Any]] = {
+    "option": {**NPX, "args": ["-y", "x", "--token", SECRET]},
+    "option with a sign": {**NPX, "args": ["-y", "x", f"--api-key={SECRET}"]},
+    "parameter": {"url": f"https://x.example/mcp?token={SECRET}"},
+    "parameter of a bridge": {**NPX, "args": ["mcp-remote", f"https://x.example/mcp?api_key={SECRET}"]},
+    "variable of a container": {"command": "docker", "args": ["run", "-e", f"GITHUB_TOKEN={SECRET}", "acme/x"]},
+    "the same in one word": {"command": "docker", "args": ["run", f"--env=GITHUB_TOKEN={SECRET}", "acme/x"]},
+    "password of a database": {**NPX, "args": ["x", "postgresql://u:hunter2@db.internal/x"]},
+    "password in a URL": {"url": "https://u:hunter2@x.example/mcp"},
+    "assignment": {"command": f"API_KEY={SECRET} npx x"},
+    "assignment in a shell": {"command": "sh", "args": ["-c", f"API_KEY={SECRET} npx x"]},
+    "header of a bridge": {**NPX, "args": ["mcp-remote", "https://x.example", "--header", f"Authorization: {SECRET}"]},
+    "list of variables": {**NPX, "env": [f"API_KEY={SECRET}"]},
+    "list of objects": {**NPX, "env": [{"name": "API_KEY", "value": SECRET}]},
+    "nested headers": {"url": "https://x.example", "requestOptions": {"headers": {"X-Api-Key": SECRET}}},
+    "key of the entry": {"url": "https://x.example", "auth": {"clientSecret": SECRET}},
+    "token by its form": {**NPX, "args": ["x", "ghp_" + "a1" * 18]},
+    "user that is a token": {"command": "uvx", "args": ["--from", f"git+https://{'a1' * 18}@git.example/a", "y"]},
+}
+
+
+@pytest.mark.parametrize("entry", SECRETS.values(), ids=SECRETS)
+def test_a_secret_as_text_has_a_note(entry: dict[str, Any]) -> None:
+    configuration = read(".mcp.json", {"mcpServers": {"x": entry}})
+    assert configuration.notes == ('holds a secret as text ("x"): use a variable of the environment or of the client',)
+    assert not any(text in repr(configuration) for text in (SECRET, "hunter2", "ghp_"))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {**NPX, "args": ["x", "--token", "${TOKEN}"]},
+        {**NPX, "args": ["x", "--api-key=<your-key>", "--max-tokens", "4096", "--sort-key", "name"]},
+        {**NPX, "args": ["x", "--token", "--verbose", "--key", "/etc/tls/key.pem", "--api-key", "OPENAI_API_KEY"]},
+        {**NPX, "args": ["x", "--header", "Authorization: Bearer ${TOKEN}", "-e", "API_KEY"]},
+        {**NPX, "args": ["x", "postgresql://u:${PASSWORD}@h/x", "postgresql://user:password@localhost/x"]},
+        {**NPX, "env": {"MAX_TOKENS": "1000", "KEY": "name", "TOKEN_FILE": "/run/secrets/token"}},
+        {"url": "https://x.example/mcp?token={token}&key=id&page=2"},
+        {"url": "https://u@x.example/mcp"},
+    ],
+)
+def test_what_stands_for_a_secret_has_no_note(entry: dict[str, Any]) -> None:
+    assert read(".mcp.json", {"mcpServers": {"x": entry}}).notes == ()
+
+
+def test_a_secret_in_a_document_of_the_registry_has_a_note() -> None:
+    variable = {"name": "API_KEY", "description": "the key", "isSecret": True}
+    package = {"registryType": "npm", "identifier": "x", "version": "1.0.0", "environmentVariables": [variable]}
+    document: dict[str, Any] = {"name": "io.github.acme/x", "packages": [package]}
+    assert read("server.json", document).notes == ()
+    document["packages"] = [{**package, "environmentVariables": [{**variable, "value": SECRET}]}]
+    assert read("server.json", document).notes
+    option = {"type": "named", "name": "--token", "value": SECRET}
+    document["packages"] = [{**package, "packageArguments": [option]}]
+    assert read("server.json", document).notes
+
+
 def test_images_urls_and_programs_are_listed_with_a_reason() -> None:
     configuration = read(
         ".mcp.json",
@@ -315,3 +373,20 @@ def test_the_number_of_servers_is_bounded() -> None:
 def test_hostile_texts_raise_nothing(suffix: str, text: str) -> None:
     configuration = read(f"mcp{suffix}", text)
     assert not configuration.servers
+
+
+@pytest.mark.parametrize("ending", [".yaml", ".yml", ".json"])
+def test_the_files_of_a_folder_of_servers_are_found(tmp_path: Path, ending: str) -> None:
+    servers = {"name": "x", "schema": "v1", "mcpServers": [{"name": "a", **NPX}]}
+    path = tmp_path / ".continue" / "mcpServers" / f"own{ending}"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(servers))
+    (tmp_path / "other.yaml").write_text(json.dumps(servers))
+    found = [item.path for item in find_dependency_files(["."], root=tmp_path)]
+    assert found == [f".continue/mcpServers/own{ending}"]
+
+
+@pytest.mark.parametrize("pattern", [pattern for row in CLIENT_FILES for pattern in row.project])
+def test_a_search_looks_at_every_file_of_a_client(pattern: str) -> None:
+    name = pattern if not pattern.endswith("/*") else f"{pattern[:-1]}x.yaml"
+    assert name.lower().endswith(FORMATS[MCP].name_endings)

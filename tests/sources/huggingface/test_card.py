@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerq_cli.compliance.card import read_sections
 from nerq_cli.hub_facts import CardMetadata
 from nerq_cli.sources.huggingface import parse_card
 from nerq_cli.sources.huggingface.card import HeaderError, build_metadata, parse_header, split_card
@@ -70,7 +71,7 @@ def test_a_field_that_is_not_there_differs_from_an_empty_one() -> None:
     ],
 )
 def test_a_card_is_divided(document: str, header: str, text: str) -> None:
-    assert split_card(document) == (header, text)
+    assert split_card(document)[:2] == (header, text)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +128,37 @@ def test_no_card_raises(body: bytes) -> None:
 )
 def test_no_value_of_a_field_raises(fields: dict[str, object]) -> None:
     build_metadata(fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("## \x1b[31mIntended use\x1b[0m", "## Intended use"),
+        ("## \x1b[1;4mIntended\x1b[m use\x1b[K", "## Intended use"),
+        ("## Inten\x1bded\x07 use", "## Intended use"),
+        ("## \x1b[Intended use", "## Intended use"),
+        ("## \x1b]0;Intended use\x07 and more", "## Intended use and more"),
+        ("\x1b]8;;link\x1b\\Intended use\x1b]8;;\x1b\\", ";linkIntended use;"),
+        ("\x9b31mIntended\x0buse\x1b(B", "Intended use"),
+        ("social\u2028scoring\x85system", "social scoring system"),
+        ("a\r\nb\rc\td", "a\nb\nc\td"),
+    ],
+)
+def test_escape_sequences_hide_and_add_no_words(text: str, expected: str) -> None:
+    card = parse_card(f"---\nlicense: \x1b[32mmit\x1b[0m\n---\n{text}".encode())
+    assert card.card is not None
+    assert card.card.text == expected
+    assert card.metadata is not None
+    assert card.metadata.licence == ("mit",)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("header", "lines"), [("", 0), ("---\nlicense: mit\ntags: [a]\n---\n", 4), ("\n---\n---\n", 3)]
+)
+def test_the_lines_of_the_header_are_counted(header: str, lines: int, end: str) -> None:
+    card = parse_card(f"{header}# Demo\n\n## Uses\n\nx\n".replace("\n", end).encode()).card
+    assert card is not None
+    assert card.lines_before == lines
+    sections = {section.heading: section.line for section in read_sections(card)}
+    assert sections == {"": lines + 1, "Demo": lines + 1, "Uses": lines + 3}
