@@ -147,6 +147,8 @@ class HubReference(msgspec.Struct, frozen=True, omit_defaults=True):
     revision: str = ""
     #: Whether a call sets ``trust_remote_code``; None = no call was read.
     trusts_remote_code: bool | None = None
+    #: Whether a call refuses safetensors (``use_safetensors=False``).
+    refuses_safetensors: bool = False
     #: Versions of libraries that load models, as the lock file of the project pins them: (name, version).
     libraries: tuple[tuple[str, str], ...] = ()
 

@@ -224,6 +224,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     parents: tuple[str, ...] = ()
     #: Whether a call that loads it sets ``trust_remote_code``; None if it is not loaded by a call.
     trusts_remote_code: bool | None = None
+    #: Whether a call that loads it refuses safetensors.
+    refuses_safetensors: bool = False
 
     @property
     def package(self) -> Package:

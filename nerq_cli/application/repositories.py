@@ -221,6 +221,7 @@ def _describe_reference(
         is_target=all(declaration.location.path == COMMAND_LINE for declaration in declarations),
         revision=revision,
         trusts_remote_code=True if True in stated else False if False in stated else None,
+        refuses_safetensors=any(declaration.refuses_safetensors for declaration in declarations),
         libraries=loaders,
     )
 

@@ -39,6 +39,7 @@ class ReferenceBuilder:
         revision: str = "",
         is_revision_known: bool = True,
         trust_remote_code: bool | None = None,
+        refuses_safetensors: bool = False,
         filename: str = "",
     ) -> None:
         """Add a reference; what its address states goes before ``revision`` and ``filename``.
@@ -57,6 +58,7 @@ class ReferenceBuilder:
             pattern=pattern,
             loader=loader,
             trust_remote_code=trust_remote_code,
+            refuses_safetensors=refuses_safetensors,
             filename=hub_id.filename or filename,
         )
         self._keep(reference)
@@ -115,6 +117,7 @@ class _Load(NamedTuple):
     revision: str
     is_revision_known: bool
     trusts_remote_code: bool
+    refuses_safetensors: bool
 
 
 def _identify(reference: Reference) -> _Load:
@@ -124,6 +127,7 @@ def _identify(reference: Reference) -> _Load:
         reference.revision,
         reference.is_revision_known,
         bool(reference.trust_remote_code),
+        reference.refuses_safetensors,
     )
 
 

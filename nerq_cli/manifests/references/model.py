@@ -43,6 +43,8 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, order=True):
     loader: str = ""
     #: Value of the argument; None if it is absent or computed.
     trust_remote_code: bool | None = None
+    #: Whether the call refuses safetensors (``use_safetensors=False``), so that the loader reads pickle files.
+    refuses_safetensors: bool = False
     #: File of the repository that is loaded (GGUF, LoRA); empty if the whole repository is.
     filename: str = ""
 

@@ -446,6 +446,7 @@ class _PythonReader:
             return True
         filename = self._find_text(row.filename, node, scope)
         trust = self._find_flag("trust_remote_code", node, scope)
+        refuses = self._find_flag("use_safetensors", node, scope) is False
         values = [(found, row.revision) for found in self._find_values(row.argument, node, scope)]
         for keyword in row.other_arguments:
             argument = row.own_revisions.get(keyword, row.revision)
@@ -472,6 +473,7 @@ class _PythonReader:
                 revision=revision,
                 is_revision_known=is_known,
                 trust_remote_code=trust,
+                refuses_safetensors=refuses,
                 filename=filename,
             )
         return applied or not row.prefixes

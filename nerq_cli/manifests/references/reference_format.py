@@ -45,7 +45,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 def declare_references(references: Iterable[Reference]) -> Iterator[Declaration]:
     """Yield the declarations of the references of a file, each name and revision of a line once."""
-    known: set[tuple[EcosystemId, str, str, int, bool | None]] = set()
+    known: set[tuple[EcosystemId, str, str, int, bool | None, bool]] = set()
     for reference in references:
         declaration = _declare_reference(reference)
         if declaration is not None:
@@ -55,6 +55,7 @@ def declare_references(references: Iterable[Reference]) -> Iterator[Declaration]
                 declaration.requirement,
                 declaration.location.line,
                 declaration.trusts_remote_code,
+                declaration.refuses_safetensors,
             )
             if key not in known:
                 known.add(key)
@@ -82,5 +83,6 @@ def _declare_reference(reference: Reference) -> Declaration | None:
         group=HOSTED_GROUP if reference.kind == "hosted-model" else _GROUPS[reference.certainty],
         location=reference.location,
         skip_reason=skip_reason,
+        refuses_safetensors=reference.refuses_safetensors,
         trusts_remote_code=bool(reference.trust_remote_code) if reference.kind == "model" else None,
     )

@@ -102,7 +102,11 @@ class RepositoryContext:
             return None
         if self.kind == "dataset":
             return find_data(self.files)
-        return find_weights(self.files, (self.repository.library, *self.repository.tags))
+        return find_weights(
+            self.files,
+            (self.repository.library, *self.repository.tags),
+            refuses_safetensors=self.evidence.reference.refuses_safetensors,
+        )
 
     @property
     def dataset_script(self) -> str:

@@ -74,12 +74,15 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         return path in self.other_pickles and "safetensors" in self.first
 
 
-def find_weights(files: Iterable[HubFile], libraries: Iterable[str] = ()) -> Weights:
+def find_weights(
+    files: Iterable[HubFile], libraries: Iterable[str] = (), *, refuses_safetensors: bool = False
+) -> Weights:
     """Return the weights in a list of files.
 
     Args:
         files: The files of a repository.
         libraries: The library and the tags of the repository.
+        refuses_safetensors: Whether the project loads it without safetensors.
 
     """
     paths = sorted(file.path for file in files)
@@ -94,7 +97,7 @@ def find_weights(files: Iterable[HubFile], libraries: Iterable[str] = ()) -> Wei
         first.setdefault(format_, path)
         if format_ == "pickle":
             pickles.append(path)
-    safe_folders = {_get_folder(path) for path in paths if path.endswith(".safetensors")}
+    safe_folders = {_get_folder(path) for path in paths if path.endswith(".safetensors") and not refuses_safetensors}
     in_parts = not _INDEX_FILES.isdisjoint(names)
     chosen = tuple(path for path in pickles if _is_chosen(path, safe_folders, in_parts=in_parts))
     return Weights(first=first, chosen_pickles=chosen, other_pickles=tuple(p for p in pickles if p not in set(chosen)))

@@ -174,7 +174,8 @@ def _describe_weights(context: RepositoryContext, weights: Weights, level: str) 
     if level == "pickle":
         text = f"loaders choose a pickle file: {weights.chosen_pickles[0]}"
         others = ", ".join(sorted(set(weights.first) - {"pickle"}))
-        text += f" (there is {others} too)" if others else ""
+        refusal = ", which use_safetensors=False refuses" if context.evidence.reference.refuses_safetensors else ""
+        text += f" (there is {others} too{refusal if 'safetensors' in others else ''})" if others else ""
         joined = context.loaders.pickle_refusal or context.loaders.pickle_danger or context.loaders.pickle_doubt
         return f"{text}; {joined}" if joined else text
     if level == "twins":

@@ -463,3 +463,9 @@ def test_a_revision_in_settings_is_that_of_its_own_key() -> None:
     )
     found = find_references("models.yaml", text.encode()).references
     assert {item.name: item.revision for item in found} == {"acme/x": "", "acme/base": COMMIT, "acme/t": "v1"}
+
+
+@pytest.mark.parametrize(("value", "expected"), [("False", True), ("True", False), ("flag()", False)])
+def test_whether_safetensors_are_refused(value: str, *, expected: bool) -> None:
+    text = f'from transformers import AutoModel\nAutoModel.from_pretrained("acme/x", use_safetensors={value})\n'
+    assert only("a.py", text).refuses_safetensors is expected

@@ -127,6 +127,7 @@ REFERENCES = st.builds(
     is_target=st.booleans(),
     revision=st.sampled_from(["", "main", "v1", SHA]),
     trusts_remote_code=st.sampled_from([None, True, False]),
+    refuses_safetensors=st.booleans(),
     libraries=st.sampled_from(
         [
             (),

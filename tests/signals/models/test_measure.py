@@ -69,6 +69,28 @@ def test_the_format_is_that_of_the_files_which_a_loader_chooses(paths: str, word
     assert find_weights([HubFile(path) for path in paths.split()], words.split()).level == level
 
 
+@pytest.mark.parametrize(
+    ("paths", "level"),
+    [
+        ("model.safetensors pytorch_model.bin", "pickle"),
+        ("model_index.json unet/model.safetensors unet/model.bin", "pickle"),
+        ("model.safetensors training_args.bin", "twins"),
+        ("model.safetensors", "safetensors"),
+    ],
+)
+def test_a_loader_that_refuses_safetensors_chooses_the_pickle_file(paths: str, level: str) -> None:
+    assert find_weights([HubFile(path) for path in paths.split()], refuses_safetensors=True).level == level
+
+
+def test_the_reason_names_the_refusal_of_safetensors() -> None:
+    files = (HubFile("model.safetensors"), HubFile("pytorch_model.bin"))
+    evidence = change(files=files)
+    assert "use_safetensors=False" not in signal(evidence, "weight_format").reason
+    assert (
+        "which use_safetensors=False refuses" in signal(use(evidence, refuses_safetensors=True), "weight_format").reason
+    )
+
+
 def test_the_lowest_pinned_version_decides() -> None:
     loaders = read_loaders([("Torch", "2.9.0"), ("torch", "2.5.1+cu124"), ("numpy", "1"), ("datasets", "x")])
     assert loaders.torch is not None
