@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 #: A repository and the revision that is asked for: empty for that of its main branch.
 RepositoryKey: TypeAlias = tuple[Package, str]
-#: What the declarations of one row have in common: package, revision, why it is not looked up, and the commit that the
-#: cache of huggingface_hub has for the revision; empty if none, or if the revision is a commit.
-_GroupKey: TypeAlias = tuple[Package, str, str, str]
 #: Where the version of a floating reference comes from that the client of the Hub downloaded before.
 CACHED_COMMIT: Final = "version in use: the commit in the cache of huggingface_hub"
 #: Libraries whose version decides how the files of a model are loaded.
@@ -110,11 +107,21 @@ def _get_present_package(package: Package, evidence: HubEvidence) -> Package:
     return Package(ecosystem=package.ecosystem, name=fact.value.id) if isinstance(fact, Found) else package
 
 
+class _GroupKey(NamedTuple):
+    """What the declarations of one row have in common."""
+
+    package: Package
+    revision: str
+    skip_reason: str
+    #: Commit that the cache of huggingface_hub has for the revision; empty if none, or if the revision is a commit.
+    cached_commit: str
+
+
 def _group_declarations(declarations: Sequence[Declaration]) -> list[tuple[_GroupKey, list[Declaration]]]:
     """Return the declarations of each repository and revision, sorted."""
     grouped: dict[_GroupKey, list[Declaration]] = {}
     for item in declarations:
-        key = (item.package, item.requirement, item.skip_reason, item.locked_version)
+        key = _GroupKey(item.package, item.requirement, item.skip_reason, item.locked_version)
         grouped.setdefault(key, []).append(item)
     return sorted(grouped.items(), key=lambda group: group[0])
 

@@ -21,7 +21,7 @@ def explain_assessment(assessment: Assessment, report: Report, purpose: Purpose)
 
     What was not scored has no commands: they would send a private name, or fail for one that does not exist.
     """
-    findings = wording.group_findings(report).get(assessment.dependency.purl, ())
+    findings = wording.select_findings(wording.group_findings(report), assessment.dependency)
     hub = assessment.hub
     return build_guidance(
         _describe_subject(assessment),

@@ -260,6 +260,12 @@ def group_findings(report: Report) -> dict[str, list[Finding]]:
     return grouped
 
 
+def select_findings(grouped: Mapping[str, Sequence[Finding]], dependency: Dependency) -> list[Finding]:
+    """Return the findings about a version or about its whole package: an MCP server stands for every version."""
+    purls = dict.fromkeys((dependency.purl, dependency.package.purl)) if grouped else ()
+    return [finding for purl in purls for finding in grouped.get(purl, ())]
+
+
 def group_waived(report: Report) -> dict[str, list[Finding]]:
     """Return the waived findings about each package URL, with or without a version, by rule."""
     grouped: dict[str, list[Finding]] = {}

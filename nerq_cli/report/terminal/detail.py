@@ -106,7 +106,8 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
         "strong",
         indent=2,
     )
-    for rule, findings in group_by_rule(wording.group_findings(report).get(assessment.dependency.purl, ())).items():
+    about = wording.select_findings(wording.group_findings(report), assessment.dependency)
+    for rule, findings in group_by_rule(about).items():
         # The card has the advisories and the reasons of the score already.
         shown = [
             finding for finding in findings if not rule.is_in_table or (finding.fails and assessment.state == "ok")
