@@ -89,7 +89,7 @@ def assess_repositories(
     for (package, revision, skip_reason, cached_commit), items in groups:
         facts = None if skip_reason else evidence[package, cached_commit or revision]
         present_package = package if facts is None else _get_present_package(package, facts)
-        key = (present_package, revision, skip_reason, cached_commit)
+        key = _GroupKey(present_package, revision, skip_reason, cached_commit)
         present.setdefault(key, ([], facts))[0].extend(items)
     for (package, revision, skip_reason, _), (items, facts) in sorted(present.items(), key=lambda group: group[0]):
         if facts is None:

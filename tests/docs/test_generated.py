@@ -102,9 +102,9 @@ def document_references() -> str:
         "|\n"
         "| `possible` | a text of the form of an id near a word about models; not scored |\n\n"
         "Ids of routers and providers (`openai/gpt-4o`) are *hosted models*, which are no repositories. A file of more "
-        "than 1 MiB (notebooks: 20 MiB), or one that cannot be parsed, is not read, or not all of it: the report names it "
-        "and the run is incomplete, so that it fails with `--strict`; `--exclude` leaves it out. Data (JSON, YAML, TOML, "
-        "INI and HTML of more than 1 MiB) and templates are named only. Of large "
+        "than 1 MiB (notebooks: 20 MiB), or one that cannot be parsed, is not read, or not all of it: the report names "
+        "it and the run is incomplete, so that it fails with `--strict`; `--exclude` leaves it out. Data (JSON, YAML, "
+        "TOML, INI and HTML of more than 1 MiB) and templates are named only. Of large "
         "Python files, functions without a text of the form of an id and without a loader are not parsed.\n\n"
         "## Files\n\n| reader | files |\n| --- | --- |\n"
     )
