@@ -59,6 +59,10 @@ _FETCHERS: Final = frozenset(
     )
 )
 
+#: An override of the setting of a model, with its value.
+_OVERRIDE: Final = compile_late(
+    r"[+~]*(?:[\w.]+\.)?(?:model\.(?:path|name|id|name_or_path)|(?:base_)?model_(?:path|name|id|name_or_path))=(\S+)"
+)
 #: Programs that start containers.
 _CONTAINER_PROGRAMS: Final = frozenset({"docker", "podman", "nerdctl"})
 #: Longest text between the lines of a script that is read, in characters.
@@ -417,6 +421,8 @@ class _Shell:
             if not word.text.startswith("--"):
                 if "pretrained=" in word.text:
                     self._read_model_arguments(word)
+                else:
+                    self._read_override(word)
                 continue
             name, equals, value = word.text.partition("=")
             for row in OPTIONS:
@@ -432,6 +438,13 @@ class _Shell:
                     self.builder.add(
                         hub_id, item.line, pattern, certainty, revision=revision if "$" not in revision else ""
                     )
+
+    def _read_override(self, word: Word) -> None:
+        """Add the model of ``actor.model.path=owner/name``, which overrides a setting."""
+        match = _OVERRIDE.fullmatch(word.text)
+        hub_id = parse_id(match[1]) if match is not None else None
+        if hub_id is not None and "/" in hub_id.name:
+            self.builder.add(hub_id, word.line, "override-model-path", "certain" if word.is_certain else "likely")
 
     def _read_model_arguments(self, word: Word) -> None:
         """Add the model of ``pretrained=owner/name,revision=…`` (lm-eval)."""

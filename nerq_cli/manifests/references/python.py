@@ -647,6 +647,8 @@ _HUB_ROOTS: Final = frozenset(
 
 
 def _interpret(text: str, kind: ReferenceKind, row: CallPattern) -> HubId | None:
+    if row.has_provider and "://" not in text:
+        text = text.partition(":")[0]
     hub_id = (
         interpret(text.strip(), kind, row.context)
         if row.context != "hub" or not row.prefixes

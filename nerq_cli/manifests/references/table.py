@@ -47,6 +47,8 @@ class CallPattern(msgspec.Struct, frozen=True, kw_only=True):
     bare_names: Literal["none", "models", "sentence-models", "whisper-sizes", "datasets", "any"] = "none"
     #: As in `ids.interpret`.
     context: Literal["hub", "router", "setting"] = "hub"
+    #: Whether the name of a provider may follow the id (``owner/name:provider``).
+    has_provider: bool = False
     #: Whether it is also a method of objects whose class is not known, in a file that imports the library.
     on_instances: bool = False
     #: The highest certainty of what it finds.
@@ -345,6 +347,7 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         libraries=_HUB,
         functions=("InferenceClient", "AsyncInferenceClient", "InferenceApi"),
         argument=(0, "model", "repo_id"),
+        has_provider=True,
         bare_names="models",
     ),
     CallPattern(
@@ -361,6 +364,7 @@ CALLS: Final[tuple[CallPattern, ...]] = (
             """
         ),
         argument=("model",),
+        has_provider=True,
         on_instances=True,
     ),
     CallPattern(
@@ -1305,6 +1309,10 @@ FORMS: Final[tuple[FormPattern, ...]] = (
     FormPattern(id="kernels-dependencies", summary="`[tool.kernels.dependencies]` of `pyproject.toml`"),
     FormPattern(id="modelfile", summary="`FROM` and `ADAPTER` of a Modelfile, with an address of the Hub"),
     FormPattern(id="router-id", summary="ids of hosted models (`openai/gpt-4o`) in settings", certainty="likely"),
+    FormPattern(
+        id="override-model-path",
+        summary="`….model.path=owner/name` and `….model_name=owner/name`, overrides of settings in commands",
+    ),
     FormPattern(
         id="keyword-model-name-or-path",
         summary="`model_name_or_path=` and the like in calls of any function in Python",
