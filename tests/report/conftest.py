@@ -515,10 +515,10 @@ def assess_hub(declarations: Sequence[Declaration], answers: HubAnswers) -> list
 
 def models_report() -> Report:
     """A package, an MCP server, and repositories of each kind: good, unsafe, without scans, not found."""
-    unsafe = change(scans=(HubScan("model.bin", "unsafe"),), files=PICKLE)
+    unsafe = change(id="acme/unsafe", scans=(HubScan("model.bin", "unsafe"),), files=PICKLE)
     answers = HubAnswers(
         demo_1b=HEALTHY_MODEL,
-        tagged=HEALTHY_MODEL,
+        tagged=change(id="acme/tagged"),
         unsafe=unsafe,
         texts=change(kind="dataset", id="acme/texts", scans_done=None, files=(HubFile("train.parquet"),)),
         chat=change(kind="space", id="acme/chat", sdk="gradio", stage="RUNNING", used_models=("acme/demo-1b",)),
