@@ -647,7 +647,7 @@ _HUB_ROOTS: Final = frozenset(
 
 
 def _interpret(text: str, kind: ReferenceKind, row: CallPattern) -> HubId | None:
-    if row.has_provider and "://" not in text:
+    if row.has_provider and not text.endswith(":free") and "://" not in text:  # the suffix of OpenRouter
         text = text.partition(":")[0]
     hub_id = (
         interpret(text.strip(), kind, row.context)
