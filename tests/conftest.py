@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -278,3 +280,20 @@ def open_run() -> Iterator[Callable[..., FetchRun]]:
     yield open_one
     for one in opened:
         one.close()
+
+
+def _share(folder: str) -> None:
+    """Import the ``conftest`` of a folder now, under the name that pytest gives it.
+
+    Tests of other folders import its stand-ins, and pytest imports it only when it collects the folder itself.
+    """
+    name = f"tests.{folder.replace('/', '.')}.conftest"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / folder / "conftest.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+for _folder in ("sources/huggingface", "signals/models"):
+    _share(_folder)
