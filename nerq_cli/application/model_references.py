@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Name of what was found in files in the cache.
 SOURCE: Final = "references"
-#: Seconds that it is kept: files that nobody scans any more are forgotten.
+#: Seconds that it is kept: files that are no longer scanned are dropped.
 _MAX_AGE: Final = 30 * DAY
 #: What to do about a file that was not searched.
 _HINT: Final = "correct it, or leave it out with --exclude"

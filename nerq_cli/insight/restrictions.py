@@ -1,4 +1,4 @@
-"""What speaks against a use beside the score: the terms of a licence, and the EU AI Act. Pure."""
+"""What excludes a use beside the score: the terms of a licence, and the EU AI Act. Pure."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class FileFinder:
         is_source: Callable[[str], bool] | None = None,
         skipped_formats: Sequence[str] = (),
     ) -> None:
-        """Take the arguments of `find_dependency_files`, and what tells by its path a file to list as source.
+        """Take the arguments of `find_dependency_files`, and the predicate on paths of files to list as source.
 
         A file may be both.
         """

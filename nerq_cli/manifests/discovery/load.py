@@ -89,7 +89,7 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
         skipped_formats: formats whose files a search leaves out.
         root: directory that paths are relative to; by default the current directory.
         progress: called with the number of files read and the number of files known.
-        is_source: tells by its path a file to list in ``source_files``; it may be a dependency file as well.
+        is_source: predicate on paths of files to list in ``source_files``; one may be a dependency file as well.
         source_files: filled with such files, in the order of the search, also where this raises an error.
 
     Raises:

@@ -59,7 +59,7 @@ _CONTINUING: Final = frozenset(["??", "||", "&&", "?", ":", "+", ".", "?.", "(",
 _MAX_CLAUSE: Final = 400
 #: Longest text between ``class`` and its body, in tokens.
 _MAX_CLASS_HEAD: Final = 60
-#: Most classes of a file that are told apart.
+#: Most classes of a file that are distinguished.
 _MAX_CLASSES: Final = 200
 _OPEN: Final = {"(": ")", "[": "]", "{": "}"}
 _CLOSE: Final = frozenset(_OPEN.values())
