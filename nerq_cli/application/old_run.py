@@ -137,7 +137,13 @@ def open_old_run(
         UsageError: the state cannot be read.
     """
     paths = {rule.location.path for rule in age_rules if not (rule.is_default or rule.is_user)}
-    project = read_old_project(inputs, ref, reads_settings=session.obeys_project, settings_files=paths)
+    project = read_old_project(
+        inputs,
+        ref,
+        reads_settings=session.obeys_project,
+        settings_files=paths,
+        open_cache=session.open_second_cache,
+    )
     old_files = session.add_cached_commits(session.name_indexes(project.dependency_files))
     # Of packages that are still declared, the files of the run decide which index is requested.
     current = {declaration.package for file in dependency_files for declaration in file.declarations}

@@ -86,11 +86,11 @@ def read_inputs(
         NothingToScanError: there is no dependency file or no environment.
         UsageError: a path does not exist, or there is no such format.
     """
-    user_files: tuple[DependencyFile, ...] = ()
+    other_files: tuple[DependencyFile, ...] = ()
     if inputs.user_config:
         from nerq_cli.manifests.discovery.user_configurations import read_user_configurations
 
-        user_files = read_user_configurations(Path.home())
+        other_files = read_user_configurations(Path.home())
     sources: list[InputFile] = []
     nothing: NothingToScanError | None = None
     dependency_files: tuple[DependencyFile, ...] = ()
@@ -103,12 +103,12 @@ def read_inputs(
         from nerq_cli.application.model_references import find_references
 
         top = inputs.root if root is None else root / inputs.root
-        user_files += find_references(sources, top, open_cache, possible=inputs.possible_models)
-    if nothing is not None and not any(file.declarations or file.format != REFERENCES for file in user_files):
+        other_files += find_references(sources, top, open_cache, possible=inputs.possible_models)
+    if nothing is not None and not any(file.declarations or file.format != REFERENCES for file in other_files):
         if notes is not None:
-            notes += [f"{problem.path}: {problem.message}" for file in user_files for problem in file.problems]
+            notes += [f"{problem.path}: {problem.message}" for file in other_files for problem in file.problems]
         raise nothing
-    return (*apply_lockfiles(dependency_files), *user_files, *_read_environments(inputs.environments))
+    return (*apply_lockfiles(dependency_files), *other_files, *_read_environments(inputs.environments))
 
 
 def _load_files(

@@ -45,9 +45,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 ProgressFactory: TypeAlias = Callable[[str], "Progress | None"]
 
 
-#: Variables that are no settings; those of endpoints end with ``_URL``.
 #: Rule that finds nothing without a list.
 _LICENCE: Final = "licence"
+#: Variables that are no settings; those of endpoints end with ``_URL``.
 _OTHER_VARIABLES: Final = frozenset({"NERQ_CACHE_DIR", "NERQ_CONFIG"})
 
 

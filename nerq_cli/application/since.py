@@ -28,10 +28,13 @@ from nerq_cli.manifests.references.find import has_reader
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.config import Config
     from nerq_cli.inventory import DependencyFile
     from nerq_cli.policy.waivers import Waiver
+    from nerq_cli.store import Cache
 
 #: Directories that no search enters.
 _INSTALLED: Final = ("node_modules/", "site-packages/")
@@ -60,7 +63,12 @@ class OldProject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_old_project(
-    inputs: Inputs, ref: str, *, reads_settings: bool = True, settings_files: Iterable[str] = ()
+    inputs: Inputs,
+    ref: str,
+    *,
+    reads_settings: bool = True,
+    settings_files: Iterable[str] = (),
+    open_cache: Callable[[], Cache | None] = lambda: None,
 ) -> OldProject:
     """Return the dependency files of the inputs where HEAD left a branch, tag or commit.
 
@@ -69,6 +77,7 @@ def read_old_project(
         ref: the branch, tag or commit.
         reads_settings: whether the settings of the project apply.
         settings_files: paths of further files of settings, to be compared with the commit.
+        open_cache: opens the cache of what source files refer to, most of which are the same as now.
 
     Raises:
         UsageError: git is not installed, there is no such commit, the clone lacks objects, or the inputs are not in one
@@ -93,7 +102,7 @@ def read_old_project(
         waivers: frozenset[Waiver] | None = None
         if old_inputs.paths:
             try:
-                dependency_files = tree.read(old_inputs)
+                dependency_files = tree.read(old_inputs, open_cache)
             except NothingToScanError:
                 notes.append(f"{label} has no dependency file: everything counts as new")
         else:
@@ -293,12 +302,12 @@ class _Tree:
             if path in self._files:
                 self._link_targets.append(self._files[path])
 
-    def read(self, inputs: Inputs) -> tuple[DependencyFile, ...]:
+    def read(self, inputs: Inputs, open_cache: Callable[[], Cache | None]) -> tuple[DependencyFile, ...]:
         """Return the dependency files, with what they include, whatever its name."""
         from nerq_cli.application.session import hide_progress
 
         for _ in range(_MAX_ROUNDS):
-            files = read_inputs(inputs, hide_progress, root=self.working_directory)
+            files = read_inputs(inputs, hide_progress, root=self.working_directory, open_cache=open_cache)
             missing = [file for file in self._list_includes(files) if file.path not in self._written]
             if not missing:
                 break

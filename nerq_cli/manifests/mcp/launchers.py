@@ -225,12 +225,18 @@ def _parse_npx(launcher: str, arguments: list[str]) -> Launch:
         rest = split_words(call)
     if not specifiers and rest:
         specifiers, rest = rest[:1], rest[1:]
-    packages = tuple(parse_npm_package(specifier, index) for specifier in specifiers)
+    return _build_launch(launcher, specifiers, [parse_npm_package(specifier, index) for specifier in specifiers], rest)
+
+
+def _build_launch(
+    launcher: str, specifiers: Sequence[str], packages: Sequence[McpPackage | None], rest: Sequence[str]
+) -> Launch:
+    """Return what a launcher starts: the packages that specifiers name, None for a path, with the arguments after."""
     return Launch(
         launcher=launcher,
         packages=tuple(package for package in packages if package is not None),
         url=_find_forwarded(packages, rest),
-        is_local=any(package is None for package in packages),
+        is_local=None in packages,
         has_variable=any(VARIABLE.search(specifier) for specifier in specifiers),
     )
 
@@ -378,14 +384,7 @@ def _parse_pipx(program: str, arguments: list[str]) -> Launch:
 def _build_python_launch(launcher: str, specifiers: Sequence[str], index: str, rest: Sequence[str]) -> Launch:
     # --with takes several packages, parted by commas outside of brackets
     parts = [part for text in specifiers for part in re.split(r",(?![^\[]*\])(?=\s*[A-Za-z])", text) if part.strip()]
-    packages = tuple(parse_python_package(part.strip(), index) for part in parts)
-    return Launch(
-        launcher=launcher,
-        packages=tuple(package for package in packages if package is not None),
-        url=_find_forwarded(packages, rest),
-        is_local=any(package is None for package in packages),
-        has_variable=any(VARIABLE.search(part) for part in parts),
-    )
+    return _build_launch(launcher, parts, [parse_python_package(part.strip(), index) for part in parts], rest)
 
 
 def parse_python_package(specifier: str, index: str = "") -> McpPackage | None:

@@ -502,10 +502,7 @@ class _PythonReader:
             if isinstance(part, str) and "." in part:
                 yield from self._find_member(part, node, scope)
                 continue
-            expression = _get_argument(node, (part,))
-            owner = scope
-            if expression is None and isinstance(part, str):
-                expression, owner = self._find_unpacked(part, node, scope)
+            expression, owner = self._find_argument(part, node, scope)
             if expression is None:
                 continue
             values = self.analysis.evaluate(expression, owner)
@@ -525,6 +522,13 @@ class _PythonReader:
         lookup = ast.copy_location(ast.Subscript(expression, ast.Constant(key), ast.Load()), node)
         for value in self.analysis.evaluate(lookup, scope):
             yield _Found(value, node.lineno)
+
+    def _find_argument(self, part: int | str, node: ast.Call, scope: Scope) -> tuple[ast.expr | None, Scope]:
+        """Return one argument of a call, also one that is unpacked, and the scope of its names."""
+        argument = _get_argument(node, (part,))
+        if argument is None and isinstance(part, str):
+            return self._find_unpacked(part, node, scope)
+        return argument, scope
 
     def _find_unpacked(self, name: str, node: ast.Call, scope: Scope) -> tuple[ast.expr | None, Scope]:
         """Return the value of a keyword in ``**arguments`` that are a dictionary of the file."""
@@ -548,10 +552,7 @@ class _PythonReader:
                 if len(values) == 1:
                     return values[0].text, True
                 continue
-            argument = _get_argument(node, (part,))
-            owner = scope
-            if argument is None and isinstance(part, str):
-                argument, owner = self._find_unpacked(part, node, scope)
+            argument, owner = self._find_argument(part, node, scope)
             if argument is None:
                 continue
             if isinstance(argument, ast.Constant) and argument.value is None:
