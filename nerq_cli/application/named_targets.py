@@ -10,7 +10,7 @@ from nerq_cli.application.check import MCP_PREFIX, group_by_package, mark_target
 from nerq_cli.application.scan import assess_declarations
 from nerq_cli.ecosystems import GITHUB, get_prefix
 from nerq_cli.errors import UsageError
-from nerq_cli.facts import Absent
+from nerq_cli.facts import Absent, Unknown
 from nerq_cli.inventory import Declaration, Package
 from nerq_cli.report.model import Assessment
 
@@ -151,6 +151,9 @@ def explain_no_score(assessment: Assessment) -> str:
     score = assessment.score
     if score is not None and score.value is not None:
         return ""
+    repository = assessment.hub.repository if assessment.hub is not None else None
+    if isinstance(repository, Unknown):
+        return repository.reason
     verdict = score.verdict if score is not None else ""
     return (
         assessment.dependency.skip_reason or verdict or (assessment.reasons[0] if assessment.reasons else "not scored")

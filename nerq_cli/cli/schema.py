@@ -12,7 +12,7 @@ from nerq_cli.errors import UsageError
 app = create_app()
 
 #: Of these one can be given.
-_OPTIONS: Final = ("--compact", "--config", "--compliance", "--compare")
+_OPTIONS: Final = ("--compact", "--config", "--compliance", "--compare", "--alternatives")
 
 
 @app.command()
@@ -24,9 +24,12 @@ def schema(
         bool, typer.Option("--compliance", help="Print the schema of what nerq compliance prints.")
     ] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Print the schema of what nerq compare prints.")] = False,
+    alternatives: Annotated[
+        bool, typer.Option("--alternatives", help="Print the schema of what nerq alternatives prints.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of reports, or of settings files."""
-    if compact + config + compliance + compare > 1:
+    if compact + config + compliance + compare + alternatives > 1:
         raise UsageError(f"{', '.join(_OPTIONS)} contradict each other", hint="give one of them")
     if config:
         from nerq_cli.config.schema import build_schema
@@ -42,6 +45,11 @@ def schema(
         from nerq_cli.report.pages.compare import build_schema as build_compare_schema
 
         _print_schema(build_compare_schema())
+        return
+    if alternatives:
+        from nerq_cli.report.pages.alternatives import build_schema as build_alternatives_schema
+
+        _print_schema(build_alternatives_schema())
         return
     from nerq_cli.report.formats import json
 
