@@ -58,7 +58,7 @@ def _iter_shipped_lists() -> Iterator[Credit]:
 def _iter_shipped_alternatives() -> Iterator[Credit]:
     """Yield the credits of the shipped lists of alternatives, with the date of each."""
     from nerq_cli.ecosystems import ECOSYSTEMS
-    from nerq_cli.insight.alternatives import load_table
+    from nerq_cli.insight.alternative_lists import load_table
 
     for ecosystem in ECOSYSTEMS:
         table = load_table(ecosystem.id)

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from importlib.resources import files
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from nerq_cli.decoders import build_json_decoder_late
-from nerq_cli.ecosystems import HF_MODEL, NPM, PYPI, EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.ecosystems import HF_MODEL, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.facts import Found
 from nerq_cli.hub_facts import HubEvidence, HubRepository
+from nerq_cli.insight.alternative_lists import RUNTIMES, load_table
 from nerq_cli.patterns import compile_late
 from nerq_cli.scoring import Score
 from nerq_cli.signals.models.files import find_weights
@@ -115,49 +113,11 @@ def list_candidates(subject: Subject) -> tuple[Candidate, ...]:
     return tuple(unique.values())
 
 
-class _Meta(msgspec.Struct, frozen=True):
-    name: str
-    licence: str
-    #: ISO date.
-    date: str
-    version: str
-    url: str
-
-
-class _Entry(msgspec.Struct, frozen=True, array_like=True):
-    kind: Literal["package", "builtin", "expression", "removal"]
-    use: str
-    #: First version of the language or of the runtime that has it; empty = not stated.
-    since: str
-    #: Empty: the list states none.
-    reason: str
-    source: str
-
-
-class Table(msgspec.Struct, frozen=True):
-    """A shipped list of pairs."""
-
-    meta: _Meta
-    pairs: dict[str, list[_Entry]]
-
-
-_DECODER: Final = build_json_decoder_late(Table)
-_FILES: Final[dict[str, str]] = {PYPI: "python.json", NPM: "npm.json"}
-_RUNTIMES: Final[dict[str, str]] = {PYPI: "Python", NPM: "Node.js"}
-
-
-@lru_cache(maxsize=2)
-def load_table(ecosystem: EcosystemId) -> Table | None:
-    """Return the shipped list of an ecosystem; None if there is none."""
-    name = _FILES.get(ecosystem)
-    return None if name is None else _DECODER.decode((files("nerq_cli.insight") / "data" / name).read_bytes())
-
-
 def _list_pairs(subject: Subject) -> Iterator[Candidate]:
     table = load_table(subject.ecosystem)
     for entry in () if table is None else table.pairs.get(subject.name, ()):
         label = f"{table.meta.name} ({table.meta.date})" if table is not None else ""
-        since = f" since {_RUNTIMES[subject.ecosystem]} {entry.since}" if entry.since else ""
+        since = f" since {RUNTIMES[subject.ecosystem]} {entry.since}" if entry.since else ""
         if entry.kind == "package":
             yield Candidate(
                 relation="listed",
@@ -192,7 +152,7 @@ _MESSAGE: Final = compile_late(
     r"|\bin favou?r of|\bpublished as|\bavailable as|\bsee|\binstall|\bupgrade to|\bbecome|\bbecame)\s+"
     r"(?:the\s+|new\s+|npm\s+|package\s+|module\s+|:\s*)*"
     rf"(?:https?://\S*?/(?:package|project)/(?P<linked>{_NAME})|{_QUOTED}"
-    rf"|(?P<scoped>@[a-z0-9][\w.-]*/[a-z0-9](?:[\w.-]*[a-z0-9])?)|(?P<plain>{_NAME})(?=\s+(?:package\s+)?instead\b))",
+    rf"|(?P<scoped>@[a-z0-9][\w.-]*/[a-z0-9](?:[\w.-]*[a-z0-9])?)(?![/\w-])|(?P<plain>{_NAME})(?=\s+(?:package\s+)?instead\b))",
     re.IGNORECASE,
 )
 #: After these words a name needs no mark.

@@ -12,17 +12,16 @@ import tomli
 from nerq_cli.ecosystems import HF_MODEL, NPM, PYPI, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.facts import Found
 from nerq_cli.hub_facts import CardMetadata, HubEvidence, HubFile, HubRepository
+from nerq_cli.insight.alternative_lists import Table, load_table
 from nerq_cli.insight.alternatives import (
     MAX_SHOWN,
     Candidate,
     Option,
     Subject,
-    Table,
     choose_options,
     describe_score,
     find_named_packages,
     list_candidates,
-    load_table,
     select_scored,
 )
 from tests.signals.models.conftest import HEALTHY, NOW, PICKLE, REPOSITORY, SAFETENSORS, change, score
