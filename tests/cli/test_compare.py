@@ -90,6 +90,14 @@ def test_the_text_fits_the_width(packages: Registry, nerq: Nerq, monkeypatch: py
         assert any("README" in line for line in lines)
 
 
+def test_what_is_not_known_of_any_target_for_one_reason_is_stated_once(
+    packages: Registry, services: Services, nerq: Nerq
+) -> None:
+    services.silent()
+    out = nerq("compare", "pypi:acme", "pypi:other", "--as-of", AS_OF, "--offline").out
+    assert out.count("malware: not known: ") == 1
+
+
 def test_markdown_and_html_have_what_the_text_has(packages: Registry, nerq: Nerq, project: Path) -> None:
     result = nerq(
         "compare", "pypi:acme", "pypi:other", "--as-of", AS_OF, "-f", "markdown", "-o", "a.html", "-o", "a.json"

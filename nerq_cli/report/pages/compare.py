@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -22,8 +22,9 @@ from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, l
 SCHEMA_VERSION: Final = 1
 _DIGITS: Final = 1
 _COVERAGE_DIGITS: Final = 2
-#: Cells that a column of a target needs before it has reasons, in the text.
+#: Cells that a column of a target needs in the text: with reasons, and without.
 _REASON_WIDTH: Final = 18
+_VALUE_WIDTH: Final = 12
 #: Cells for the names of the signals, and for the points.
 _NAME_WIDTH: Final = 24
 _POINTS_WIDTH: Final = 8
@@ -333,67 +334,85 @@ def render_text(report: CompareReport, options: RenderOptions) -> str:
         page.add_gap()
         page.add_paragraph(page.safe_text(change.text, 0), indent=0)
     page.add_gap()
-    _add_rows(page, report, [(row[0], "", row[1:], ()) for row in _list_facts(report)])
+    _add_rows(page, report, [_Line(name, "", tuple(texts), ()) for name, *texts in _list_facts(report)], _VALUE_WIDTH)
     for group, title in TITLES.items():
-        rows = _select_rows(report, group)
-        if not rows:
-            continue
-        page.add_gap()
-        page.add_line((page.safe_text(title), "strong"))
-        if group == "same":
-            page.add_paragraph(page.safe_text(_describe_same(rows), 0))
-            continue
-        with_reason = _has_room(page, report) or group == "unknown"
-        _add_rows(
-            page,
-            report,
-            [
-                (
-                    row.name,
-                    f"{row.points:.1f}" if group == "decides" else "",
-                    tuple(describe_cell(cell, with_reason=with_reason) for cell in row.cells),
-                    tuple(_STYLES[cell.state] for cell in row.cells),
-                )
-                for row in rows
-            ],
-        )
+        if rows := _select_rows(report, group):
+            page.add_gap()
+            page.add_line((page.safe_text(title), "strong"))
+            _add_group(page, report, group, rows)
     page.add_gap()
     page.add_paragraph(page.safe_text(_describe_foot(report)), "dim", indent=0)
     return page.to_text()
 
 
-def _has_room(page: Page, report: CompareReport) -> bool:
-    """Return whether the columns of the targets have room for reasons."""
-    return (page.width - _NAME_WIDTH - _POINTS_WIDTH) // len(report.facts) >= _REASON_WIDTH
+class _Line(NamedTuple):
+    """A line of a table."""
+
+    name: str
+    #: Empty = none.
+    points: str
+    #: One for each target.
+    texts: Sequence[str]
+    #: One for each target, or none.
+    styles: Sequence[str]
 
 
-def _add_rows(page: Page, report: CompareReport, rows: Sequence[tuple[str, str, Sequence[str], Sequence[str]]]) -> None:
-    """Add a table of rows: name, points, texts, styles. Without room for columns each target has a line of its own."""
+def _add_group(page: Page, report: CompareReport, group: Group, rows: Sequence[Row]) -> None:
+    if group == "same":
+        page.add_paragraph(page.safe_text(_describe_same(rows), 0))
+        return
+    if group == "unknown":  # what is the same of all targets is stated once
+        for row in rows:
+            if len(set(row.cells)) == 1:
+                page.add_paragraph(page.safe_text(f"{row.name}: {describe_cell(row.cells[0])}"), "doubt")
+        rows = [row for row in rows if len(set(row.cells)) > 1]
+    with_reason = group == "unknown" or _find_width(page, report) >= _REASON_WIDTH
+    lines = [
+        _Line(
+            row.name,
+            f"{row.points:.1f}" if group == "decides" else "",
+            tuple(describe_cell(cell, with_reason=with_reason) for cell in row.cells),
+            tuple(_STYLES[cell.state] for cell in row.cells),
+        )
+        for row in rows
+    ]
+    if lines:
+        _add_rows(page, report, lines, _REASON_WIDTH if with_reason else _VALUE_WIDTH)
+
+
+def _find_width(page: Page, report: CompareReport) -> int:
+    """Return the cells that are left for the column of a target."""
+    return (page.width - _NAME_WIDTH - _POINTS_WIDTH) // len(report.facts) - 2
+
+
+def _add_rows(page: Page, report: CompareReport, lines: Sequence[_Line], needed_width: int) -> None:
+    """Add a table with a column for each target; without the needed width each target has a line of its own."""
     sides = report.comparison.sides
-    has_points = any(points for _, points, _, _ in rows)
-    if not _has_room(page, report):
-        for name, points, texts, styles in rows:
-            page.add_paragraph(page.safe_text(f"{name} ({points} points)" if points else name), indent=2)
-            for number, (side, text) in enumerate(zip(sides, texts, strict=True)):
-                style = styles[number] if styles else ""
+    has_points = any(line.points for line in lines)
+    if _find_width(page, report) < needed_width:
+        for line in lines:
+            heading = f"{line.name} ({line.points} points)" if line.points else line.name
+            page.add_paragraph(page.safe_text(heading))
+            for number, (side, text) in enumerate(zip(sides, line.texts, strict=True)):
+                style = line.styles[number] if line.styles else ""
                 page.add_paragraph(page.safe_text(f"{side.label}: {text}"), style, indent=4)
         return
     columns = [Column("", max_width=_NAME_WIDTH), *(Column(page.safe_text(side.label)) for side in sides)]
     columns += [Column("points", align_right=True)] if has_points else []
     table = [
         (
-            (page.safe_text(name), ""),
-            *_build_spans(page, texts, styles),
-            *([(points, "strong")] if has_points else []),
+            (page.safe_text(line.name), ""),
+            *_build_spans(page, line),
+            *([(line.points, "strong")] if has_points else []),
         )
-        for name, points, texts, styles in rows
+        for line in lines
     ]
     add_table(page, columns, table)
 
 
-def _build_spans(page: Page, texts: Sequence[str], styles: Sequence[str]) -> Iterator[Span]:
-    for number, text in enumerate(texts):
-        yield page.safe_text(text), styles[number] if styles else ""
+def _build_spans(page: Page, line: _Line) -> Iterator[Span]:
+    for number, text in enumerate(line.texts):
+        yield page.safe_text(text), line.styles[number] if line.styles else ""
 
 
 # --- Markdown
