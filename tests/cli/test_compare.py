@@ -94,7 +94,7 @@ def test_what_is_not_known_of_any_target_for_one_reason_is_stated_once(
     packages: Registry, services: Services, nerq: Nerq
 ) -> None:
     services.silent()
-    out = nerq("compare", "pypi:acme", "pypi:other", "--as-of", AS_OF, "--offline").out
+    out = nerq("compare", "pypi:acme", "pypi:other", "--as-of", AS_OF).out
     assert out.count("malware: not known: ") == 1
 
 
