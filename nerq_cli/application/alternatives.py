@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from nerq_cli import __version__
+from nerq_cli.application.check import group_by_package
 from nerq_cli.application.compare import label_target
 from nerq_cli.application.named_targets import assess_targets, explain_missing, explain_no_score
 from nerq_cli.application.scan import assess_declarations
@@ -127,9 +128,9 @@ def _score_candidates(
         for candidate in candidates
     ]
     marked = mark_withheld(declarations, session.build_rules(()))
-    by_package = {item.dependency.package: item for item in assess_declarations(marked, options, run)}
+    by_package = group_by_package(assess_declarations(marked, options, run))
     return {
-        candidate.name: by_package[declaration.package]
+        candidate.name: by_package[declaration.package][0]
         for candidate, declaration in zip(candidates, declarations, strict=True)
         if declaration.package in by_package
     }

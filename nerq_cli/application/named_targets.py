@@ -51,9 +51,9 @@ def assess_targets(
     parsed: list[list[Declaration]] = []
     notes: list[str] = []
     for name in names:
-        targets, new_notes = parse_targets([name], run, hub_url=hub_url)
+        targets, new_notes, problems = parse_targets([name], run, hub_url=hub_url)
         parsed += mark_targets(targets, rules)
-        notes += new_notes
+        notes += [*new_notes, *(problem.text for problem in problems)]
     for declaration in (declaration for target in parsed for declaration in target):
         if declaration.ecosystem == GITHUB:
             raise UsageError(
