@@ -55,6 +55,24 @@ def _iter_shipped_lists() -> Iterator[Credit]:
         )
 
 
+def _iter_shipped_alternatives() -> Iterator[Credit]:
+    """Yield the credits of the shipped lists of alternatives, with the date of each."""
+    from nerq_cli.ecosystems import ECOSYSTEMS
+    from nerq_cli.insight.alternative_lists import load_table
+
+    for ecosystem in ECOSYSTEMS:
+        table = load_table(ecosystem.id)
+        if table is not None:
+            meta = table.meta
+            pairs = sum(map(len, table.pairs.values()))
+            yield Credit(
+                f"Alternatives to {ecosystem.id} packages",
+                f"{meta.name} {meta.version}".rstrip() + f": {pairs:,} pairs of {meta.date}, shipped with nerq-cli",
+                meta.licence,
+                meta.url or "docs/reference/python-alternatives.toml",
+            )
+
+
 def _iter_shipped_advisories() -> Iterator[Credit]:
     """Yield the credits of the shipped advisories, with the number and date of each edition."""
     from nerq_cli.sources.advisories.shipped_editions import DATABASES, read_editions
@@ -68,7 +86,7 @@ def _iter_shipped_advisories() -> Iterator[Credit]:
 def list_credits() -> tuple[Credit, ...]:
     """Return the credits of all sources of data, the shipped data last."""
     credits_of_sources = (credit for source in SOURCES.values() for credit in (source.credit, *source.databases))
-    return (*credits_of_sources, *_iter_shipped_advisories(), *_iter_shipped_lists())
+    return (*credits_of_sources, *_iter_shipped_advisories(), *_iter_shipped_lists(), *_iter_shipped_alternatives())
 
 
 def render_text() -> str:

@@ -22,6 +22,8 @@ from nerq_cli.errors import ExitStatus, NerqError
 COMMANDS: Final = {
     "scan": "Score a project's dependencies; fail below the threshold.",
     "check": "Show the report card of a package.",
+    "compare": "Show targets side by side: what decides, then the rest.",
+    "alternatives": "Show what does the same job as a target, with scores.",
     "compliance": "Show documentation readiness in 52 jurisdictions.",
     "fix": "Write the proposed versions into dependency files.",
     "exploited": "List advisories known to be exploited, with dates.",

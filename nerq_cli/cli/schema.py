@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,6 +10,9 @@ from nerq_cli.cli.command import create_app
 from nerq_cli.errors import UsageError
 
 app = create_app()
+
+#: Of these one can be given.
+_OPTIONS: Final = ("--compact", "--config", "--compliance", "--compare", "--alternatives")
 
 
 @app.command()
@@ -20,10 +23,14 @@ def schema(
     compliance: Annotated[
         bool, typer.Option("--compliance", help="Print the schema of what nerq compliance prints.")
     ] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Print the schema of what nerq compare prints.")] = False,
+    alternatives: Annotated[
+        bool, typer.Option("--alternatives", help="Print the schema of what nerq alternatives prints.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of reports, or of settings files."""
-    if compact + config + compliance > 1:
-        raise UsageError("--compact, --config and --compliance contradict each other", hint="give one of them")
+    if compact + config + compliance + compare + alternatives > 1:
+        raise UsageError(f"{', '.join(_OPTIONS)} contradict each other", hint="give one of them")
     if config:
         from nerq_cli.config.schema import build_schema
 
@@ -33,6 +40,16 @@ def schema(
         from nerq_cli.report.compliance import build_schema as build_compliance_schema
 
         _print_schema(build_compliance_schema())
+        return
+    if compare:
+        from nerq_cli.report.pages.compare import build_schema as build_compare_schema
+
+        _print_schema(build_compare_schema())
+        return
+    if alternatives:
+        from nerq_cli.report.pages.alternatives import build_schema as build_alternatives_schema
+
+        _print_schema(build_alternatives_schema())
         return
     from nerq_cli.report.formats import json
 

@@ -225,6 +225,8 @@ CLOSED_PIPE_COMMANDS = [
     ["evidence", "show", "evidence.nerq"],
     ["check", "pypi:good==1.0", "--offline"],
     ["compliance", "pypi:good==1.0", "--offline"],
+    ["alternatives", "pypi:good==1.0", "--offline"],
+    ["compare", "pypi:good==1.0", "pypi:good==2.0", "--offline"],
     ["fix", "--offline"],
     ["completion", "bash"],
     ["methodology"],

@@ -1,0 +1,160 @@
+"""Score targets that a user named, each by itself: two versions of a package are two targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nerq_cli.application.build_report import describe_incomplete
+from nerq_cli.application.check import MCP_PREFIX, group_by_package, mark_targets, parse_targets, select_matches
+from nerq_cli.application.scan import assess_declarations
+from nerq_cli.ecosystems import GITHUB, get_prefix
+from nerq_cli.errors import UsageError
+from nerq_cli.facts import Absent, Unknown
+from nerq_cli.inventory import Declaration, Package
+from nerq_cli.report.model import Assessment
+
+if TYPE_CHECKING:
+    from nerq_cli.application.assess import ScanOptions
+    from nerq_cli.application.evidence_run import EvidenceRun
+    from nerq_cli.application.session import Session
+
+_STATES: Final = ("partial", "unavailable")
+
+
+class NamedTarget(NamedTuple):
+    """A target, and what it is."""
+
+    #: As the user wrote it.
+    text: str
+    assessment: Assessment
+
+
+def assess_targets(
+    names: Sequence[str], session: Session, run: EvidenceRun, options: ScanOptions, *, command: str
+) -> tuple[list[NamedTarget], list[str]]:
+    """Return one assessment for each name, in their order, and sentences for the user.
+
+    A name that may be a package of several ecosystems is one of the ecosystem that all other targets are of.
+
+    Args:
+        names: As the user wrote them.
+        session: Has the settings.
+        run: Collects the evidence.
+        options: What the run does.
+        command: Name of the command, for hints.
+
+    Raises:
+        UsageError: a name is no target, does not exist, or may be several things.
+    """
+    rules, hub_url = session.build_rules(()), session.endpoints["huggingface"].url
+    parsed: list[list[Declaration]] = []
+    notes: list[str] = []
+    for name in names:
+        targets, new_notes, problems = parse_targets([name], run, hub_url=hub_url)
+        parsed += mark_targets(targets, rules)
+        notes += [*new_notes, *(problem.text for problem in problems)]
+    for declaration in (declaration for target in parsed for declaration in target):
+        if declaration.ecosystem == GITHUB:
+            raise UsageError(
+                f"github:{declaration.name}: a source repository has no score",
+                hint=f"name what is published from it: nerq {command} pypi:NAME",
+            )
+    candidates = _assess_candidates(parsed, options, run)
+    matches = [_select(name, target) for name, target in zip(names, candidates, strict=True)]
+    chosen = []
+    for name, target in zip(names, matches, strict=True):
+        assessment, note = _choose(name, target, matches, command)
+        _check_existence(assessment)
+        chosen.append(NamedTarget(name, assessment))
+        notes += [note] if note else []
+    return chosen, notes
+
+
+def _assess_candidates(
+    parsed: Sequence[Sequence[Declaration]], options: ScanOptions, run: EvidenceRun
+) -> list[list[Assessment]]:
+    """Return what each target may be. Targets of one package are resolved apart: they do not limit each other."""
+    results: list[list[Assessment]] = [[] for _ in parsed]
+    pending = [(index, declaration) for index, target in enumerate(parsed) for declaration in target]
+    while pending:
+        batch: dict[Package, tuple[int, Declaration]] = {}
+        later = []
+        for index, declaration in pending:
+            if declaration.package in batch:
+                later.append((index, declaration))
+            else:
+                batch[declaration.package] = index, declaration
+        by_package = group_by_package(assess_declarations([item for _, item in batch.values()], options, run))
+        for package, (index, _) in batch.items():
+            results[index] += by_package.get(package, [])
+        pending = later
+    return results
+
+
+def _select(name: str, candidates: Sequence[Assessment]) -> list[Assessment]:
+    """Return what a target may be; of the packages of an MCP server those that are scored."""
+    if name.strip().lower().startswith(MCP_PREFIX):
+        return [item for item in candidates if not item.dependency.skip_reason] or list(candidates[:1])
+    return list(select_matches(candidates))
+
+
+def _choose(
+    name: str, matches: Sequence[Assessment], others: Sequence[Sequence[Assessment]], command: str
+) -> tuple[Assessment, str]:
+    """Return what a target is, and a sentence if the other targets decide that.
+
+    Raises:
+        UsageError: it may be several packages.
+    """
+    if len(matches) == 1:
+        return matches[0], ""
+    settled = {target[0].dependency.package.ecosystem for target in others if len(target) == 1}
+    fitting = [item for item in matches if {item.dependency.package.ecosystem} == settled]
+    if len(fitting) == 1:
+        package = fitting[0].dependency.package
+        return fitting[0], f"{name} is read as {get_prefix(package.ecosystem)}:{package.name}, as the other targets are"
+    labels = [f"{get_prefix(item.dependency.package.ecosystem)}:{item.dependency.package.name}" for item in matches]
+    raise UsageError(f"{name} may be {' or '.join(labels)}", hint=f"name one: nerq {command} {labels[0]} ...")
+
+
+def _check_existence(assessment: Assessment) -> None:
+    """Raise UsageError if a package, a version or a repository does not exist."""
+    dependency = assessment.dependency
+    if assessment.in_registry is False:
+        raise UsageError(f"{dependency.package.ecosystem} has no {dependency.package.name}")
+    repository = assessment.hub.repository if assessment.hub is not None else None
+    if isinstance(repository, Absent):
+        raise UsageError(f"{dependency.package.name}: {repository.reason}")
+    if assessment.in_registry and assessment.score is None and not dependency.skip_reason:
+        reason = assessment.reasons[0] if assessment.reasons else "there is no such version"
+        raise UsageError(f"{dependency.package.name}{dependency.requirement}: {reason}", hint=assessment.fix)
+
+
+def explain_missing(targets: Sequence[Assessment], run: EvidenceRun) -> list[str]:
+    """Return why not everything could be read: targets without a score, and sources that did not answer."""
+    missing = [
+        f"{item.dependency.package.name}: {explain_no_score(item)}"
+        for item in targets
+        if item.score is None or item.score.value is None
+    ]
+    sources = [
+        describe_incomplete(source)
+        for source in run.describe_sources()
+        if source.state in _STATES and source.required and not source.fallback
+    ]
+    return list(dict.fromkeys((*missing, *sources)))
+
+
+def explain_no_score(assessment: Assessment) -> str:
+    """Return why a target has no score; empty if it has one."""
+    score = assessment.score
+    if score is not None and score.value is not None:
+        return ""
+    repository = assessment.hub.repository if assessment.hub is not None else None
+    if isinstance(repository, Unknown):
+        return repository.reason
+    verdict = score.verdict if score is not None else ""
+    return (
+        assessment.dependency.skip_reason or verdict or (assessment.reasons[0] if assessment.reasons else "not scored")
+    )

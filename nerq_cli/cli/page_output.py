@@ -1,0 +1,135 @@
+"""Formats and files of the commands that print a page of their own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from nerq_cli.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from nerq_cli.cli.options import ReportOptions
+    from nerq_cli.cli.output import Output
+    from nerq_cli.report import RenderOptions
+
+
+class PageFormat(str, Enum):
+    """How a page is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+#: Format of a file by its suffix.
+SUFFIXES: Final = {
+    ".txt": PageFormat.TABLE,
+    ".json": PageFormat.JSON,
+    ".md": PageFormat.MARKDOWN,
+    ".html": PageFormat.HTML,
+}
+STATUSES: Final = (
+    "Exit status: 0 read · 2 usage or configuration error, or a target that does not exist · 3 something could not be "
+    "read (with --strict, and by default when CI is set). A low score fails nothing."
+)
+
+FormatOption = Annotated[
+    PageFormat,
+    typer.Option("--format", "-f", help=f"Format on stdout: {', '.join(item.value for item in PageFormat)}."),
+]
+OutputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="[FORMAT=]FILE",
+        help=f"Also write to FILE, in FORMAT or the format of its suffix (repeatable): {', '.join(SUFFIXES)}.",
+    ),
+]
+
+
+def parse_outputs(texts: Sequence[str] | None) -> list[Output]:
+    """Return the files to write, with their formats.
+
+    Raises:
+        UsageError: no format has the suffix of one, or it is a file that nothing may overwrite.
+    """
+    from nerq_cli.cli.output import check_outputs
+
+    outputs = [_parse_output(text) for text in texts or ()]
+    check_outputs(outputs)
+    return outputs
+
+
+def _parse_output(text: str) -> Output:
+    from nerq_cli.cli.output import Output, check_target
+
+    name, separator, file_name = text.partition("=")
+    suffix = Path(text).suffix.lower()
+    if separator and name in [item.value for item in PageFormat]:
+        output = Output(PageFormat(name).value, Path(file_name))
+    elif suffix in SUFFIXES:
+        output = Output(SUFFIXES[suffix].value, Path(text))
+    else:
+        raise UsageError(
+            f"{text}: there is no format with the suffix {suffix!r}",
+            hint=f"known suffixes: {', '.join(SUFFIXES)}; or name the format: -o json=FILE",
+        )
+    check_target(output.path)
+    return output
+
+
+def write_page(
+    renderers: Mapping[PageFormat, Callable[[RenderOptions], str | bytes]], form: PageFormat, outputs: Sequence[Output]
+) -> None:
+    """Write a page to its files, then to stdout.
+
+    Args:
+        renderers: Return the page in each format.
+        form: Format on stdout.
+        outputs: Files.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
+    from nerq_cli.cli.output import write_file
+    from nerq_cli.cli.stdout import write_stdout_parts
+    from nerq_cli.report import RenderOptions
+    from nerq_cli.report.terminal.console import file_options, stream_options
+
+    for output in outputs:
+        options = file_options(RenderOptions())
+        write_file(output.path, [_encode(renderers[PageFormat(output.format)](options), options)])
+    options = stream_options(sys.stdout)
+    if form is not PageFormat.TABLE:
+        options = options._replace(encoding="utf-8")
+    write_stdout_parts([_encode(renderers[form](options), options)])
+
+
+def _encode(content: str | bytes, options: RenderOptions) -> bytes:
+    from nerq_cli.report.sanitize import defuse_ci_commands
+
+    if isinstance(content, bytes):
+        return content
+    return defuse_ci_commands(content).encode(options.encoding, "backslashreplace")
+
+
+def write_exit(
+    status: ExitStatus, reason: str, warnings: Sequence[str], shared: ReportOptions, *, strict: bool
+) -> None:
+    """Write to stderr what a run did not read, and its warnings."""
+    from nerq_cli.cli.output import write_message, write_warnings
+
+    if status is not ExitStatus.PASSED:
+        write_message(f"exit {status.value}", reason)
+    if shared.quiet:
+        return
+    write_warnings(warnings)
+    if status is ExitStatus.PASSED and not strict:
+        write_message("warning", f"{reason}; --strict makes this exit {ExitStatus.INCOMPLETE.value}")

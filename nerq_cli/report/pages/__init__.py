@@ -1,0 +1,1 @@
+"""Pages that single commands print beside the report: each as text, Markdown and JSON."""

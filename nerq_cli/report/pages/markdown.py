@@ -1,0 +1,33 @@
+"""Tables and lists of Markdown, with every text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from nerq_cli.report.formats.markdown import escape
+
+#: Longest text of a cell, in characters.
+CELL_LIMIT: Final = 300
+
+
+def write_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table, then an empty one; nothing without rows."""
+    is_empty = True
+    for row in rows:
+        if is_empty:
+            yield _write_row(headings)
+            yield f"|{' --- |' * len(headings)}\n"
+            is_empty = False
+        yield _write_row(row)
+    if not is_empty:
+        yield "\n"
+
+
+def _write_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(escape(cell, CELL_LIMIT) for cell in cells)} |\n"
+
+
+def write_paragraph(text: str) -> str:
+    """Return a paragraph."""
+    return f"{escape(text)}\n\n"
