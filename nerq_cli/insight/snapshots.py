@@ -25,6 +25,7 @@ _VALUE_SCALE: Final = 10
 _POINT_SCALE: Final = 100
 _COVERAGE_SCALE: Final = 1000
 _HEAD_LENGTH: Final = 6
+_NUMBER: Final = struct.Struct("<H")
 
 
 class SnapshotSignal(msgspec.Struct, frozen=True, gc=False):
@@ -253,6 +254,13 @@ def unpack_row(row: SnapshotRow, version: str) -> Snapshot | None:
         caps=texts.caps,
         verdict=texts.verdict,
     )
+
+
+def read_value(numbers: bytes) -> float | None:
+    """Return the score of a stored snapshot by its numbers alone; None if it has none, or is damaged."""
+    if len(numbers) < _NUMBER.size:
+        return None
+    return _unscale(_NUMBER.unpack_from(numbers)[0], _VALUE_SCALE)
 
 
 def _scale(value: float | None, scale: int) -> int:

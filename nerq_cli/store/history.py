@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Final, NamedTuple
 
 from nerq_cli.store.file import DatabaseFile, FileSchema
@@ -140,6 +140,17 @@ class HistoryFile(DatabaseFile):
                         )
                     ]
         return snapshots
+
+    def read_numbers(self, names: Set[str], since: int) -> Iterator[tuple[str, int, bytes]]:
+        """Yield name, day and numbers of the snapshots of these releases from a day on, in the order of the days."""
+        with self._handle_errors():
+            if self._connection is not None:
+                ids = {id_: name for id_, name in self._execute("SELECT id, name FROM subject") if name in names}
+                for day, subject, numbers in self._execute(
+                    "SELECT day, subject, numbers FROM snapshot WHERE day >= ? ORDER BY day", (since,)
+                ):
+                    if subject in ids:
+                        yield ids[subject], day, numbers
 
     def read_project_mark(self, path: str, day: int) -> int | None:
         """Return the mark of the snapshot of a project on a day; None without one."""
