@@ -116,7 +116,7 @@ def _read_target(text: str, file: HistoryFile, today: int, hub_url: str) -> Targ
         RecordedVersion(version, min(days), max(days), len(days))
         for version, days in _group_days(recorded, declaration.package)
     ]
-    series = choose_series([snapshot for _, snapshot in recorded], declaration.package)
+    series = choose_series(recorded, declaration.package)
     return TargetHistory(
         target=text,
         purl=Release(package=declaration.package, version=series[-1].version).purl,
@@ -148,11 +148,11 @@ def _iter_snapshots(file: HistoryFile, name: str, version: str) -> Iterator[Snap
             yield snapshot
 
 
-def _group_days(recorded: Iterable[tuple[str, Snapshot]], package: Package) -> Iterator[tuple[str, list[int]]]:
+def _group_days(recorded: Iterable[Snapshot], package: Package) -> Iterator[tuple[str, list[int]]]:
     """Yield each version, newest first, with the days of its snapshots."""
     days: dict[str, list[int]] = {}
-    for version, snapshot in recorded:
-        days.setdefault(version, []).append(snapshot.day)
+    for snapshot in recorded:
+        days.setdefault(snapshot.version, []).append(snapshot.day)
     for version in get_ecosystem(package.ecosystem).sort_newest_first(days):
         yield version, days[version]
 

@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "scan": "Score a project's dependencies; fail below the threshold.",
     "check": "Show the report card of a package.",
     "compliance": "Show documentation readiness in 52 jurisdictions.",
+    "history": "Show how scores changed, and what moved them.",
+    "badge": "Write a badge with score, grade and date.",
     "fix": "Write the proposed versions into dependency files.",
     "exploited": "List advisories known to be exploited, with dates.",
     "why": "Show what depends on a package, from lock files; no network.",

@@ -20,10 +20,13 @@ def schema(
     compliance: Annotated[
         bool, typer.Option("--compliance", help="Print the schema of what nerq compliance prints.")
     ] = False,
+    history: Annotated[bool, typer.Option("--history", help="Print the schema of what nerq history prints.")] = False,
 ) -> None:
     """Print the JSON Schema of reports, or of settings files."""
-    if compact + config + compliance > 1:
-        raise UsageError("--compact, --config and --compliance contradict each other", hint="give one of them")
+    if compact + config + compliance + history > 1:
+        raise UsageError(
+            "--compact, --config, --compliance and --history contradict each other", hint="give one of them"
+        )
     if config:
         from nerq_cli.config.schema import build_schema
 
@@ -33,6 +36,11 @@ def schema(
         from nerq_cli.report.compliance import build_schema as build_compliance_schema
 
         _print_schema(build_compliance_schema())
+        return
+    if history:
+        from nerq_cli.report.history import build_schema as build_history_schema
+
+        _print_schema(build_history_schema())
         return
     from nerq_cli.report.formats import json
 

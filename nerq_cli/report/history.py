@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from nerq_cli.insight.history import Cause, Direction, History, Move, MoveKind, Step, Trend
+from nerq_cli.insight.history import MIN_WEEKS, Cause, Direction, History, Move, MoveKind, Step, Trend
 from nerq_cli.insight.snapshots import ProjectSummary, Snapshot
 from nerq_cli.report.sanitize import TEXT_LIMIT, defuse_json, sanitize_text
 from nerq_cli.report.wording import format_date, format_timestamp
@@ -358,3 +359,96 @@ def _build_snapshot(snapshot: Snapshot) -> HistorySnapshot:
         caps=[HistoryCap(cap.id, cap.limit, _clean(cap.reason)) for cap in snapshot.caps],
         verdict=_clean(snapshot.verdict) or None,
     )
+
+
+# --- words and lines
+
+#: Bars of a sparkline.
+SPARKLINE_WIDTH: Final = 26
+#: Least width of the range that a sparkline shows, in points: a small change is not to look like a large one.
+_MIN_RANGE: Final = 20.0
+_CAUSE_WORDS: Final[dict[Cause, str]] = {
+    "methodology": "another methodology",
+    "source lost": "a source was lost",
+    "source regained": "a source was regained",
+    "version": "another version",
+    "evidence": "facts changed",
+}
+
+
+def describe_trend(trend: Trend) -> str:
+    """Return a trend in words."""
+    if trend.change is None:
+        text = f"{trend.direction}: {trend.weeks} of {MIN_WEEKS} weeks"
+    else:
+        text = f"{trend.direction}: {trend.change:+.1f} points over {trend.weeks} weeks"
+    return f"{text}; {trend.left_out} snapshots cannot be compared" if trend.left_out else text
+
+
+def describe_causes(step: Step) -> str:
+    """Return why a score differs, in words."""
+    parts = []
+    for cause in step.causes:
+        words = _CAUSE_WORDS[cause]
+        if cause == "methodology":
+            words += f" ({step.methodology_before} → {step.methodology_after})"
+        elif cause == "version":
+            words += f" ({step.version_before} → {step.version_after})"
+        parts.append(words)
+    text = ", ".join(parts) or "the range changed"
+    return text if step.is_trend else f"{text}: no trend"
+
+
+def describe_score(value: float | None, grade: str | None) -> str:
+    """Return a score with its grade: ``82.4 A``."""
+    return "not scored" if value is None else f"{value:.1f} {grade or ''}".rstrip()
+
+
+def describe_step(step: Step) -> str:
+    """Return the two scores of a step, and their difference."""
+    text = f"{describe_score(step.before, step.grade_before)} → {describe_score(step.after, step.grade_after)}"
+    return text if step.change is None else f"{text} ({step.change:+.1f})"
+
+
+def describe_move(move: Move) -> str:
+    """Return what a signal, or the hard limits, added to a step, and why."""
+    if move.kind == "reweighted":
+        why = "same value; its part of the score changed with those of other signals"
+    elif move.kind == "lost":
+        why = f"not known any more: {move.reason_after}"
+    elif move.kind == "regained":
+        why = f"known again: {move.reason_after}"
+    elif move.id == "cap":
+        why = f"{move.reason_after or 'lifted'}{f' (before: {move.reason_before})' if move.reason_before else ''}"
+    else:
+        same = move.reason_after == move.reason_before
+        why = move.reason_after if same else f"{move.reason_after or 'none'} (before: {move.reason_before or 'none'})"
+    return f"{move.points:+.1f} {move.name}: {why}"
+
+
+def draw_sparkline(points: Sequence[tuple[int, float | None]], levels: str, width: int) -> str:
+    """Return a line of bars for values (day, 0-100), oldest first; a space where there is none.
+
+    Each bar is the last value of an equal part of the time. Bars show a range of 20 points or more.
+    """
+    values = [value for _, value in points if value is not None]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    padding = max(0.0, _MIN_RANGE - (high - low)) / 2
+    low, high = low - padding, high + padding
+    first, last = points[0][0], points[-1][0]
+    count = min(width, last - first + 1)
+    cells = [" "] * count
+    for day, value in points:
+        if value is not None:
+            index = (day - first) * count // (last - first + 1)
+            cells[index] = levels[min(len(levels) - 1, int((value - low) / (high - low) * len(levels)))]
+    return "".join(cells)
+
+
+def list_changed_days(project: ProjectHistory) -> list[ProjectDay]:
+    """Return the days on which the numbers of a project changed, newest first; the newest day always."""
+    days = project.days
+    changed = [day for before, day in pairwise(days) if day.summary != before.summary]
+    return list(dict.fromkeys((days[-1], *reversed(changed), days[0])))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from nerq_cli.store.file import DatabaseFile, FileSchema
@@ -37,6 +38,8 @@ _LEVEL: Final = 1
 #: Age in days up to which every snapshot is kept, and up to which one a week is; after that one a month is.
 DAILY_DAYS: Final = 90
 WEEKLY_DAYS: Final = 365
+#: Days between two times that old snapshots are thinned out.
+_THINNING_DAYS: Final = 7
 
 _SELECT_MARKS: Final = """
 SELECT name, coverage, mark FROM subject CROSS JOIN snapshot ON snapshot.day = ? AND snapshot.subject = subject.id
@@ -141,7 +144,7 @@ class HistoryFile(DatabaseFile):
                     ]
         return snapshots
 
-    def read_numbers(self, names: Set[str], since: int) -> Iterator[tuple[str, int, bytes]]:
+    def read_numbers(self, names: AbstractSet[str], since: int) -> Iterator[tuple[str, int, bytes]]:
         """Yield name, day and numbers of the snapshots of these releases from a day on, in the order of the days."""
         with self._handle_errors():
             if self._connection is not None:
@@ -220,21 +223,23 @@ def _insert_snapshots(connection: sqlite3.Connection, rows: Mapping[str, Snapsho
 
 
 def _thin_out(connection: sqlite3.Connection, today: int) -> None:
-    """Delete what is too old to be kept for each day, once a day: the last one of a week or month stays."""
-    if connection.execute("SELECT 1 FROM thinned WHERE day >= ?", (today,)).fetchone():
+    """Delete what is too old to be kept for each day, once a week: the last one of a week or month stays.
+
+    Only days that have become old since the last time are looked at, and the weeks and months around them.
+    """
+    [(earlier,)] = connection.execute("SELECT MAX(day) FROM thinned").fetchall()
+    if earlier is not None and today < earlier + _THINNING_DAYS:
         return
     connection.execute("DELETE FROM thinned")
     connection.execute("INSERT INTO thinned (day) VALUES (?)", (today,))
     is_changed = False
     for table, subject in (("snapshot", "subject"), ("project_snapshot", "project")):
-        for period, oldest, newest in (
-            (_WEEK, today - WEEKLY_DAYS, today - DAILY_DAYS),
-            (_MONTH, -1, today - WEEKLY_DAYS),
-        ):
+        for period, age, margin in ((_WEEK, DAILY_DAYS, 2 * 7), (_MONTH, WEEKLY_DAYS, 2 * 31)):
+            days = (-1 if earlier is None else earlier - age - margin, today - age)
             deleted = connection.execute(
                 f"DELETE FROM {table} WHERE day >= ? AND day < ? AND ({subject}, day) NOT IN "  # noqa: S608 - constants
                 f"(SELECT {subject}, MAX(day) FROM {table} WHERE day >= ? AND day < ? GROUP BY {subject}, {period})",
-                (oldest, newest, oldest, newest),
+                (*days, *days),
             )
             is_changed = is_changed or deleted.rowcount > 0
     if is_changed:
