@@ -107,9 +107,11 @@ def _read_target(text: str, file: HistoryFile, today: int, hub_url: str) -> Targ
         raise UsageError(f"there is no history of {text}", hint=_HINT)
     [(declaration, names)] = candidates
     recorded = [
-        (version, snapshot) for version, name in names.items() for snapshot in _iter_snapshots(file, name, version)
+        snapshot
+        for version, name in names.items()
+        for snapshot in _iter_snapshots(file, name, version)
+        if snapshot.day <= today
     ]
-    recorded = [(version, snapshot) for version, snapshot in recorded if snapshot.day <= today]
     if not recorded:
         raise UsageError(f"there is no history of {text} that can be read", hint=_HINT)
     versions = [

@@ -147,7 +147,7 @@ def judge_values(values: Sequence[tuple[int, float]], today: int) -> Trend:
     """
     weeks: dict[int, list[float]] = {}
     for day, value in sorted(values):
-        weeks.setdefault((day - today) // _PERIOD, []).append(value)
+        weeks.setdefault(-((today - day) // _PERIOD), []).append(value)
     medians = [_find_median(week) for _, week in sorted(weeks.items())]
     days = [day for day, _ in values]
     trend = Trend(
@@ -290,7 +290,7 @@ def _list_unknown(snapshot: Snapshot, dimension: str) -> frozenset[str]:
 
 
 def _count_weeks(values: Sequence[tuple[int, float]], today: int) -> int:
-    return len({(day - today) // _PERIOD for day, _ in values})
+    return len({(today - day) // _PERIOD for day, _ in values})
 
 
 def _find_median(values: Sequence[float]) -> float:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,17 +18,18 @@ from nerq_cli.insight.history import (
     judge_values,
 )
 from nerq_cli.insight.snapshots import Snapshot, SnapshotCap, SnapshotSignal
+from nerq_cli.signals.signal import SignalState
 
 TODAY = 20_000
 DAYS = range(TODAY - 89, TODAY + 1)
 
 
 def signal(id_: str, value: float | None, points: float, dimension: str = "security") -> SnapshotSignal:
-    state = "unknown" if value is None else "known"
+    state: SignalState = "unknown" if value is None else "known"
     return SnapshotSignal(id_, id_.capitalize(), dimension, state, value, points, f"{id_} is {value}", "PyPI")
 
 
-def snapshot(day: int, *signals: SnapshotSignal, limit: float | None = None, **fields: object) -> Snapshot:
+def snapshot(day: int, *signals: SnapshotSignal, limit: float | None = None, **fields: Any) -> Snapshot:
     total = sum(item.points for item in signals)
     value = total if limit is None else min(total, limit)
     made = Snapshot(
@@ -48,7 +50,7 @@ def snapshot(day: int, *signals: SnapshotSignal, limit: float | None = None, **f
     return replace(made, **fields)
 
 
-def plain(day: int, value: float, **fields: object) -> Snapshot:
+def plain(day: int, value: float, **fields: Any) -> Snapshot:
     return snapshot(day, signal("provenance", value, value), **fields)
 
 
@@ -92,7 +94,7 @@ def test_noise_rarely_passes_for_a_trend(seed: int, width: float) -> None:
 
 def test_noise_passes_for_a_trend_in_less_than_one_of_fifty_series() -> None:
     generator = random.Random(14)  # noqa: S311 - not for secrets
-    noise = [
+    noise: list[Callable[[], float]] = [
         lambda: generator.gauss(0, 10),
         lambda: generator.uniform(-20, 20),
         lambda: generator.choice((0.0, 0.0, 0.0, -40.0)),
