@@ -11,7 +11,7 @@ from nerq_cli import __version__, targets
 from nerq_cli.application.check import MCP_PREFIX
 from nerq_cli.application.settings import parse_as_of
 from nerq_cli.application.snapshots import name_project
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import get_ecosystem, is_hub
 from nerq_cli.errors import UsageError
 from nerq_cli.insight.history import TREND_DAYS, Trend, build_history, judge_values
 from nerq_cli.insight.snapshots import Snapshot, read_value, unpack_row, unpack_summary
@@ -163,12 +163,15 @@ def choose_series(snapshots: Sequence[Snapshot], package: Package) -> list[Snaps
     """Return one snapshot for each day, oldest first: that of the highest version that was seen up to the day.
 
     Two projects may use two versions: the score of their package does not go up and down with the one that was
-    scanned last.
+    scanned last. The revisions of a repository have no order: all count.
     """
-    ordered = get_ecosystem(package.ecosystem).sort_newest_first({snapshot.version for snapshot in snapshots})
-    ranks = {version: -index for index, version in enumerate(ordered)}
+    versions = {snapshot.version for snapshot in snapshots}
+    ranks = dict.fromkeys(versions, 0)
+    if not is_hub(package.ecosystem):
+        ordered = get_ecosystem(package.ecosystem).sort_newest_first(versions)
+        ranks = {version: -index for index, version in enumerate(ordered)}
     series: list[Snapshot] = []
-    for snapshot in sorted(snapshots, key=lambda snapshot: (snapshot.day, -ranks[snapshot.version])):
+    for snapshot in sorted(snapshots, key=lambda snapshot: (snapshot.day, -ranks[snapshot.version], snapshot.version)):
         if series and ranks[snapshot.version] < ranks[series[-1].version]:
             continue
         if not series or series[-1].day != snapshot.day:

@@ -207,8 +207,8 @@ class Session(msgspec.Struct):
 
     @property
     def has_open_files(self) -> bool:
-        """Whether the cache, the advisory database or connections are open: no copy of the process may use them."""
-        return any(resource is not None for resource in (self._store, self._fetcher, self._database))
+        """Whether the cache, the advisory database, the history or connections are open: no copy of the process may use them."""
+        return any(resource is not None for resource in (self._store, self._fetcher, self._database, self._history))
 
     @property
     def has_storage_problem(self) -> bool:

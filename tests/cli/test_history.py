@@ -198,6 +198,14 @@ def test_of_two_versions_in_turns_the_higher_one_is_the_series(file: HistoryFile
     ]  # fmt: skip
 
 
+def test_all_revisions_of_a_repository_count(file: HistoryFile) -> None:
+    [row] = file.read_snapshots(NAME)
+    made = unpack_row(row, "2.0")
+    assert made is not None
+    taken = [replace(made, day=day, version="ab" if day % 2 else "cd") for day in range(2, 10)]
+    assert len(choose_series(taken, Package(ecosystem="huggingface", name="org/demo"))) == 8
+
+
 def test_a_sparkline_does_not_enlarge_small_changes() -> None:
     assert set(draw_sparkline([(1, 80.0), (2, 81.0), (3, 80.0)], "12345678", 10)) <= {"4", "5"}
     assert draw_sparkline([(1, 0.0), (3, 100.0)], "12345678", 10) == "1 8"
