@@ -207,7 +207,7 @@ class Session(msgspec.Struct):
 
     @property
     def has_open_files(self) -> bool:
-        """Whether the cache, the advisory database, the history or connections are open: no copy of the process may use them."""
+        """Whether files (cache, advisory database, history) or connections are open, which no copy may use."""
         return any(resource is not None for resource in (self._store, self._fetcher, self._database, self._history))
 
     @property
