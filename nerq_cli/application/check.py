@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from nerq_cli import targets
 from nerq_cli.application.build_report import build_report
 from nerq_cli.application.scan import assess_declarations, finish_report
+from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import is_hub
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration, Package, RegistrationProblem
@@ -57,6 +58,7 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
     if recorder is not None:
         recorder.begin(run, declarations, options)
     report, ambiguous = report_targets(declarations, options, run if recorder is None else recorder)
+    record_report(report, session)
     report = finish_report(report, run, started_at)
     return CheckResult(replace(report, warnings=(*report.warnings, *notes)), ambiguous)
 

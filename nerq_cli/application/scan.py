@@ -27,6 +27,7 @@ from nerq_cli.application.repository_directory import find_repository_directory
 from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.server_dependencies import add_server_dependencies
+from nerq_cli.application.snapshots import record_report
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
 from nerq_cli.facts import AffectingAdvisory, LowerBound
@@ -145,6 +146,7 @@ def run_scan(
         )
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
+        record_report(report, session, project=None if options.is_partial else inputs.root)
     return ScanResult(finish_report(report, run, started_at), selection)
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nerq_cli.sources.registries.config.indexes import IndexConfig
     from nerq_cli.store import Cache, Store
     from nerq_cli.store.advisory_db import AdvisoryDatabase
+    from nerq_cli.store.history import HistoryFile
 
 #: Called with what is done and what there is to do.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -85,6 +86,7 @@ class Session(msgspec.Struct):
     _store: Cache | None = None
     _fetcher: Fetcher | None = None
     _database: AdvisoryDatabase | None = None
+    _history: HistoryFile | None = None
     _age_warnings: tuple[str, ...] = ()
     _vex: VexStatements | None = None
     _vex_warnings: tuple[str, ...] = ()
@@ -112,6 +114,7 @@ class Session(msgspec.Struct):
         """Sentences for the user about configuration, cache and advisory database."""
         index_warnings = self._index_config.warnings if self._index_config is not None else ()
         storage_problems = (storage.problem for storage in (self._store, self._database) if storage is not None)
+        history_problem = self._history.read_problem if self._history is not None else ""
         return tuple(
             dict.fromkeys(
                 filter(
@@ -122,6 +125,7 @@ class Session(msgspec.Struct):
                         *index_warnings,
                         *self._age_warnings,
                         *storage_problems,
+                        history_problem,
                     ),
                 )
             )
@@ -181,6 +185,16 @@ class Session(msgspec.Struct):
         return self._database if os.path.exists(self._database.path) else None  # noqa: PTH110
 
     @property
+    def history(self) -> HistoryFile | None:
+        """The snapshots of earlier runs; None with ``--no-cache``."""
+        if self._history is None and not self.settings.no_cache:
+            from nerq_cli.store import get_default_directory
+            from nerq_cli.store.history import HistoryFile
+
+            self._history = HistoryFile.open(self.settings.cache_dir or get_default_directory(), now=read_clock())
+        return self._history
+
+    @property
     def scorer(self) -> Scorer:
         """Computes scores; keeps them in the cache, if there is one."""
         from nerq_cli.application.scores import ScoreCache, score_compactly
@@ -193,8 +207,8 @@ class Session(msgspec.Struct):
 
     @property
     def has_open_files(self) -> bool:
-        """Whether the cache, the advisory database or connections are open: no copy of the process may use them."""
-        return any(resource is not None for resource in (self._store, self._fetcher, self._database))
+        """Whether files (cache, advisory database, history) or connections are open, which no copy may use."""
+        return any(resource is not None for resource in (self._store, self._fetcher, self._database, self._history))
 
     @property
     def has_storage_problem(self) -> bool:
@@ -326,7 +340,7 @@ class Session(msgspec.Struct):
 
     def close(self) -> None:
         """Close what was opened."""
-        for resource in (self._fetcher, self._store, self._database):
+        for resource in (self._fetcher, self._store, self._database, self._history):
             if resource is not None:
                 resource.close()
 

@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "compare": "Show targets side by side: what decides, then the rest.",
     "alternatives": "Show what does the same job as a target, with scores.",
     "compliance": "Show documentation readiness in 52 jurisdictions.",
+    "history": "Show how scores changed, and what moved them.",
+    "badge": "Write a badge with score, grade and date.",
     "fix": "Write the proposed versions into dependency files.",
     "exploited": "List advisories known to be exploited, with dates.",
     "why": "Show what depends on a package, from lock files; no network.",

@@ -39,7 +39,7 @@ def info(*, cache_dir: options.CacheDir = None) -> None:
 
 @app.command()
 def clear(*, cache_dir: options.CacheDir = None) -> None:
-    """Delete every response in the cache. The advisory database, which nerq db fills, is kept."""
+    """Delete every response in the cache. The advisory database, which nerq db fills, and the history are kept."""
     with _open_cache(cache_dir) as store:
         directory = store.path.parent
         is_missing = not store.problem and not directory.exists()

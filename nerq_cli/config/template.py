@@ -11,7 +11,7 @@ from nerq_cli.policy.rules import RULES
 
 _HEAD: Final = """\
 # Settings of nerq. Options of the command line and NERQ_* variables outweigh them.
-# nerq config show prints the values in force; nerq schema --config is for editors.
+# nerq config show prints the values in force; nerq schema config is for editors.
 """
 #: An example for each setting whose default is no value that may be written.
 _EXAMPLES: Final = {

@@ -30,6 +30,8 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     corner: str
     stem: str
     ellipsis: str
+    #: Bars of a sparkline, lowest first.
+    levels: str
 
 
 UNICODE_GLYPHS: Final = Glyphs(
@@ -53,6 +55,7 @@ UNICODE_GLYPHS: Final = Glyphs(
     corner="└─ ",
     stem="│  ",
     ellipsis="…",
+    levels="▁▂▃▄▅▆▇█",
 )
 ASCII_GLYPHS: Final = Glyphs(
     ok="+",
@@ -75,4 +78,5 @@ ASCII_GLYPHS: Final = Glyphs(
     corner="`- ",
     stem="|  ",
     ellipsis="...",
+    levels="_.-:=+*#",
 )

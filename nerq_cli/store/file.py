@@ -28,7 +28,8 @@ STORAGE_ERRORS: Final = (sqlite3.Error, OSError, ValueError, OverflowError)
 class FileSchema(NamedTuple):
     """Name and layout of a file: ``stem`` and ``format_version`` make its name, ``tables`` are the statements for it.
 
-    ``label`` is its name in messages; ``write_failure`` states the consequence of a failed write.
+    ``label`` is its name in messages; ``write_failure`` states the consequence of a failed write. A file that
+    ``outlives_formats`` has the same name in every format: one of a newer format is left as it is, and not used.
     """
 
     stem: str
@@ -36,11 +37,12 @@ class FileSchema(NamedTuple):
     tables: str
     label: str
     write_failure: str
+    outlives_formats: bool = False
 
     @property
     def filename(self) -> str:
-        """The name of the file, different for each format."""
-        return f"{self.stem}-{self.format_version}.sqlite3"
+        """The name of the file, different for each format unless it outlives them."""
+        return f"{self.stem}.sqlite3" if self.outlives_formats else f"{self.stem}-{self.format_version}.sqlite3"
 
     @property
     def create_script(self) -> str:
@@ -57,6 +59,10 @@ class FileSchema(NamedTuple):
 
 class _FormatError(Exception):
     """The file is a valid database of another format."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.version = version
 
 
 class DatabaseFile:
@@ -142,8 +148,11 @@ class DatabaseFile:
         """Continue after any failure: with a new file if this one is unusable, otherwise without it."""
         try:
             yield
-        except _FormatError:
-            self._move_aside("is of another format")
+        except _FormatError as error:
+            if self.schema.outlives_formats and error.version > self.schema.format_version:
+                self._leave_newer(error.version)
+            else:
+                self._move_aside("is of another format")
         except STORAGE_ERRORS as error:
             if _is_corruption(error):
                 self._move_aside("is damaged")
@@ -165,6 +174,13 @@ class DatabaseFile:
             self._add_problem(
                 f"the {self.schema.label} {self.path} {reason}: set aside as {backup_path.name} and started anew"
             )
+
+    def _leave_newer(self, version: int) -> None:
+        self._is_writable = False
+        self._add_problem(
+            f"the {self.schema.label} {self.path} was written by a newer version of nerq-cli (format {version}, this "
+            f"one has {self.schema.format_version}): it is left as it is, and {self.schema.write_failure}"
+        )
 
     def _disable_writes(self, error: Exception) -> None:
         self._is_writable = False
@@ -196,7 +212,7 @@ def _open_connection(path: Path, version: int, mode: str) -> sqlite3.Connection:
 def _require_format(connection: sqlite3.Connection, version: int) -> None:
     [(file_version,)] = connection.execute("PRAGMA user_version").fetchall()
     if file_version != version:
-        raise _FormatError
+        raise _FormatError(file_version)
 
 
 def _get_inode(path: Path) -> int | None:

@@ -41,7 +41,7 @@ def test_listed_packages_have_their_own_score_at_the_version_that_one_would_take
     result = find(nerq, "pypi:fuzzywuzzy")
     document = result.json
     jsonschema.validate(document, build_schema())
-    assert nerq("schema", "--alternatives").json == build_schema()
+    assert nerq("schema", "alternatives").json == build_schema()
     first, second = document["alternatives"]
     assert (first["name"], first["version"], first["relation"]) == ("rapidfuzz", "3.14.0", "listed")
     assert first["score"] > second["score"]

@@ -34,7 +34,7 @@ def test_two_packages_are_compared_signal_by_signal(packages: Registry, nerq: Ne
     result = compare(nerq, "pypi:acme", "pypi:other")
     document = result.json
     jsonschema.validate(document, build_schema())
-    assert nerq("schema", "--compare").json == build_schema()
+    assert nerq("schema", "compare").json == build_schema()
     assert [item["version"] for item in document["targets"]] == ["2.0", "3.0"]
     rows = {row["id"]: row for row in document["rows"]}
     assert rows["readme"]["group"] == "decides"

@@ -248,7 +248,7 @@ def test_zsh_loads_the_script_from_its_path(
         ("nerq scan --format js", ["json"]),
         ("nerq scan --format=js", ["--format=json"]),
         ("nerq scan --deny lic", ["licence"]),
-        ("nerq schema --compac", ["--compact"]),
+        ("nerq schema compac", ["compact"]),
         ("nerq-cli completion z", ["zsh"]),
         ("nerq scan req", ["requirements.txt"]),
         ("nerq check req", []),

@@ -1,4 +1,4 @@
-"""``nerq config show``, ``nerq init`` and ``nerq schema --config``; and which setting outweighs which."""
+"""``nerq config show``, ``nerq init`` and ``nerq schema config``; and which setting outweighs which."""
 
 from __future__ import annotations
 
@@ -215,6 +215,6 @@ def test_init_needs_a_directory(nerq: Nerq) -> None:
 
 
 def test_the_schema_of_settings_is_printed_for_editors(nerq: Nerq) -> None:
-    schema = json.loads(nerq("schema", "--config").out)
+    schema = json.loads(nerq("schema", "config").out)
     Draft202012Validator.check_schema(schema)
     assert schema == build_schema()

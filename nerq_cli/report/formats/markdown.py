@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.inventory import Location
-from nerq_cli.patterns import compile_late
 from nerq_cli.policy import STATES
 from nerq_cli.policy.baseline import DependencyChange
 from nerq_cli.report.changes import (
@@ -20,6 +19,7 @@ from nerq_cli.report.changes import (
 from nerq_cli.report.gaps import is_fully_checked, list_gaps
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
 from nerq_cli.report.issues import Issue, list_issues
+from nerq_cli.report.markdown_text import escape
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.uris import clean_link
@@ -56,12 +56,6 @@ _MAX_GAPS: Final = 10
 _RESERVE: Final = 1_500
 
 _GLYPHS: Final = {"error": UNICODE_GLYPHS.below, "warning": UNICODE_GLYPHS.not_judged, "note": UNICODE_GLYPHS.dot}
-
-#: What Markdown or HTML may take for markup, as character references: those are text wherever they stand. A comment
-#: follows what begins a mention or a reference (@user, #1, !1, ~label), and parts what becomes a link of its own.
-_MARKUP: Final = compile_late(r"[@#!%^~$](?=\w)|:(?=//)|[wW]{3}(?=\.)|[\\`*_\[\]<>|~&$]")
-_COMMENT: Final = "<!-- -->"
-_REFERENCES: Final = "@#!%^~$"
 
 
 def render(report: Report, options: RenderOptions) -> bytes:
@@ -126,20 +120,6 @@ class _Writer:
             f"as of {escape(as_of)}</sub>\n"
         )
         return "".join(self.parts).encode()
-
-
-def escape(text: str, limit: int = 0) -> str:
-    """Return a text that Markdown and HTML show as it is: no markup, no link, no mention, no end of a table cell."""
-    return _MARKUP.sub(_escape_match, sanitize_text(text, limit))
-
-
-def _escape_match(match: re.Match[str]) -> str:
-    text = match[0]
-    if len(text) > 1:
-        return f"{text}{_COMMENT}"
-    following = match.string[match.end() : match.end() + 1]
-    is_reference = text in _REFERENCES and (following.isalnum() or following == "_")
-    return f"&#{ord(text)};{_COMMENT if is_reference or text == ':' else ''}"
 
 
 def _code(text: str) -> str:

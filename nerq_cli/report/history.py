@@ -1,0 +1,454 @@
+"""The past of scores as data, JSON and its schema. Every text of a snapshot is sanitized here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from nerq_cli.insight.history import MIN_WEEKS, Cause, Direction, History, Move, MoveKind, Step, Trend
+from nerq_cli.insight.snapshots import ProjectSummary, Snapshot
+from nerq_cli.report.sanitize import TEXT_LIMIT, defuse_json, sanitize_text
+from nerq_cli.report.wording import format_date, format_timestamp
+from nerq_cli.units import DAY
+
+#: Version of the schema of the document.
+SCHEMA_VERSION: Final = 1
+
+
+class RecordedVersion(msgspec.Struct, frozen=True):
+    """A version with snapshots."""
+
+    version: str
+    #: Days since 1970-01-01 UTC, and so are all days here.
+    first_day: int
+    last_day: int
+    snapshots: int
+
+
+class TargetHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """The past of one target."""
+
+    #: As the user wrote it.
+    target: str
+    #: With the version of the newest snapshot.
+    purl: str
+    #: Newest first.
+    versions: tuple[RecordedVersion, ...]
+    history: History
+
+
+class ProjectDay(msgspec.Struct, frozen=True):
+    """A project on one day."""
+
+    day: int
+    summary: ProjectSummary
+
+
+class DependencyHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """A dependency of a project whose score moved."""
+
+    name: str
+    history: History
+
+
+class ProjectHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """The past of a project."""
+
+    path: str
+    #: Oldest first.
+    days: tuple[ProjectDay, ...]
+    #: Trend of the median score.
+    trend: Trend
+    #: Those whose score moved by a point or more in 90 days, the deepest fall first.
+    dependencies: tuple[DependencyHistory, ...]
+
+
+class HistoryReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``nerq history`` shows: targets, or a project."""
+
+    #: Version of nerq-cli.
+    version: str
+    #: Moment that trends end at (epoch seconds UTC).
+    as_of: int
+    targets: tuple[TargetHistory, ...] = ()
+    project: ProjectHistory | None = None
+
+
+#: 0 to 100, one decimal.
+_Value = Annotated[float, Meta(ge=0, le=100)]
+_Date = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class HistoryTrend(msgspec.Struct, frozen=True):
+    """The direction of a value over 90 days."""
+
+    direction: Direction
+    change: Annotated[
+        float | None, Meta(description="Points between the medians of the first and the last third of the weeks.")
+    ]
+    weeks: Annotated[int, Meta(description="Weeks with a snapshot that was judged.")]
+    first: _Date | None
+    last: _Date | None
+    left_out: Annotated[
+        int, Meta(description="Snapshots that cannot be compared: another methodology, or other signals unknown.")
+    ]
+
+
+class HistoryMove(msgspec.Struct, frozen=True):
+    """What one signal, or the hard limits (``cap``), added to a step."""
+
+    id: str
+    name: str
+    kind: MoveKind
+    points: float
+    before: _Value | None
+    after: _Value | None
+    reason_before: str
+    reason_after: str
+
+
+class HistoryStep(msgspec.Struct, frozen=True):
+    """A change of a score between two snapshots."""
+
+    first: _Date
+    last: _Date
+    version_before: str
+    version_after: str
+    methodology_before: str
+    methodology_after: str
+    before: _Value | None
+    after: _Value | None
+    grade_before: str | None
+    grade_after: str | None
+    change: float | None
+    causes: list[Cause]
+    is_trend: Annotated[
+        bool, Meta(description="False where the methodology, or what could be read, changed: that is no trend.")
+    ]
+    moves: list[HistoryMove]
+    other_points: Annotated[float, Meta(description="Points of moves too small to be listed, and of rounding.")]
+
+
+class HistoryCap(msgspec.Struct, frozen=True):
+    """A hard limit that was in force."""
+
+    id: str
+    limit: _Value
+    reason: str
+
+
+class HistorySnapshot(msgspec.Struct, frozen=True):
+    """A score on one day."""
+
+    date: _Date
+    version: str
+    methodology: str
+    score: _Value | None
+    low: _Value | None
+    high: _Value | None
+    grade: str | None
+    coverage: Annotated[float, Meta(ge=0, le=1)]
+    provisional: bool
+    origin: Literal["recorded", "reconstructed"]
+    dimensions: dict[str, _Value | None]
+    signals: Annotated[dict[str, _Value], Meta(description="Values of the known signals.")]
+    unknown: Annotated[list[str], Meta(description="Ids of the signals that were not known.")]
+    caps: list[HistoryCap]
+    verdict: Annotated[str | None, Meta(description="Why there is no score.")]
+
+
+class HistoryVersion(msgspec.Struct, frozen=True):
+    """A version with snapshots."""
+
+    version: str
+    first: _Date
+    last: _Date
+    snapshots: int
+
+
+class HistoryTarget(msgspec.Struct, frozen=True):
+    """The past of a target, or of a dependency of a project."""
+
+    target: str
+    purl: str | None
+    versions: list[HistoryVersion]
+    trend: HistoryTrend
+    dimensions: dict[str, HistoryTrend]
+    steps: list[HistoryStep]
+    snapshots: list[HistorySnapshot]
+
+
+class HistoryProjectDay(msgspec.Struct, frozen=True):
+    """A project on one day."""
+
+    date: _Date
+    dependencies: int
+    scored: int
+    below: int
+    lowest: _Value | None
+    lowest_name: str | None
+    median: _Value | None
+    threshold: _Value
+    complete: bool
+    methodology: str
+
+
+class HistoryProject(msgspec.Struct, frozen=True):
+    """The past of a project."""
+
+    path: str
+    trend: Annotated[HistoryTrend, Meta(description="Trend of the median score.")]
+    days: list[HistoryProjectDay]
+    moved: Annotated[
+        list[HistoryTarget], Meta(description="Dependencies whose score moved by a point or more in 90 days.")
+    ]
+
+
+class HistoryTool(msgspec.Struct, frozen=True):
+    """The program that wrote the document."""
+
+    name: str
+    version: str
+
+
+class HistoryDocument(msgspec.Struct, frozen=True):
+    """What ``nerq history --format json`` prints."""
+
+    schema_version: Literal[1]
+    tool: HistoryTool
+    as_of: str
+    targets: list[HistoryTarget]
+    project: HistoryProject | None
+
+
+def build_history_document(report: HistoryReport) -> HistoryDocument:
+    """Return the document of a report."""
+    return HistoryDocument(
+        schema_version=SCHEMA_VERSION,
+        tool=HistoryTool("nerq-cli", report.version),
+        as_of=format_timestamp(report.as_of),
+        targets=[
+            _build_target(target.target, target.purl, target.versions, target.history) for target in report.targets
+        ],
+        project=None if report.project is None else _build_project(report.project),
+    )
+
+
+def render_json(report: HistoryReport) -> bytes:
+    """Return the document of a report as UTF-8 JSON. The same report gives the same bytes."""
+    content = msgspec.json.encode(build_history_document(report))
+    return defuse_json(msgspec.json.format(content, indent=2)) + b"\n"
+
+
+def build_schema() -> dict[str, object]:
+    """Return the JSON Schema (2020-12) of the document."""
+    (reference,), definitions = msgspec.json.schema_components([HistoryDocument], ref_template="#/$defs/{name}")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **reference, "$defs": definitions}
+
+
+def format_day(day: int) -> str:
+    """Return a day (days since 1970-01-01 UTC) as an ISO date."""
+    return format_date(day * DAY) if day else "1970-01-01"
+
+
+def _clean(text: str) -> str:
+    return sanitize_text(text, TEXT_LIMIT)
+
+
+def _build_target(name: str, purl: str | None, versions: Sequence[RecordedVersion], history: History) -> HistoryTarget:
+    return HistoryTarget(
+        target=_clean(name),
+        purl=purl and _clean(purl),
+        versions=[
+            HistoryVersion(_clean(item.version), format_day(item.first_day), format_day(item.last_day), item.snapshots)
+            for item in versions
+        ],
+        trend=_build_trend(history.trend),
+        dimensions={name: _build_trend(trend) for name, trend in history.dimensions.items()},
+        steps=list(map(_build_step, history.steps)),
+        snapshots=list(map(_build_snapshot, history.snapshots)),
+    )
+
+
+def _build_project(project: ProjectHistory) -> HistoryProject:
+    return HistoryProject(
+        path=_clean(project.path),
+        trend=_build_trend(project.trend),
+        days=[
+            HistoryProjectDay(
+                date=format_day(day.day),
+                dependencies=day.summary.dependencies,
+                scored=day.summary.scored,
+                below=day.summary.below,
+                lowest=day.summary.lowest,
+                lowest_name=_clean(day.summary.lowest_name) or None,
+                median=day.summary.median,
+                threshold=day.summary.threshold,
+                complete=day.summary.complete,
+                methodology=day.summary.methodology,
+            )
+            for day in project.days
+        ],
+        moved=[_build_target(item.name, None, (), item.history) for item in project.dependencies],
+    )
+
+
+def _build_trend(trend: Trend) -> HistoryTrend:
+    return HistoryTrend(
+        direction=trend.direction,
+        change=trend.change,
+        weeks=trend.weeks,
+        first=None if trend.first_day is None else format_day(trend.first_day),
+        last=None if trend.last_day is None else format_day(trend.last_day),
+        left_out=trend.left_out,
+    )
+
+
+def _build_step(step: Step) -> HistoryStep:
+    return HistoryStep(
+        first=format_day(step.first_day),
+        last=format_day(step.last_day),
+        version_before=_clean(step.version_before),
+        version_after=_clean(step.version_after),
+        methodology_before=step.methodology_before,
+        methodology_after=step.methodology_after,
+        before=step.before,
+        after=step.after,
+        grade_before=step.grade_before,
+        grade_after=step.grade_after,
+        change=step.change,
+        causes=list(step.causes),
+        is_trend=step.is_trend,
+        moves=list(map(_build_move, step.moves)),
+        other_points=step.other_points,
+    )
+
+
+def _build_move(move: Move) -> HistoryMove:
+    return HistoryMove(
+        id=move.id,
+        name=_clean(move.name),
+        kind=move.kind,
+        points=move.points,
+        before=move.before,
+        after=move.after,
+        reason_before=_clean(move.reason_before),
+        reason_after=_clean(move.reason_after),
+    )
+
+
+def _build_snapshot(snapshot: Snapshot) -> HistorySnapshot:
+    return HistorySnapshot(
+        date=format_day(snapshot.day),
+        version=_clean(snapshot.version),
+        methodology=snapshot.methodology,
+        score=snapshot.value,
+        low=snapshot.low,
+        high=snapshot.high,
+        grade=snapshot.grade,
+        coverage=snapshot.coverage,
+        provisional=snapshot.provisional,
+        origin=snapshot.origin,
+        dimensions=dict(snapshot.dimensions),
+        signals={signal.id: signal.value for signal in snapshot.signals if signal.value is not None},
+        unknown=[signal.id for signal in snapshot.signals if signal.state == "unknown"],
+        caps=[HistoryCap(cap.id, cap.limit, _clean(cap.reason)) for cap in snapshot.caps],
+        verdict=_clean(snapshot.verdict) or None,
+    )
+
+
+# --- words and lines
+
+#: Bars of a sparkline.
+SPARKLINE_WIDTH: Final = 26
+#: Least width of the range that a sparkline shows, in points: a small change is not to look like a large one.
+_MIN_RANGE: Final = 20.0
+_CAUSE_WORDS: Final[dict[Cause, str]] = {
+    "methodology": "another methodology",
+    "source lost": "a source was lost",
+    "source regained": "a source was regained",
+    "version": "another version",
+    "evidence": "facts changed",
+}
+
+
+def describe_trend(trend: Trend) -> str:
+    """Return a trend in words."""
+    if trend.change is None:
+        text = f"{trend.direction}: {trend.weeks} of {MIN_WEEKS} weeks"
+    else:
+        text = f"{trend.direction}: {trend.change:+.1f} points over {trend.weeks} weeks"
+    return f"{text}; {trend.left_out} snapshots cannot be compared" if trend.left_out else text
+
+
+def describe_causes(step: Step) -> str:
+    """Return why a score differs, in words."""
+    parts = []
+    for cause in step.causes:
+        words = _CAUSE_WORDS[cause]
+        if cause == "methodology":
+            words += f" ({step.methodology_before} → {step.methodology_after})"
+        elif cause == "version":
+            words += f" ({step.version_before} → {step.version_after})"
+        parts.append(words)
+    text = ", ".join(parts) or "the range changed"
+    return text if step.is_trend else f"{text}: no trend"
+
+
+def describe_score(value: float | None, grade: str | None) -> str:
+    """Return a score with its grade: ``82.4 A``."""
+    return "not scored" if value is None else f"{value:.1f} {grade or ''}".rstrip()
+
+
+def describe_step(step: Step) -> str:
+    """Return the two scores of a step, and their difference."""
+    text = f"{describe_score(step.before, step.grade_before)} → {describe_score(step.after, step.grade_after)}"
+    return text if step.change is None else f"{text} ({step.change:+.1f})"
+
+
+def describe_move(move: Move) -> str:
+    """Return what a signal, or the hard limits, added to a step, and why."""
+    if move.kind == "reweighted":
+        why = "same value; its part of the score changed with those of other signals"
+    elif move.kind == "lost":
+        why = f"not known any more: {move.reason_after}"
+    elif move.kind == "regained":
+        why = f"known again: {move.reason_after}"
+    elif move.id == "cap":
+        why = f"{move.reason_after or 'lifted'}{f' (before: {move.reason_before})' if move.reason_before else ''}"
+    else:
+        same = move.reason_after == move.reason_before
+        why = move.reason_after if same else f"{move.reason_after or 'none'} (before: {move.reason_before or 'none'})"
+    return f"{move.points:+.1f} {move.name}: {why}"
+
+
+def draw_sparkline(points: Sequence[tuple[int, float | None]], levels: str, width: int) -> str:
+    """Return a line of bars for values (day, 0-100), oldest first; a space where there is none.
+
+    Each bar is the last value of an equal part of the time. Bars show a range of 20 points or more.
+    """
+    values = [value for _, value in points if value is not None]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    padding = max(0.0, _MIN_RANGE - (high - low)) / 2
+    low, high = low - padding, high + padding
+    first, last = points[0][0], points[-1][0]
+    count = min(width, last - first + 1)
+    cells = [" "] * count
+    for day, value in points:
+        if value is not None:
+            index = (day - first) * count // (last - first + 1)
+            cells[index] = levels[min(len(levels) - 1, int((value - low) / (high - low) * len(levels)))]
+    return "".join(cells)
+
+
+def list_changed_days(project: ProjectHistory) -> list[ProjectDay]:
+    """Return the days on which the numbers of a project changed, newest first; the newest day always."""
+    days = project.days
+    changed = [day for before, day in pairwise(days) if day.summary != before.summary]
+    return list(dict.fromkeys((days[-1], *reversed(changed), days[0])))

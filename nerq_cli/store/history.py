@@ -1,0 +1,282 @@
+"""The history on disk: one snapshot per release and day, and one per scanned project and day, in one SQLite file.
+
+What a snapshot holds is opaque here. Rows lie in the order of their days: those of one run are side by side, and
+writing 1,000 of them touches some twenty pages instead of a thousand. Texts, which change rarely, have a table of
+their own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple
+
+from nerq_cli.store.file import DatabaseFile, FileSchema
+
+_TABLES: Final = """
+CREATE TABLE subject (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE legend (id INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE);
+CREATE TABLE texts (id INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE day (number INTEGER PRIMARY KEY);
+CREATE TABLE snapshot (
+    day INTEGER NOT NULL, subject INTEGER NOT NULL, coverage INTEGER NOT NULL, mark INTEGER NOT NULL,
+    legend INTEGER NOT NULL, texts INTEGER NOT NULL, numbers BLOB NOT NULL, PRIMARY KEY (day, subject)
+) WITHOUT ROWID;
+CREATE TABLE project (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
+CREATE TABLE project_snapshot (
+    project INTEGER NOT NULL, day INTEGER NOT NULL, mark INTEGER NOT NULL, summary BLOB NOT NULL, members BLOB NOT NULL,
+    PRIMARY KEY (project, day)
+) WITHOUT ROWID;
+CREATE TABLE thinned (day INTEGER NOT NULL);
+"""
+#: Names to a query: below the 999 variables that SQLite took before 3.32.
+_MAX_NAMES: Final = 500
+#: Level of compression of texts: 6 takes three times as long, and saves a tenth.
+_LEVEL: Final = 1
+#: Age in days up to which every snapshot is kept, and up to which one a week is; after that one a month is.
+DAILY_DAYS: Final = 90
+WEEKLY_DAYS: Final = 365
+#: Days between two times that old snapshots are thinned out.
+_THINNING_DAYS: Final = 7
+
+_SELECT_MARKS: Final = """
+SELECT name, coverage, mark FROM subject CROSS JOIN snapshot ON snapshot.day = ? AND snapshot.subject = subject.id
+WHERE name IN ({})
+"""
+_SELECT_SNAPSHOTS: Final = """
+SELECT snapshot.day, coverage, mark, legend.content, texts.id, texts.content, numbers FROM day
+CROSS JOIN snapshot ON snapshot.day = day.number AND snapshot.subject = ?
+JOIN legend ON legend.id = snapshot.legend JOIN texts ON texts.id = snapshot.texts ORDER BY snapshot.day
+"""
+_INSERT_SNAPSHOT: Final = """
+INSERT OR REPLACE INTO snapshot (day, subject, coverage, mark, legend, texts, numbers)
+VALUES (?, (SELECT id FROM subject WHERE name = ?), ?, ?, (SELECT id FROM legend WHERE content = ?), ?, ?)
+"""
+_SELECT_PROJECT_MARK: Final = """
+SELECT mark FROM project_snapshot WHERE project = (SELECT id FROM project WHERE path = ?) AND day = ?
+"""
+#: Periods of days: ISO weeks (day 0 was a Thursday) and calendar months.
+_WEEK: Final = "(day + 3) / 7"
+_MONTH: Final = "strftime('%Y-%m', day * 86400, 'unixepoch')"
+
+
+class SnapshotRow(NamedTuple):
+    """One stored snapshot of a release."""
+
+    #: Days since 1970-01-01 UTC.
+    day: int
+    #: Known share of the weight, in thousandths: a run that knows less does not replace one of the same day.
+    coverage: int
+    #: Checksum of what it was made from.
+    mark: int
+    #: What the numbers stand for.
+    legend: bytes
+    #: Number of the texts, equal for equal texts, and the texts. They are stored compressed, once.
+    texts: tuple[int, bytes]
+    numbers: bytes
+
+
+class ProjectRow(NamedTuple):
+    """One stored snapshot of a project."""
+
+    day: int
+    mark: int
+    summary: bytes
+    #: Names of the releases it depended on.
+    members: tuple[str, ...]
+
+
+class HistoryFile(DatabaseFile):
+    """Snapshots in one file under a cache directory; see ``DatabaseFile`` for failures."""
+
+    schema = FileSchema("history", 1, _TABLES, "history", "no snapshots are kept", outlives_formats=True)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether snapshots can be kept, as far as it is known."""
+        return self._is_writable
+
+    def read_marks(self, day: int, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return coverage and mark of the snapshots of these releases on a day."""
+        marks: dict[str, tuple[int, int]] = {}
+        with self._handle_errors():
+            for start in range(0, len(names) if self._connection is not None else 0, _MAX_NAMES):
+                batch = names[start : start + _MAX_NAMES]
+                rows = self._execute(_SELECT_MARKS.format(",".join("?" * len(batch))), (day, *batch))
+                marks.update({name: (coverage, mark) for name, coverage, mark in rows})
+        return marks
+
+    def put_snapshots(self, rows: Mapping[str, SnapshotRow]) -> None:
+        """Store a snapshot of each release, in place of an earlier one of the same day; thin out old ones."""
+        for _ in range(2):  # a second attempt for when the first meets a file that has to be set aside
+            if rows and self._is_writable:
+                with self._handle_errors():
+                    with self._write_transaction() as connection:
+                        _insert_snapshots(connection, rows)
+                        _thin_out(connection, max(row.day for row in rows.values()))
+                    return
+
+    def list_versions(self, package: str) -> list[str]:
+        """Return the names of all releases whose name begins with that of a package and ``@``."""
+        names: list[str] = []
+        with self._handle_errors():
+            if self._connection is not None:
+                rows = self._execute(
+                    "SELECT name FROM subject WHERE name >= ? AND name < ?", (f"{package}@", f"{package}A")
+                )
+                names = [name for (name,) in rows]
+        return names
+
+    def read_snapshots(self, name: str) -> list[SnapshotRow]:
+        """Return the snapshots of a release, oldest first."""
+        snapshots: list[SnapshotRow] = []
+        with self._handle_errors():
+            if self._connection is not None:
+                rows = self._execute("SELECT id FROM subject WHERE name = ?", (name,)).fetchall()
+                for (subject,) in rows:
+                    snapshots += [
+                        SnapshotRow(day, coverage, mark, legend, (id_, _decompress(texts)), numbers)
+                        for day, coverage, mark, legend, id_, texts, numbers in self._execute(
+                            _SELECT_SNAPSHOTS, (subject,)
+                        )
+                    ]
+        return snapshots
+
+    def read_numbers(self, names: AbstractSet[str], since: int) -> Iterator[tuple[str, int, bytes]]:
+        """Yield name, day and numbers of the snapshots of these releases from a day on, in the order of the days."""
+        with self._handle_errors():
+            if self._connection is not None:
+                ids = {id_: name for id_, name in self._execute("SELECT id, name FROM subject") if name in names}
+                for day, subject, numbers in self._execute(
+                    "SELECT day, subject, numbers FROM snapshot WHERE day >= ? ORDER BY day", (since,)
+                ):
+                    if subject in ids:
+                        yield ids[subject], day, numbers
+
+    def read_project_mark(self, path: str, day: int) -> int | None:
+        """Return the mark of the snapshot of a project on a day; None without one."""
+        marks: list[int] = []
+        with self._handle_errors():
+            if self._connection is not None:
+                marks = [mark for (mark,) in self._execute(_SELECT_PROJECT_MARK, (path, day))]
+        return marks[0] if marks else None
+
+    def put_project(self, path: str, row: ProjectRow) -> None:
+        """Store a snapshot of a project, in place of an earlier one of the same day."""
+        if not self._is_writable:
+            return
+        with self._handle_errors(), self._write_transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO project (path) VALUES (?)", (path,))
+            subjects = sorted(_iter_found(connection, "SELECT id FROM subject WHERE name IN ({})", row.members))
+            connection.execute(
+                "INSERT OR REPLACE INTO project_snapshot (project, day, mark, summary, members) "
+                "VALUES ((SELECT id FROM project WHERE path = ?), ?, ?, ?, ?)",
+                (path, row.day, row.mark, row.summary, _pack_numbers(subjects)),
+            )
+
+    def read_projects(self, path: str) -> list[ProjectRow]:
+        """Return the snapshots of a project, oldest first."""
+        rows: list[ProjectRow] = []
+        with self._handle_errors():
+            if self._connection is not None:
+                query = (
+                    "SELECT day, mark, summary, members FROM project_snapshot "
+                    "WHERE project = (SELECT id FROM project WHERE path = ?) ORDER BY day"
+                )
+                stored = self._execute(query, (path,)).fetchall()
+                names: dict[int, str] = dict(self._execute("SELECT id, name FROM subject")) if stored else {}
+                rows = [
+                    ProjectRow(
+                        day, mark, summary, tuple(names[id_] for id_ in _unpack_numbers(members) if id_ in names)
+                    )
+                    for day, mark, summary, members in stored
+                ]
+        return rows
+
+    def _execute(self, query: str, values: Sequence[str | int] = ()) -> sqlite3.Cursor:
+        if self._connection is None:
+            raise sqlite3.OperationalError("not open")
+        return self._connection.execute(query, tuple(values))
+
+
+def _insert_snapshots(connection: sqlite3.Connection, rows: Mapping[str, SnapshotRow]) -> None:
+    connection.executemany("INSERT OR IGNORE INTO day (number) VALUES (?)", {(row.day,) for row in rows.values()})
+    connection.executemany(
+        "INSERT OR IGNORE INTO legend (content) VALUES (?)", {(row.legend,) for row in rows.values()}
+    )
+    connection.executemany("INSERT OR IGNORE INTO subject (name) VALUES (?)", ((name,) for name in rows))
+    texts = dict(row.texts for row in rows.values())
+    new_ids = texts.keys() - _iter_found(connection, "SELECT id FROM texts WHERE id IN ({})", [*texts])
+    connection.executemany(
+        "INSERT OR IGNORE INTO texts (id, content) VALUES (?, ?)",
+        ((id_, zlib.compress(texts[id_], _LEVEL)) for id_ in sorted(new_ids)),
+    )
+    connection.executemany(
+        _INSERT_SNAPSHOT,
+        (
+            (row.day, name, row.coverage, row.mark, row.legend, row.texts[0], row.numbers)
+            for name, row in sorted(rows.items())
+        ),
+    )
+
+
+def _thin_out(connection: sqlite3.Connection, today: int) -> None:
+    """Delete what is too old to be kept for each day, once a week: the last one of a week or month stays.
+
+    Only days that have become old since the last time are looked at, and the weeks and months around them.
+    """
+    [(earlier,)] = connection.execute("SELECT MAX(day) FROM thinned").fetchall()
+    if earlier is not None and today < earlier + _THINNING_DAYS:
+        return
+    connection.execute("DELETE FROM thinned")
+    connection.execute("INSERT INTO thinned (day) VALUES (?)", (today,))
+    is_changed = False
+    for table, subject in (("snapshot", "subject"), ("project_snapshot", "project")):
+        for period, age, margin in ((_WEEK, DAILY_DAYS, 2 * 7), (_MONTH, WEEKLY_DAYS, 2 * 31)):
+            days = (-1 if earlier is None else earlier - age - margin, today - age)
+            deleted = connection.execute(
+                f"DELETE FROM {table} WHERE day >= ? AND day < ? AND ({subject}, day) NOT IN "  # noqa: S608 - constants
+                f"(SELECT {subject}, MAX(day) FROM {table} WHERE day >= ? AND day < ? GROUP BY {subject}, {period})",
+                (*days, *days),
+            )
+            is_changed = is_changed or deleted.rowcount > 0
+    if is_changed:
+        connection.execute("DELETE FROM day WHERE NOT EXISTS (SELECT 1 FROM snapshot WHERE snapshot.day = day.number)")
+        connection.execute("DELETE FROM texts WHERE id NOT IN (SELECT texts FROM snapshot)")
+
+
+def _iter_found(connection: sqlite3.Connection, query: str, values: Sequence[str | int]) -> Iterator[int]:
+    """Yield the ids that a query finds for these values, of which it takes some hundred at a time."""
+    for start in range(0, len(values), _MAX_NAMES):
+        batch = tuple(values[start : start + _MAX_NAMES])
+        yield from (id_ for (id_,) in connection.execute(query.format(",".join("?" * len(batch))), batch))
+
+
+def _decompress(content: bytes) -> bytes:
+    """Return a text; empty, which is none, if it is damaged."""
+    try:
+        return zlib.decompress(content)
+    except (zlib.error, TypeError):
+        return b""
+
+
+def _pack_numbers(numbers: Sequence[int]) -> bytes:
+    """Return ascending numbers as the compressed differences between them."""
+    import msgspec
+
+    differences = [number - previous for previous, number in zip((0, *numbers), numbers, strict=False)]
+    return zlib.compress(msgspec.msgpack.encode(differences))
+
+
+def _unpack_numbers(content: bytes) -> list[int]:
+    """Return what was packed; nothing if it is damaged."""
+    from itertools import accumulate
+
+    import msgspec
+
+    try:
+        return [*accumulate(msgspec.msgpack.decode(zlib.decompress(content), type=list[int]))]
+    except (zlib.error, msgspec.DecodeError):
+        return []

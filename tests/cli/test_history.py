@@ -1,0 +1,239 @@
+"""``nerq history`` and ``nerq badge``, whole, against registries on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+from msgspec.structs import replace
+
+from nerq_cli.application.history import choose_series
+from nerq_cli.insight.snapshots import pack_summary, unpack_row, unpack_summary
+from nerq_cli.inventory import Package
+from nerq_cli.report.history import build_schema, draw_sparkline, format_day
+from nerq_cli.store.history import HistoryFile
+from tests.cli.conftest import AS_OF, Registry, Result
+
+Nerq = Callable[..., Result]
+NAME = "PyPI/demo@2.0"
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NERQ_CACHE_DIR", str(tmp_path / "history-cache"))
+    return tmp_path / "history-cache"
+
+
+@pytest.fixture
+def demo(registry: Registry, directory: Path) -> Registry:
+    registry.pypi("demo", "1.0", "2.0")
+    registry.most_used()
+    return registry
+
+
+@pytest.fixture
+def file(demo: Registry, directory: Path, nerq: Nerq) -> Iterator[HistoryFile]:
+    """The history after one check of today."""
+    nerq("check", "pypi:demo==2.0")
+    opened = HistoryFile.open(directory, now=1)
+    yield opened
+    opened.close()
+
+
+def copy_back(file: HistoryFile, rise: int = 0) -> None:
+    """Fill the 90 days before today; those before the newest 40 have a score that is ``rise`` points lower."""
+    [today] = file.read_snapshots(NAME)
+    for age in range(1, 90):
+        numbers = bytearray(today.numbers)
+        if age >= 40:
+            value = int.from_bytes(numbers[:2], "little") - 10 * rise
+            numbers[:2] = value.to_bytes(2, "little")
+        file.put_snapshots({NAME: today._replace(day=today.day - age, numbers=bytes(numbers))})
+
+
+def test_a_check_leaves_a_snapshot_with_what_the_report_has(file: HistoryFile, nerq: Nerq) -> None:
+    [row] = file.read_snapshots(NAME)
+    snapshot = unpack_row(row, "2.0")
+    assert snapshot is not None
+    report = nerq("check", "pypi:demo==2.0", "-f", "json").json
+    [shown] = report["dependencies"]
+    assert snapshot.value == shown["score"]
+    assert snapshot.grade == shown["grade"]
+    assert snapshot.coverage == pytest.approx(shown["coverage"], abs=0.01)
+    assert sum(signal.points for signal in snapshot.signals) == pytest.approx(snapshot.total, abs=0.1)
+    assert format_day(snapshot.day) == report["as_of"][:10]
+    assert len(file.read_snapshots(NAME)) == 1
+
+
+@pytest.mark.parametrize("option", [["--no-cache"], ["--as-of", AS_OF]])
+def test_a_run_without_a_cache_or_about_the_past_leaves_none(
+    option: list[str], demo: Registry, directory: Path, nerq: Nerq
+) -> None:
+    nerq("check", "pypi:demo==2.0", *option)
+    assert not (directory / "history.sqlite3").exists()
+
+
+def test_a_run_that_learned_less_does_not_replace_a_snapshot(file: HistoryFile, nerq: Nerq) -> None:
+    [row] = file.read_snapshots(NAME)
+    file.put_snapshots({NAME: row._replace(coverage=1000, mark=1)})
+    nerq("check", "pypi:demo==2.0", "--refresh")
+    assert [snapshot.mark for snapshot in file.read_snapshots(NAME)] == [1]
+
+
+def test_the_history_of_a_target_has_trend_and_steps(file: HistoryFile, nerq: Nerq) -> None:
+    copy_back(file, rise=15)
+    result = nerq("history", "pypi:demo")
+    assert result.status == 0
+    assert result.err == ""
+    assert "improving: +15.0 points over 13 weeks" in result.out
+    assert "(+15.0)" in result.out
+    document = nerq("history", "pypi:demo==2.0", "-f", "json").json
+    jsonschema.validate(document, build_schema())
+    [target] = document["targets"]
+    assert target["trend"]["direction"] == "improving"
+    assert len(target["snapshots"]) == 90
+    assert target["steps"][0]["change"] == 15.0
+    markdown = nerq("history", "pypi:demo", "-f", "markdown").out
+    assert "| score | " in markdown
+    assert "(+15.0)" in markdown
+
+
+def test_the_same_history_gives_the_same_bytes(file: HistoryFile, nerq: Nerq) -> None:
+    copy_back(file)
+    tomorrow = format_day(file.read_snapshots(NAME)[-1].day + 1)
+    first, second = (nerq("history", "pypi:demo", "-f", "json", "--as-of", tomorrow) for _ in range(2))
+    assert first.out == second.out
+    assert first.json["targets"][0]["trend"]["direction"] == "stable"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pypi:unheard"], "there is no history of pypi:unheard"),
+        (["pypi:demo==9.0"], "there is no history of pypi:demo==9.0"),
+        (["mcp:io.example/server"], "stands for packages"),
+        ([], "there is no target"),
+        (["--project"], "there is no history of the project"),
+        (["--project", "nowhere"], "is no directory"),
+    ],
+)
+def test_what_has_no_history_is_an_error(arguments: list[str], message: str, file: HistoryFile, nerq: Nerq) -> None:
+    result = nerq("history", *arguments)
+    assert result.status == 2
+    assert message in result.err
+    assert result.out == ""
+
+
+def test_a_history_of_a_newer_version_is_an_error_and_a_warning_of_a_check(
+    demo: Registry, directory: Path, nerq: Nerq
+) -> None:
+    directory.mkdir()
+    connection = sqlite3.connect(directory / "history.sqlite3")
+    connection.execute("PRAGMA user_version = 9")
+    connection.close()
+    content = (directory / "history.sqlite3").read_bytes()
+    result = nerq("history", "pypi:demo")
+    assert result.status == 2
+    assert "newer version of nerq-cli" in result.err
+    check = nerq("check", "pypi:demo==2.0")
+    assert check.status in (0, 1)
+    assert "newer version of nerq-cli" in check.err
+    assert (directory / "history.sqlite3").read_bytes() == content
+
+
+def test_damaged_snapshots_are_left_out(file: HistoryFile, nerq: Nerq) -> None:
+    [row] = file.read_snapshots(NAME)
+    file.put_snapshots({NAME: row._replace(day=row.day - 1, numbers=b"\x00")})
+    file.put_snapshots({NAME: row._replace(day=row.day - 2, legend=b"\xc1")})
+    file.put_snapshots({NAME: row._replace(day=row.day - 3, texts=(1, b"\xc1"))})
+    document = nerq("history", "pypi:demo", "-f", "json").json
+    assert len(document["targets"][0]["snapshots"]) == 1
+
+
+def test_a_project_has_a_history_and_the_dependencies_that_moved(file: HistoryFile, nerq: Nerq, tmp_path: Path) -> None:
+    project = tmp_path / "scanned"
+    project.mkdir()
+    (project / "requirements.txt").write_text("demo==2.0\n")
+    nerq("scan", str(project))
+    [row] = file.read_projects(os.path.realpath(project))
+    assert row.members == (NAME,)
+    summary = unpack_summary(row.summary)
+    assert summary is not None
+    assert (summary.dependencies, summary.scored) == (1, 1)
+    copy_back(file, rise=12)
+    for age in range(1, 90):
+        median = (summary.median or 0) - (12 if age >= 40 else 0)
+        content = pack_summary(replace(summary, median=median))
+        file.put_project(os.path.realpath(project), row._replace(day=row.day - age, summary=content))
+    document = nerq("history", "--project", str(project), "-f", "json").json
+    jsonschema.validate(document, build_schema())
+    assert document["project"]["trend"]["direction"] == "improving"
+    assert [moved["target"] for moved in document["project"]["moved"]] == ["demo"]
+    text = nerq("history", "--project", str(project)).out
+    assert "median score" in text
+    assert "improving: +12.0 points" in text
+    assert "improving: +12.0 points" in nerq("history", "--project", str(project), "-f", "markdown").out
+
+
+def test_a_part_of_a_project_leaves_no_snapshot_of_it(file: HistoryFile, nerq: Nerq, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("demo==2.0\n")
+    nerq("scan", str(tmp_path / "requirements.txt"))
+    assert file.read_projects(os.path.realpath(tmp_path)) == []
+
+
+def test_of_two_versions_in_turns_the_higher_one_is_the_series(file: HistoryFile) -> None:
+    [row] = file.read_snapshots(NAME)
+    made = unpack_row(row, "2.0")
+    assert made is not None
+    taken = [replace(made, day=day, version="10.0" if day % 2 else "9.0") for day in range(2, 10)]
+    series = choose_series(taken, Package(ecosystem="PyPI", name="demo"))
+    assert [(item.day, item.version) for item in series] == [
+        (2, "9.0"), (3, "10.0"), (5, "10.0"), (7, "10.0"), (9, "10.0"),
+    ]  # fmt: skip
+
+
+def test_all_revisions_of_a_repository_count(file: HistoryFile) -> None:
+    [row] = file.read_snapshots(NAME)
+    made = unpack_row(row, "2.0")
+    assert made is not None
+    taken = [replace(made, day=day, version="ab" if day % 2 else "cd") for day in range(2, 10)]
+    assert len(choose_series(taken, Package(ecosystem="huggingface", name="org/demo"))) == 8
+
+
+def test_a_sparkline_does_not_enlarge_small_changes() -> None:
+    assert set(draw_sparkline([(1, 80.0), (2, 81.0), (3, 80.0)], "12345678", 10)) <= {"4", "5"}
+    assert draw_sparkline([(1, 0.0), (3, 100.0)], "12345678", 10) == "1 8"
+    assert draw_sparkline([(1, None)], "12345678", 10) == ""
+
+
+def test_a_badge_is_an_image_with_score_grade_and_date(file: HistoryFile, nerq: Nerq, tmp_path: Path) -> None:
+    path = tmp_path / "badge.svg"
+    result = nerq("badge", "pypi:demo==2.0", "-o", str(path), "--as-of", AS_OF)
+    assert (result.status, result.out) == (0, "")
+    root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314 - written by the program under test
+    texts = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0] == "nerq demo 2.0"
+    assert texts[1].endswith(f" on {AS_OF}, stale after 30 days")
+    assert "Stale after 2026-12-21" in path.read_text(encoding="utf-8")
+    assert "http" not in path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+    endpoint = json.loads(nerq("badge", "pypi:demo==2.0", "-f", "shields", "--as-of", AS_OF).out)
+    assert (endpoint["schemaVersion"], endpoint["label"], endpoint["message"]) == (1, *texts)
+
+
+def test_a_badge_of_what_is_not_known_is_grey(demo: Registry, nerq: Nerq, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("demo==2.0\n")
+    endpoint = json.loads(nerq("badge", "--project", str(tmp_path), "-f", "shields", "--offline").out)
+    assert endpoint["message"].startswith("unknown")
+    assert endpoint["color"] == "#6b6b6b"
+
+
+def test_a_badge_needs_a_target_that_exists(demo: Registry, nerq: Nerq, tmp_path: Path) -> None:
+    assert nerq("badge").status == 2
+    assert nerq("badge", "--project", "nowhere").status == 2
+    assert nerq("badge", "pypi:demo==2.0", "-o", str(tmp_path / "no" / "badge.svg")).status == 2
