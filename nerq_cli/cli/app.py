@@ -31,7 +31,7 @@ COMMANDS: Final = {
     "exploited": "List advisories known to be exploited, with dates.",
     "why": "Show what depends on a package, from lock files; no network.",
     "methodology": "Print every weight, curve, cap and grade behind a score.",
-    "schema": "Print the JSON Schema of reports, or of settings files.",
+    "schema": "Print the JSON Schema of a document.",
     "config": "Show the settings in force, and where each comes from.",
     "waive": "Accept findings about a package or a file for a time.",
     "init": "Write a settings file with every setting as a comment.",

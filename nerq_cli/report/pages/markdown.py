@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from nerq_cli.report.formats.markdown import escape
+from nerq_cli.report.markdown_text import escape
 
 #: Longest text of a cell, in characters.
 CELL_LIMIT: Final = 300
