@@ -12,8 +12,8 @@ from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.alternatives import Choice, Option, describe_score
 from nerq_cli.report import RenderOptions
-from nerq_cli.report.markdown_text import escape
 from nerq_cli.report.html.markup import element, join, link_to
+from nerq_cli.report.markdown_text import escape
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document, wrap_html
 from nerq_cli.report.pages.markdown import write_paragraph
 from nerq_cli.report.terminal.layout import Page
