@@ -20,6 +20,7 @@ from nerq_cli.policy.age import AgeRule, Availability, check_availability, selec
 from nerq_cli.policy.assessment import UNEVALUABLE, WithoutWaived, pack_metadata
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.policy.marks import MARKED_RULES
+from nerq_cli.policy.reviews import Review
 from nerq_cli.policy.rules import RULES, find_level
 from nerq_cli.policy.rules.scores import explain_dimensions
 from nerq_cli.policy.rules.vulnerabilities import build_vulnerability
@@ -71,6 +72,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     waivers: tuple[Waiver, ...] = ()
     #: How the paths of waivers relate to those of locations.
     waiver_paths: WaiverPaths = WaiverPaths()
+    #: What people found in versions of dependencies.
+    reviews: tuple[Review, ...] = ()
     #: Whether the run sees a part of the project only, so that a waiver without findings may still have a use.
     is_partial: bool = False
     #: Whether a waiver ends when a version that can be installed fixes the advisory.

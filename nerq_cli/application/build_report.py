@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from nerq_cli.manifests.formats import REFERENCES
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
 from nerq_cli.policy.baseline import compare, mark_findings, record_run
+from nerq_cli.policy.reviews import ReviewIndex
 from nerq_cli.policy.verdict import decide_exit, report_only, select_incomplete
 from nerq_cli.problem import Problem
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from nerq_cli.inventory import DependencyFile
     from nerq_cli.policy.baseline import Record
     from nerq_cli.policy.findings import Finding
+    from nerq_cli.policy.reviews import Review
 
 
 def build_report(
@@ -50,6 +53,8 @@ def build_report(
         earlier: the run to compare with; None for none.
         base: the scanned directory as in the locations, for the comparison.
     """
+    if options.reviews and not list_only:
+        assessments = add_reviews(assessments, options.reviews, options.as_of)
     problems = tuple(problem for file in dependency_files for problem in file.problems if problem.level != "note")
     error_count = sum(problem.level == "error" for problem in problems)
     notes = tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes)
@@ -113,6 +118,17 @@ def build_report(
         list_only=list_only,
         comparison=comparison,
     )
+
+
+def add_reviews(assessments: Iterable[Assessment], reviews: Iterable[Review], as_of: int) -> list[Assessment]:
+    """Return the assessments, those of packages that were reviewed with what their reviews come to."""
+    index = ReviewIndex(reviews, datetime.fromtimestamp(as_of, timezone.utc).date().isoformat())
+    return [
+        replace(assessment, review=index.decide(dependency.package, dependency.version or ""))
+        if (dependency := assessment.dependency).package in index
+        else assessment
+        for assessment in assessments
+    ]
 
 
 def _explain_empty(dependency_files: Sequence[DependencyFile]) -> str:

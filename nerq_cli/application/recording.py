@@ -596,6 +596,9 @@ class _Cleaner:
                 for waiver in options.waivers
                 if self._is_public(f"{waiver.package} {waiver.path} {waiver.reason}")
             ),
+            reviews=tuple(
+                review for review in options.reviews if self._is_public(f"{review.package.name} {review.notes}")
+            ),
         )
 
     def _clean_policy(self, policy: PolicySettings) -> PolicySettings:

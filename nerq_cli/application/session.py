@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -20,6 +21,7 @@ from nerq_cli.application.settings import (
     resolve_strict,
 )
 from nerq_cli.config import Config, read_config, read_config_file
+from nerq_cli.config.document import REVIEW_FILE, find_review_file
 from nerq_cli.ecosystems import is_hub
 from nerq_cli.errors import ConfigError
 from nerq_cli.problem import Problem
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from nerq_cli.fetch.fetcher import Fetcher
     from nerq_cli.inventory import DependencyFile, Package
     from nerq_cli.policy.age import AgeRule
+    from nerq_cli.policy.reviews import Review
     from nerq_cli.policy.waivers import Waiver
     from nerq_cli.privacy import PrivacyRules
     from nerq_cli.sources.endpoints import Endpoints
@@ -244,12 +247,40 @@ class Session(msgspec.Struct):
             allow_empty=allow_empty,
             policy=self.config.policy,
             waivers=(*self.config.waivers, *self._read_vex()),
+            reviews=() if list_only else self.read_reviews(),
             checks_fixes=any(waiver.until_fixed for waiver in self.config.waivers),
         )
 
     def list_files(self) -> tuple[Path, ...]:
-        """Return the settings file and the VEX documents of the run."""
-        return (*([Path(self.config.path)] if self.config.path else []), *(self.settings.vex or ()))
+        """Return the settings file, the file of reviews and the VEX documents of the run."""
+        return (
+            *filter(None, (Path(self.config.path) if self.config.path else None, self.find_review_file())),
+            *(self.settings.vex or ()),
+        )
+
+    def find_review_file(self) -> Path | None:
+        """Return the file of reviews of the run: beside the settings that NERQ_CONFIG names, else of the project."""
+        if self.settings.no_config:
+            return None
+        # Without such a file nothing is imported for it.
+        named_path = os.environ.get("NERQ_CONFIG", "").strip()
+        if named_path:
+            path = Path(named_path).parent / REVIEW_FILE
+            return path if os.path.lexists(path) else None
+        return find_review_file(self.root)
+
+    def read_reviews(self) -> tuple[Review, ...]:
+        """Return the reviews that apply to the run.
+
+        Raises:
+            ConfigError: the file, or one that it imports, is not valid.
+        """
+        path = self.find_review_file()
+        if path is None:
+            return ()
+        from nerq_cli.config.reviews import read_reviews
+
+        return read_reviews(path, datetime.fromtimestamp(read_clock(), timezone.utc).date()).reviews
 
     def _read_vex(self) -> tuple[Waiver, ...]:
         """Return the statements of the VEX documents that the user named, but for those on parts of products."""

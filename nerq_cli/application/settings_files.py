@@ -7,7 +7,8 @@ from typing import Final
 
 #: Settings of nerq-cli, of git, and of package managers.
 SETTINGS_FILES: Final = frozenset(
-    {".gitignore", ".nerq.toml", ".npmrc", ".yarnrc.yml", "bunfig.toml", "lerna.json", "nerq.toml", "pip.conf"}
+    {".gitignore", ".nerq.toml", ".npmrc", ".yarnrc.yml", "bunfig.toml", "lerna.json", "nerq.toml"}
+    | {"nerq-reviews.toml", "pip.conf"}
     | {"pnpm-workspace.yaml", "pyproject.toml", "pyvenv.cfg", "uv.toml"}
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ from nerq_cli.application.git_objects import GitFile, Repository
 from nerq_cli.application.read_dependencies import read_inputs
 from nerq_cli.application.settings_files import SETTINGS_FILES
 from nerq_cli.config import read_config
+from nerq_cli.config.document import find_review_file
 from nerq_cli.errors import ConfigError, NothingToScanError, UsageError
 from nerq_cli.manifests.discovery.git_index import build_index
 from nerq_cli.manifests.formats import FORMATS, detect_format
@@ -44,6 +46,8 @@ _MAX_TOTAL: Final = 1 << 30
 _MAX_DEPTH: Final = 5
 #: Included files that include further ones.
 _MAX_ROUNDS: Final = 20
+#: Changes of reviews that a note lists.
+_MAX_REVIEWS: Final = 5
 
 
 class OldProject(msgspec.Struct, frozen=True, kw_only=True):
@@ -376,8 +380,40 @@ def _compare_settings(
         weaker = [text for text in find_weaker(before, after) if text not in weaker]
         if weaker:
             notes.append(f"the settings in {folder} accept more than at {label}: {'; '.join(weaker)}")
+    notes += _compare_reviews(old_root, inputs.root, label)
     waivers = (waiver for config in (old, *old_nested.values()) for waiver in config.waivers)
     return frozenset(map(drop_place, waivers)), tuple(notes)
+
+
+def _compare_reviews(old_root: Path, root: Path, label: str) -> Iterator[str]:
+    """Yield which reviews that are ``ok`` are new, or no longer object, and which imports are new or changed."""
+    path = find_review_file(root)
+    if path is None:
+        return
+    from nerq_cli.config.reviews import read_own_reviews
+
+    today = date.max  # the run itself refuses reviews of the future
+    new = read_own_reviews(path, today)
+    old_path = find_review_file(old_root)
+    try:
+        old = None if old_path is None else read_own_reviews(old_path, today)
+    except ConfigError:
+        yield f"the reviews of {label} cannot be used: which of those of now are new is not known"
+        return
+    known = {replace(review, location=None) for review in old.reviews} if old is not None else set()
+    added = [review for review in new.reviews if replace(review, location=None) not in known]
+    kept = {replace(review, location=None) for review in new.reviews}
+    changes = [f"ok of {review.label} by {review.who}" for review in added if review.verdict == "ok"]
+    changes += [
+        f"without {review.verdict} of {review.label} by {review.who}"
+        for review in sorted(known - kept, key=lambda review: review.label)
+        if review.verdict != "ok"
+    ]
+    old_imports = set(old.imports) if old is not None else set()
+    changes += [f"import {entry.name}" for entry in new.imports if entry not in old_imports]
+    if changes:
+        more = f"; and {len(changes) - _MAX_REVIEWS} more" if len(changes) > _MAX_REVIEWS else ""
+        yield f"{new.path} accepts more than at {label}: {'; '.join(changes[:_MAX_REVIEWS])}{more}"
 
 
 def drop_place(waiver: Waiver) -> Waiver:

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "schema": "Print the JSON Schema of a document.",
     "config": "Show the settings in force, and where each comes from.",
     "waive": "Accept findings about a package or a file for a time.",
+    "review": "Record what people found in versions of dependencies.",
     "init": "Write a settings file with every setting as a comment.",
     "baseline": "Record the findings of today, so that only new ones fail.",
     "evidence": "Show what a recording holds.",

@@ -23,6 +23,7 @@ class Document(str, Enum):
     COMPARE = "compare"
     ALTERNATIVES = "alternatives"
     HISTORY = "history"
+    REVIEWS = "reviews"
 
 
 #: Modules whose ``build_schema`` returns the schema of a document.
@@ -32,7 +33,10 @@ _MODULES: Final = {
     Document.COMPARE: "nerq_cli.report.pages.compare",
     Document.ALTERNATIVES: "nerq_cli.report.pages.alternatives",
     Document.HISTORY: "nerq_cli.report.history",
+    Document.REVIEWS: "nerq_cli.config.reviews",
 }
+#: Documents that are read.
+_FILES: Final = (Document.CONFIG.value, Document.REVIEWS.value)
 
 
 @app.command()
@@ -40,8 +44,8 @@ def schema(
     document: Annotated[
         Document,
         typer.Argument(
-            help=f"report, compact (reports with --compact), config (settings files), or what a command of the name "
-            f"prints: {', '.join(item.value for item in _MODULES if item is not Document.CONFIG)}."
+            help=f"report, compact (of --compact), {', '.join(_FILES)} (files that are read), or what a command "
+            f"of the name prints: {', '.join(item.value for item in _MODULES if item not in _FILES)}."
         ),
     ] = Document.REPORT,
 ) -> None:

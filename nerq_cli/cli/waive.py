@@ -129,8 +129,8 @@ def _parse_until(text: str, today: date) -> date:
     Raises:
         UsageError: it is neither, or has passed.
     """
+    from nerq_cli.config.entries import read_day
     from nerq_cli.config.values import SettingError
-    from nerq_cli.config.waivers import read_day
     from nerq_cli.policy.age import parse_duration
     from nerq_cli.units import DAY
 

@@ -1,4 +1,4 @@
-"""Add a waiver to the text of a settings file, and leave everything else as it is written."""
+"""Add an entry to the text of a TOML file, and leave everything else as it is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WAIVERS: Final = "waivers"
 
 
 def add_waiver(text: str, waiver: Mapping[str, object], *, in_pyproject: bool) -> str:
-    """Return the text with one more waiver, after those that it has.
+    """Return the text of a settings file with one more waiver, after those that it has.
 
     Args:
         text: a TOML document; empty for a new file.
@@ -21,48 +21,95 @@ def add_waiver(text: str, waiver: Mapping[str, object], *, in_pyproject: bool) -
     Raises:
         ConfigError: the text is not valid TOML, or would not stay as it is around the waiver.
     """
+    return add_entry(text, _WAIVERS, waiver, tables=("tool", "nerq") if in_pyproject else (), noun="settings file")
+
+
+def add_entry(text: str, key: str, entry: Mapping[str, object], *, noun: str, tables: Sequence[str] = ()) -> str:
+    """Return a text with one more table in an array of tables, after those that it has.
+
+    Args:
+        text: a TOML document; empty for a new file.
+        key: name of the array.
+        entry: the keys and values, in their order.
+        noun: what the file is called.
+        tables: names of the tables that the array is in.
+
+    Raises:
+        ConfigError: the text is not valid TOML, or would not stay as it is around the entry.
+    """
     import tomli
 
     content = text.removeprefix("\ufeff")
     unix_text = content.replace("\r\n", "\n")
+    header = f"[{'.'.join(tables)}]" if tables else ""
     try:
         before = tomli.loads(unix_text)
-        new_text = _insert(unix_text, waiver, in_pyproject=in_pyproject)
+        new_text = _insert(unix_text, key, entry, tables)
         after = tomli.loads(new_text)
     except ValueError as error:  # of both TOML libraries
-        hint = "write its settings below a header [tool.nerq]" if in_pyproject else ""
-        raise ConfigError(f"the settings file cannot be edited: {error}", hint=hint) from error
-    expected = _add_to_data(before, waiver, in_pyproject=in_pyproject)
-    if after != expected or not _keeps_lines(unix_text, new_text):
-        hint = "write its settings below a header [tool.nerq]" if in_pyproject else "write its waivers as [[waivers]]"
-        raise ConfigError("the settings file cannot be edited without changing more than its waivers", hint=hint)
+        hint = f"write its settings below a header {header}" if header else ""
+        raise ConfigError(f"the {noun} cannot be edited: {error}", hint=hint) from error
+    if after != _add_to_data(before, key, entry, tables) or not _keeps_lines(unix_text, new_text):
+        hint = f"write its settings below a header {header}" if header else f"write its {key} as [[{key}]]"
+        raise ConfigError(f"the {noun} cannot be edited without changing more than its {key}", hint=hint)
     if "\r\n" in content:
         new_text = new_text.replace("\n", "\r\n")
     return text[: len(text) - len(content)] + new_text
 
 
-def _insert(text: str, waiver: Mapping[str, object], *, in_pyproject: bool) -> str:
+def update_entry(text: str, key: str, name_key: str, values: Mapping[str, str], *, noun: str) -> str:
+    """Return a text with other values of that entry of an array of tables that has the same name.
+
+    Args:
+        text: a TOML document.
+        key: name of the array.
+        name_key: key of an entry that has its name.
+        values: the keys and values; other keys are removed.
+        noun: what the file is called.
+
+    Raises:
+        ConfigError: the text is not valid TOML, or has no such entry.
+    """
+    import tomlkit
+
+    content = text.removeprefix("\ufeff")
+    try:
+        document = tomlkit.parse(content)
+    except ValueError as error:
+        raise ConfigError(f"the {noun} cannot be edited: {error}") from error
+    entries: Any = document.get(key, [])
+    entry = next((entry for entry in entries if entry.get(name_key) == values[name_key]), None)
+    if entry is None:
+        raise ConfigError(f"the {noun} has no entry {values[name_key]} in {key}")
+    for name, value in values.items():
+        entry[name] = value
+    for name in [name for name in entry if name not in values]:
+        del entry[name]
+    return text[: len(text) - len(content)] + tomlkit.dumps(document)
+
+
+def _insert(text: str, key: str, values: Mapping[str, object], tables: Sequence[str]) -> str:
     import tomlkit
     from tomlkit.items import AoT, Array
 
     document = tomlkit.parse(text)
     table: Any = document
-    for key in ("tool", "nerq") if in_pyproject else ():
-        if key not in table:
-            table[key] = tomlkit.table(is_super_table=True)
-        table = table[key]
-    entries = table.get(_WAIVERS)
+    for name in tables:
+        if name not in table:
+            table[name] = tomlkit.table(is_super_table=True)
+        table = table[name]
+    entries = table.get(key)
     if isinstance(entries, Array):
         inline = tomlkit.inline_table()
-        inline.update(waiver)
+        inline.update(values)
         entries.append(inline)
         return tomlkit.dumps(document)
     entry = tomlkit.table()
-    entry.update(waiver)
+    entry.update(values)
     if not isinstance(entries, AoT):
-        table[_WAIVERS] = tomlkit.aot()
-    table[_WAIVERS].append(entry)
-    header = "[[tool.nerq.waivers]]" if in_pyproject else "[[waivers]]"
+        table[key] = tomlkit.aot()
+    table[key].append(entry)
+    header = f"[[{'.'.join((*tables, key))}]]"
     return _add_blank_lines(tomlkit.dumps(document), f"{header}\n{entry.as_string()}")
 
 
@@ -74,12 +121,11 @@ def _add_blank_lines(text: str, block: str) -> str:
     return f"{before}{block}{after}"
 
 
-def _add_to_data(data: dict[str, Any], waiver: Mapping[str, object], *, in_pyproject: bool) -> dict[str, Any]:
-    """Return parsed settings with one more waiver."""
-    if not in_pyproject:
-        return {**data, _WAIVERS: [*data.get(_WAIVERS, ()), dict(waiver)]}
-    tool = data.get("tool", {})
-    return {**data, "tool": {**tool, "nerq": _add_to_data(tool.get("nerq", {}), waiver, in_pyproject=False)}}
+def _add_to_data(data: dict[str, Any], key: str, entry: Mapping[str, object], tables: Sequence[str]) -> dict[str, Any]:
+    """Return parsed TOML with one more entry."""
+    if not tables:
+        return {**data, key: [*data.get(key, ()), dict(entry)]}
+    return {**data, tables[0]: _add_to_data(data.get(tables[0], {}), key, entry, tables[1:])}
 
 
 def _keeps_lines(old: str, new: str) -> bool:

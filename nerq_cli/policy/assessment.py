@@ -12,6 +12,7 @@ from nerq_cli.facts import AffectingAdvisory, Fact, Found, Merged, Metadata, Ori
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
 from nerq_cli.policy.age import Availability
+from nerq_cli.policy.reviews import ReviewResult
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.scoring.score import Score
 
@@ -76,7 +77,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     without_waived: WithoutWaived | None = None
     #: What the policy rules in force look at beside the score; None if there is no evidence. See ``policy.marks``.
     marks: int | None = None
-
+    #: What the reviews of the version in use come to; None without any review of the package.
+    review: ReviewResult | None = None
     #: Of a repository of the Hugging Face Hub what is known of it; None of everything else.
     hub: HubEvidence | None = None
 

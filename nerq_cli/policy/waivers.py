@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import OTHER, find_purl_package, get_ecosystem
+from nerq_cli.ecosystems import OTHER, EcosystemId, find_purl_package, get_ecosystem
 from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.policy.settings import find_package_pattern, has_wildcards, is_inside, list_named_packages
@@ -276,11 +276,17 @@ def _covers(waiver: Waiver, package: Package, version: str) -> bool:
         return True
     if not version:
         return False
-    ecosystem = get_ecosystem(package.ecosystem)
+    # VEX documents name single versions, which a text that is also a range must not widen
+    return covers_version(package.ecosystem, waiver.version, version, is_range=bool(waiver.until))
+
+
+def covers_version(ecosystem_id: EcosystemId, text: str, version: str, *, is_range: bool = True) -> bool:
+    """Return whether a text, which is a version or (with ``is_range``) a range, covers a version.
+
+    Of a local build the public version counts as well.
+    """
+    ecosystem = get_ecosystem(ecosystem_id)
     public_version = ecosystem.get_public_version(version)  # of a local build
-    if ecosystem.is_same_version(waiver.version, version) or ecosystem.is_same_version(waiver.version, public_version):
+    if ecosystem.is_same_version(text, version) or ecosystem.is_same_version(text, public_version):
         return True
-    is_range = bool(
-        waiver.until
-    )  # VEX documents name single versions, which a text that is also a range must not widen
-    return is_range and ecosystem.satisfies(waiver.version, public_version, prereleases=True)
+    return is_range and ecosystem.satisfies(text, public_version, prereleases=True)

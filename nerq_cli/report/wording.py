@@ -13,6 +13,7 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Dependency, Location
 from nerq_cli.policy.age import format_wait
 from nerq_cli.policy.fix import find_newer_fixes
+from nerq_cli.policy.reviews import VERDICTS, describe_review
 from nerq_cli.policy.rules.scores import SCORE_BELOW_THRESHOLD
 from nerq_cli.signals.signal import format_count
 from nerq_cli.units import DAY, HOUR
@@ -534,3 +535,19 @@ def _format_timestamp(seconds: int) -> str:
 def format_date(seconds: int) -> str:
     """Return the date of epoch seconds in UTC; empty for 0."""
     return format_timestamp(seconds)[:10]
+
+
+def list_reviews(assessment: Assessment) -> list[str]:
+    """Return the reviews of the version in use as sentences, or why none counts."""
+    review = assessment.review
+    if review is None:
+        return []
+    texts = [describe_review(entry) for entry in review.reviews]
+    return [*texts, f"no review counts: {review.reason}"] if review.reason else texts
+
+
+def describe_reviews(assessments: Iterable[Assessment]) -> str:
+    """Return how many versions in use were reviewed, by verdict; empty if none was."""
+    verdicts = [assessment.review.verdict for assessment in assessments if assessment.review is not None]
+    counts = [f"{verdicts.count(verdict):,} {verdict}" for verdict in VERDICTS if verdict in verdicts]
+    return f"reviewed: {', '.join(counts)}" if counts else ""

@@ -22,7 +22,8 @@ from nerq_cli.policy.settings import PolicySettings, find_package_pattern, list_
 from tests.signals.models.conftest import HEADER, HEALTHY, NOW, PICKLE, SHA, change
 
 DAY = 86_400
-EVERY_RULE = PolicySettings(levels={rule.id: "warn" for rule in RULES})
+#: Without the one that finds everything that no person has reviewed.
+EVERY_RULE = PolicySettings(levels={rule.id: "warn" for rule in RULES if rule.id != "reviewed"})
 
 
 class Answers:

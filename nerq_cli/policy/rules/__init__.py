@@ -32,6 +32,7 @@ from nerq_cli.policy.rules.registry import (
     VANISHED,
     YANKED,
 )
+from nerq_cli.policy.rules.reviews import REVIEW_CONCERN, REVIEW_REJECTED, REVIEWED
 from nerq_cli.policy.rules.rule import ForeignOrigin, PolicyRule, RuleInput
 from nerq_cli.policy.rules.scores import NOT_JUDGED, SCORE_BELOW_THRESHOLD, SCORE_UNKNOWN
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS, MALWARE_HINT, VULNERABILITY
@@ -58,6 +59,9 @@ RULES: Final[tuple[PolicyRule, ...]] = (
     SCORE_BELOW_THRESHOLD,
     MALICIOUS,
     VULNERABILITY,
+    REVIEW_REJECTED,
+    REVIEW_CONCERN,
+    REVIEWED,
     NOT_ON_INDEX,
     VANISHED,
     LOOKALIKE,

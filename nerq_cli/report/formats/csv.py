@@ -52,6 +52,8 @@ LAST_COLUMNS: Final = (
     "locations",
     "skip_reason",
     "kind",
+    "review",
+    "reviewed_by",
     "change",
     "version_before",
     "score_before",
@@ -119,6 +121,9 @@ def _list_cells(assessment: Assessment, issues: list[Issue], dimensions: tuple[s
     yield _SEPARATOR.join(map(format_location, dependency.locations))
     yield dependency.skip_reason
     yield dependency.kind
+    review = assessment.review
+    yield "" if review is None else review.verdict
+    yield "" if review is None else _SEPARATOR.join(entry.who for entry in review.reviews)
 
 
 def _list_change_cells(report: Report, changes: Sequence[DependencyChange]) -> Iterator[str]:

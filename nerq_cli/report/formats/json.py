@@ -22,6 +22,7 @@ from nerq_cli.policy.age import Availability
 from nerq_cli.policy.baseline import DependencyChange
 from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.policy.fix import find_newer_fixes
+from nerq_cli.policy.reviews import ReviewResult
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.problem import Problem
 from nerq_cli.report.advisory import deduplicate_advisories
@@ -30,6 +31,7 @@ from nerq_cli.report.guidance import explain_assessment, sanitize_guidance
 from nerq_cli.report.identity import keep_for_report
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
+from nerq_cli.report.reviews import ReviewDocument, build_review
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.wording import format_timestamp, label_methodology
@@ -246,6 +248,8 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     advisories: list[_Advisory] | UnsetType = UNSET
     metadata: dict[str, _Field] | UnsetType = UNSET
     guidance: Guidance | UnsetType = UNSET
+    review: str | UnsetType | None = UNSET
+    reviews: list[ReviewDocument] | UnsetType = UNSET
 
 
 class _Project(_Struct, frozen=True):
@@ -724,7 +728,12 @@ def _add_assessment(declaration: _Dependency, assessment: Assessment, methodolog
             for advisory in deduplicate_advisories(assessment.advisories)
         ],
         metadata=UNSET if assessment.metadata is None else _build_metadata(assessment.metadata),
+        **({} if assessment.review is None else _review_fields(assessment.review)),
     )
+
+
+def _review_fields(review: ReviewResult) -> dict[str, object]:
+    return {"review": review.verdict or None, "reviews": list(map(build_review, review.reviews))}
 
 
 def _build_metadata(metadata: Found[Metadata]) -> dict[str, _Field]:

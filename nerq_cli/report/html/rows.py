@@ -109,7 +109,8 @@ def _score_cells(report: Report, assessment: Assessment) -> Iterator[tuple[str, 
     yield "age num", (age,)
     reasons = assessment.reasons
     more = element("span", f" +{len(reasons) - 1} more", class_="sub") if len(reasons) > 1 else None
-    yield "why", (reasons[0] if reasons else "", more, _build_worst_advisory(assessment))
+    reviews = [element("span", f"review: {text}", class_="sub") for text in wording.list_reviews(assessment)]
+    yield "why", (reasons[0] if reasons else "", more, _build_worst_advisory(assessment), *reviews)
     yield "fix", tuple(_list_fix(assessment, threshold, report.as_of))
 
 

@@ -126,8 +126,10 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
         page.add_paragraph(MALWARE_HINT, "action")
     if fix := _fix_text(page, assessment, threshold):
         page.add_paragraph(page.safe_text(f"{'another version' if is_malicious else 'fix'}: {fix}"), "action")
-    if availability := wording.describe_availability(assessment, report.as_of):
-        page.add_paragraph(page.safe_text(availability, 0))
+    availability = wording.describe_availability(assessment, report.as_of)
+    reviews = [f"review: {text}" for text in wording.list_reviews(assessment)]
+    for text in filter(None, (availability, *reviews)):
+        page.add_paragraph(page.safe_text(text, 0))
     page.add_gap()
     qualifiers = page.safe_text(" · ".join(_score_qualifiers(score)))
     page.add_paragraph(qualifiers, "dim", indent=cell_width(headline) + 2, prefix=headline, prefix_style=style)

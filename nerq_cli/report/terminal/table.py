@@ -130,6 +130,8 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
             f"{_KNOWN}: failed in the same way in the run that this one is compared with", "dim", indent=1
         )
     _add_availability(page, [assessment for _, assessment in rows], report, show_all=options.verbose)
+    if reviews := wording.describe_reviews(report.dependencies):
+        page.add_paragraph(reviews, "dim", indent=1)
     hidden = [assessment for assessment in assessments if id(assessment) not in visible_ids]
     _add_rest(page, hidden, "--all" if options.top is None else f"--top {options.top}")
 
