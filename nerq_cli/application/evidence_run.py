@@ -181,7 +181,7 @@ class EvidenceRun:
     ) -> dict[Release, Fact[DependencyTree]]:
         """Return the dependencies of releases as deps.dev resolves them, without names that are declared private.
 
-        What is missing is a note for the user.
+        Names that are left out are a note for the user.
         """
         from nerq_cli.facts import Found
 
@@ -189,9 +189,7 @@ class EvidenceRun:
         facts = self._open_collector().find_dependencies(releases, package_facts)
         trees: dict[Release, Fact[DependencyTree]] = {}
         for release, fact in facts.items():
-            label = f"MCP server {release.package.name} {release.version}"
             if not isinstance(fact, Found):
-                self.notes.append(f"{label}: its dependencies are not known: {fact.reason}")
                 trees[release] = fact
                 continue
             public = tuple(
@@ -199,8 +197,9 @@ class EvidenceRun:
                 for node in fact.value.nodes
                 if not find_private_pattern(config, Package(ecosystem=release.package.ecosystem, name=node.name))
             )
-            if fact.value.is_partial or len(public) < len(fact.value.nodes):
-                self.notes.append(f"{label}: not all of its dependencies are known or looked up")
+            if len(public) < len(fact.value.nodes):
+                label = f"MCP server {release.package.name} {release.version}"
+                self.notes.append(f"{label}: not all of its dependencies are looked up, some are declared private")
             trees[release] = msgspec.structs.replace(fact, value=msgspec.structs.replace(fact.value, nodes=public))
         return trees
 

@@ -591,6 +591,11 @@ class _Cleaner:
         return replace(
             options,
             policy=self._clean_policy(options.policy),
+            registration_problems=tuple(
+                problem
+                for problem in options.registration_problems
+                if problem.package not in self._private and self._is_public(problem.text)
+            ),
             waivers=tuple(
                 waiver
                 for waiver in options.waivers

@@ -26,7 +26,7 @@ from nerq_cli.application.repositories import (
 from nerq_cli.application.repository_directory import find_repository_directory
 from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
-from nerq_cli.application.server_dependencies import add_server_dependencies
+from nerq_cli.application.server_dependencies import ServerDependencies
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
 from nerq_cli.facts import AffectingAdvisory, LowerBound
@@ -289,13 +289,14 @@ def _scan_prepared(
         return build_report(
             dependency_files, assessments, options, sources=(), foreign_origins=foreign_origins, list_only=True
         )
+    servers = ServerDependencies(provider, python=options.python)
     if isinstance(earlier, Record) or earlier is None:
-        declared = add_server_dependencies(project.declarations, provider)
-        assessments = list(assess_declarations(declared, options, provider, scorer))
+        declared = servers.add(project.declarations)
+        assessments = list(servers.mark_unknown(assess_declarations(declared, options, provider, scorer)))
         del declared
     else:  # its declarations are compared with these
-        declarations = list(add_server_dependencies(project.declarations, provider))
-        assessments = list(assess_declarations(declarations, options, provider, scorer))
+        declarations = list(servers.add(project.declarations))
+        assessments = list(servers.mark_unknown(assess_declarations(declarations, options, provider, scorer)))
         earlier = earlier.assess(declarations, assessments, options, provider, scorer)
     if recorder is not None and earlier is not None:
         recorder.keep_earlier(earlier, base)
