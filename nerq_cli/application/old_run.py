@@ -81,7 +81,9 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
             changed_assessments = assess_declarations(changed_declarations, old_options, provider, scorer)
             old_assessments += servers.mark_unknown(changed_assessments)
         old_rules = tuple(rule for rule in options.age_rules if self._applied(rule))
-        findings = check_rules(files, old_assessments, origins, replace(options, age_rules=old_rules))
+        problems = tuple(item for item in options.registration_problems if item.package in old_packages)
+        old_options = replace(options, age_rules=old_rules, registration_problems=problems)
+        findings = check_rules(files, old_assessments, origins, old_options)
         findings = tuple(finding for finding in findings if not self._is_about_new_waiver(finding, options.waivers))
         if self.moved:
             findings = tuple(map(self._move, findings))

@@ -639,6 +639,7 @@ class _Cleaner:
             drift=tuple(drift for drift in file.drift if drift.package not in self._private),
             notes=self._select(file.notes),
             setting_notes=self._select(file.setting_notes),
+            remarks=self._select(file.remarks),
             problems=tuple(
                 problem
                 if self._is_public(f"{problem.message} {problem.text} {problem.hint}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.facts import Found
 from nerq_cli.inventory import MCP_GROUP, Declaration, Release
 from nerq_cli.resolve.resolver import resolve
 
 if TYPE_CHECKING:
     from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.evidence.registry_lookup import PackageFacts
     from nerq_cli.facts import Fact
     from nerq_cli.report.model import Assessment
     from nerq_cli.sources.deps_dev import DependencyTree
@@ -33,19 +35,11 @@ class ServerDependencies:
         servers: list[Declaration] = []
         for declaration in declarations:
             yield declaration
-            is_package = declaration.group == MCP_GROUP and declaration.package.registry_api in ("npm", "pypi")
-            if is_package and not declaration.skip_reason:
+            if is_scored_server(declaration):
                 servers.append(declaration)
         if not servers:
             return
-        pinned = [release for server in servers if (release := _find_pinned(server)) is not None]
-        package_facts = self._provider.collect_packages(list(dict.fromkeys(item.package for item in servers)), pinned)
-        resolved = [
-            (server, release)
-            for server in servers
-            for dependency in resolve([server], package_facts.package_info, python=self._python or None).dependencies
-            if (release := dependency.release) is not None
-        ]
+        resolved, package_facts = resolve_servers(servers, self._provider, self._python)
         releases = list(dict.fromkeys(release for _, release in resolved))
         trees = self._provider.find_dependencies(releases, package_facts) if releases else {}
         for server, release in resolved:
@@ -68,11 +62,26 @@ class ServerDependencies:
                 yield assessment
 
 
-def _find_pinned(server: Declaration) -> Release | None:
-    from nerq_cli.ecosystems import get_ecosystem
+def is_scored_server(declaration: Declaration) -> bool:
+    """Return whether a declaration is an MCP server that is scored as a package."""
+    is_package = declaration.group == MCP_GROUP and declaration.package.registry_api in ("npm", "pypi")
+    return is_package and not declaration.skip_reason
 
-    version = get_ecosystem(server.ecosystem).parse_pin(server.requirement)
-    return Release(package=server.package, version=version) if version else None
+
+def resolve_servers(
+    servers: Sequence[Declaration], provider: EvidenceProvider, python: str = ""
+) -> tuple[list[tuple[Declaration, Release]], PackageFacts]:
+    """Return the version that each server runs, where it is known, and what registries publish about the packages."""
+    pins = ((server, get_ecosystem(server.ecosystem).parse_pin(server.requirement)) for server in servers)
+    pinned = [Release(package=server.package, version=version) for server, version in pins if version]
+    package_facts = provider.collect_packages(list(dict.fromkeys(item.package for item in servers)), pinned)
+    resolved = [
+        (server, dependency.release)
+        for server in servers
+        for dependency in resolve([server], package_facts.package_info, python=python or None).dependencies
+        if dependency.release is not None
+    ]
+    return resolved, package_facts
 
 
 def _explain_missing(fact: Fact[DependencyTree] | None) -> str:
