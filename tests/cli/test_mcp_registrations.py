@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -267,3 +269,35 @@ def test_the_command_of_the_hint_accepts_a_server(registry: Registry, nerq: Nerq
     assert accepted.status == 0
     assert not any("nerq waive" in text for text in accepted.json["hints"])
     assert not accepted.json["complete"]
+
+
+# --- beside an earlier state ------------------------------------------------------------------------------------------
+
+GIT = shutil.which("git") or ""
+
+
+@pytest.mark.skipif(not GIT, reason="git is not installed")
+def test_a_deleted_server_that_is_new_fails_beside_an_earlier_state(
+    nerq: Nerq, claim: Services, registry: Registry, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim.site.on(PATH, {"body": describe(("npm", "files"), status="deleted")})
+    registry.npm("other", "1.0.0")
+    added = (project / ".mcp.json").read_text()
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "ann")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ann@mail.example")
+
+    def run_git(*arguments: str) -> None:
+        subprocess.run([GIT, *arguments], check=True, capture_output=True, timeout=60)  # noqa: S603 - of the test
+
+    write(project, b={"command": "npx", "args": ["other@1.0.0"]})
+    run_git("init", "-q", "-b", "main")
+    run_git("add", "-A")
+    run_git("commit", "-q", "-m", "first")
+    (project / ".mcp.json").write_text(added)
+    result = scan(nerq, "--since", "main", "--no-strict")
+    assert result.status == 1
+    assert ("mcp-deleted", "new") in [(item["id"], item["change"]) for item in result.json["findings"]]
+    run_git("add", "-A")
+    run_git("commit", "-q", "-m", "second")
+    assert scan(nerq, "--since", "main", "--no-strict").status == 0
