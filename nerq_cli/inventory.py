@@ -144,11 +144,14 @@ class McpServerId(msgspec.Struct, frozen=True, kw_only=True, order=True):
     version: str = "latest"
     #: Where the page of the search begins, as the page before it states; empty for the first one.
     cursor: str = ""
+    #: Whether the search returns deleted servers as well.
+    includes_deleted: bool = False
 
     @property
     def key(self) -> str:
         """Return the key of its stored facts."""
-        return f"mcp/{self.name}@{self.version}{f'#{self.cursor}' if self.cursor else ''}"
+        suffix = f"{'!' if self.includes_deleted else ''}{f'#{self.cursor}' if self.cursor else ''}"
+        return f"mcp/{self.name}@{self.version}{suffix}"
 
 
 #: What a source returns facts about.
@@ -346,6 +349,8 @@ class RegistrationProblem(msgspec.Struct, frozen=True, kw_only=True):
     package: Package
     #: Whether it is not known.
     undecided: bool = False
+    #: Where the server is configured; empty if it was named on the command line.
+    locations: tuple[Location, ...] = ()
 
 
 #: What is wrong with an MCP server: its version is not fixed, its URL has no TLS, a file holds a secret, a part is
@@ -488,6 +493,8 @@ class DependencyFile(msgspec.Struct, frozen=True, kw_only=True):
     decided_scripts: tuple[str, ...] = ()
     #: Sentences about what the file does not contain ("dependencies are dynamic: not listed here").
     notes: tuple[str, ...] = ()
+    #: Sentences about what is confirmed of its contents, which leave nothing open.
+    remarks: tuple[str, ...] = ()
     #: The MCP servers of the configuration of a client; those that are packages are among ``declarations``.
     mcp_servers: tuple[McpServer, ...] = ()
 

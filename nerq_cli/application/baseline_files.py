@@ -68,6 +68,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     signals: Mapping[str, tuple[float | None, float]] = {}
     caps: Mapping[str, float] = {}
     advisories: tuple[RecordedAdvisory, ...] = ()
+    methodology: str = ""
 
 
 class _FindingLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -224,6 +225,7 @@ def _build_line(dependency: RecordedDependency) -> _Line:
         signals=dict(parts.signals),
         caps=dict(parts.caps),
         advisories=dependency.advisories,
+        methodology=dependency.methodology,
     )
 
 
@@ -280,6 +282,7 @@ class _Dependency(msgspec.Struct, frozen=True, kw_only=True):
     caps: tuple[_Cap, ...] = ()
     signals: tuple[_Signal, ...] = ()
     advisories: tuple[_Advisory, ...] = ()
+    methodology: str | None = None
 
 
 class _Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -437,6 +440,7 @@ def _read_baseline(document: _Baseline, label: str) -> Record:
                 score=line.score,
                 parts=RecordedScore(line.signals, line.caps) if line.signals or line.caps else None,
                 advisories=line.advisories,
+                methodology=line.methodology,
             )
             for line in document.dependencies
         ),
@@ -500,6 +504,7 @@ def _read_dependency(dependency: _Dependency) -> RecordedDependency:
             RecordedAdvisory(tuple(sorted({advisory.id, *advisory.aliases})), bool(advisory.known_exploited))
             for advisory in dependency.advisories
         ),
+        methodology=dependency.methodology or "",
     )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from nerq_cli import __version__
 from nerq_cli.ecosystems import HF_DATASET, HF_KERNEL, HF_SPACE, get_prefix
 from nerq_cli.errors import ExitStatus
+from nerq_cli.inventory import MCP_GROUP
 from nerq_cli.manifests.formats import REFERENCES
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
 from nerq_cli.policy.baseline import compare, mark_findings, record_run
 from nerq_cli.policy.reviews import ReviewIndex
+from nerq_cli.policy.settings import escape_pattern
 from nerq_cli.policy.verdict import decide_exit, report_only, select_incomplete
 from nerq_cli.problem import Problem
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
@@ -24,7 +26,7 @@ from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
-    from nerq_cli.inventory import DependencyFile
+    from nerq_cli.inventory import Dependency, DependencyFile
     from nerq_cli.policy.baseline import Record
     from nerq_cli.policy.findings import Finding
     from nerq_cli.policy.reviews import Review
@@ -113,7 +115,7 @@ def build_report(
         findings=shown_findings,
         sources=tuple(sources),
         warnings=(*notes, *(comparison.notes if comparison is not None else ())),
-        hints=(*_suggest_tokens(assessments), *_suggest_waivers(assessments)),
+        hints=(*_suggest_tokens(assessments), *_suggest_waivers(assessments, all_findings)),
         errors=problems,
         list_only=list_only,
         comparison=comparison,
@@ -200,6 +202,7 @@ def _summarise_file(file: DependencyFile) -> DependencyFileSummary:
         notes=(
             *file.notes,
             *file.setting_notes,
+            *file.remarks,
             *(_format_note(problem) for problem in file.problems if problem.level == "note"),
         ),
         lockfile=file.lockfile,
@@ -238,7 +241,56 @@ def _suggest_tokens(assessments: Sequence[Assessment]) -> Iterator[str]:
         yield suggest_token(token, f"{count} unknown {noun}")
 
 
-def _suggest_waivers(assessments: Sequence[Assessment]) -> Iterator[str]:
+def _suggest_waivers(assessments: Sequence[Assessment], findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield the way out for what cannot be judged, of which no finding is accepted yet."""
+    rules_by_purl: dict[str, list[str]] = {}
+    for item in findings:
+        if item.undecided and item.is_open and item.level != "allow" and item.id in _UNDECIDED_RULES:
+            rules_by_purl.setdefault(item.purl, []).append(item.id)
+    assessments = [item for item in assessments if item.dependency.purl in rules_by_purl]
+    yield from _suggest_hub_waivers(assessments, rules_by_purl)
+    yield from _suggest_server_waivers(assessments, rules_by_purl)
+
+
+#: Rules about dependencies that are not judged, which a waiver accepts.
+_UNDECIDED_RULES: Final = frozenset({"score-unknown", "not-judged", "foreign-origin"})
+
+
+def _suggest_server_waivers(
+    assessments: Sequence[Assessment], rules_by_purl: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield the way out for MCP servers that are not judged, or not with all of their dependencies."""
+    servers = [item for item in assessments if item.dependency.direct and MCP_GROUP in item.dependency.groups]
+    listed = [item for item in servers if item.state == "not-judged"]
+    unresolved = [item for item in servers if item.state == "unknown" and "its dependencies" in item.reasons[0][:40]]
+    if listed:
+        noun = "MCP server is" if len(listed) == 1 else "MCP servers are"
+        yield (
+            f"{len(listed):,} {noun} not scored: no registry of packages has what they run. Accept each with: "
+            f"{_format_waive(listed[0].dependency, rules_by_purl)}"
+        )
+    if unresolved:
+        noun = "MCP server has" if len(unresolved) == 1 else "MCP servers have"
+        yield (
+            f"{len(unresolved):,} {noun} dependencies that are not known. Accept each with: "
+            f"{_format_waive(unresolved[0].dependency, rules_by_purl)}"
+        )
+
+
+def _format_waive(dependency: Dependency, rules_by_purl: Mapping[str, Sequence[str]]) -> str:
+    """Return the command that accepts what is not judged of a dependency, as a shell reads it."""
+    import shlex  # few reports have such a command
+
+    package = dependency.package
+    target = shlex.quote(f"{get_prefix(package.ecosystem)}:{escape_pattern(package.name)}")
+    purls = dict.fromkeys((dependency.purl, package.purl))
+    options = dict.fromkeys(f"--rule {id_}" for purl in purls for id_ in rules_by_purl.get(purl, ()))
+    return f"nerq waive {target} {' '.join(options)} --until 90d --reason TEXT"
+
+
+def _suggest_hub_waivers(
+    assessments: Sequence[Assessment], rules_by_purl: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
     """Yield the way out for repositories that are not judged because the Hub states results of scans of models only."""
     unscanned = [
         assessment.dependency
@@ -252,11 +304,9 @@ def _suggest_waivers(assessments: Sequence[Assessment]) -> Iterator[str]:
     if unscanned:
         count = len(unscanned)
         noun = "dataset, Space or kernel is" if count == 1 else "datasets, Spaces and kernels are"
-        package = unscanned[0].package
-        target = f"{get_prefix(package.ecosystem)}:{package.name}"
         yield (
             f"{count:,} {noun} not judged: the Hub answers with results of scans for models only. Look at its files, "
-            f"then accept each with: nerq waive {target} --rule score-unknown --until 90d --reason TEXT"
+            f"then accept each with: {_format_waive(unscanned[0], rules_by_purl)}"
         )
 
 

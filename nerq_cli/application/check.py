@@ -14,7 +14,6 @@ from nerq_cli.application.build_report import build_report
 from nerq_cli.application.scan import assess_declarations, finish_report
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import is_hub
-from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration, Package, RegistrationProblem
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
@@ -52,19 +51,19 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
     rules, options = session.build_rules(()), session.build_scan_options()
     hub_url = session.endpoints["huggingface"].url
     run = session.open_run()
-    parsed, notes, problems = parse_targets(names, run, hub_url=hub_url, is_recorded=recorder is not None)
+    parsed, notes, problems = parse_targets(names, run, hub_url=hub_url)
+    run.notes += notes
     options = replace(options, registration_problems=tuple(problems))
     declarations = mark_targets(parsed, rules)
     if recorder is not None:
         recorder.begin(run, declarations, options)
     report, ambiguous = report_targets(declarations, options, run if recorder is None else recorder)
     record_report(report, session)
-    report = finish_report(report, run, started_at)
-    return CheckResult(replace(report, warnings=(*report.warnings, *notes)), ambiguous)
+    return CheckResult(finish_report(report, run, started_at), ambiguous)
 
 
 def parse_targets(
-    names: Iterable[str], run: EvidenceRun, *, hub_url: str, is_recorded: bool = False
+    names: Iterable[str], run: EvidenceRun, *, hub_url: str
 ) -> tuple[list[Sequence[Declaration]], list[str], list[RegistrationProblem]]:
     """Return what each name may mean, sentences for the user, and problems. Names of MCP servers are looked up.
 
@@ -72,10 +71,9 @@ def parse_targets(
         names: As the user wrote them.
         run: Looks up MCP servers.
         hub_url: Address of the Hub.
-        is_recorded: Whether all answers are to be kept, which those of the MCP registry are not.
 
     Raises:
-        UsageError: a name is no target, or may not be recorded.
+        UsageError: a name is no target.
     """
     parsed: list[Sequence[Declaration]] = []
     notes: list[str] = []
@@ -86,11 +84,6 @@ def parse_targets(
             continue
         from nerq_cli.application.registered_servers import resolve_target
 
-        if is_recorded:
-            raise UsageError(
-                f"--record keeps no answers of the MCP registry, which {name!r} needs",
-                hint="name the package that nerq check shows for it",
-            )
         resolved = resolve_target(name, run)
         parsed.append(resolved.declarations)
         notes += resolved.notes

@@ -181,7 +181,7 @@ class EvidenceRun:
     ) -> dict[Release, Fact[DependencyTree]]:
         """Return the dependencies of releases as deps.dev resolves them, without names that are declared private.
 
-        What is missing is a note for the user.
+        Names that are left out are a note for the user.
         """
         from nerq_cli.facts import Found
 
@@ -189,9 +189,7 @@ class EvidenceRun:
         facts = self._open_collector().find_dependencies(releases, package_facts)
         trees: dict[Release, Fact[DependencyTree]] = {}
         for release, fact in facts.items():
-            label = f"MCP server {release.package.name} {release.version}"
             if not isinstance(fact, Found):
-                self.notes.append(f"{label}: its dependencies are not known: {fact.reason}")
                 trees[release] = fact
                 continue
             public = tuple(
@@ -199,8 +197,9 @@ class EvidenceRun:
                 for node in fact.value.nodes
                 if not find_private_pattern(config, Package(ecosystem=release.package.ecosystem, name=node.name))
             )
-            if fact.value.is_partial or len(public) < len(fact.value.nodes):
-                self.notes.append(f"{label}: not all of its dependencies are known or looked up")
+            if len(public) < len(fact.value.nodes):
+                label = f"MCP server {release.package.name} {release.version}"
+                self.notes.append(f"{label}: not all of its dependencies are looked up, some are declared private")
             trees[release] = msgspec.structs.replace(fact, value=msgspec.structs.replace(fact.value, nodes=public))
         return trees
 
@@ -209,6 +208,18 @@ class EvidenceRun:
         from nerq_cli.sources.mcp_registry import fetch_registration
 
         return fetch_registration(self._open_fetch_run(), server, self._session.endpoints["mcp-registry"])
+
+    def find_servers(self, servers: Sequence[McpServerId]) -> dict[McpServerId, Fact[McpRegistration]]:
+        """Return versions of servers in the MCP registry by their full names."""
+        from nerq_cli.sources.mcp_registry import REGISTRATION_SOURCE
+
+        return self._open_fetch_run().fetch(REGISTRATION_SOURCE, servers, self._session.endpoints["mcp-registry"])
+
+    def find_domain_servers(self, namespace: str) -> tuple[McpRegistration, ...] | Unknown:
+        """Return the servers in the MCP registry whose publisher has proved that a domain is its own."""
+        from nerq_cli.sources.mcp_registry import find_domain_servers
+
+        return find_domain_servers(self._open_fetch_run(), namespace, self._session.endpoints["mcp-registry"])
 
     def search_servers(self, name: str) -> tuple[McpRegistration, ...] | Unknown:
         """Return the servers in the MCP registry whose full names end in this name."""
@@ -224,6 +235,29 @@ class EvidenceRun:
         run = self._open_fetch_run()
         endpoint = RegistryLookup(run, self._session.index_config).find_endpoint(release.package)
         return run.fetch(NAME_PROOF_SOURCE, [release], endpoint)[release]
+
+    def find_name_proofs(
+        self, releases: Sequence[Release], package_facts: PackageFacts
+    ) -> dict[Release, Fact[McpNameProof]]:
+        """Return the names of MCP servers that releases state, of those whose own names may be sent to services."""
+        from nerq_cli.evidence.registry_lookup import RegistryLookup
+        from nerq_cli.sources.mcp_registry import NAME_PROOF_SOURCE
+
+        run = self._open_fetch_run()
+        public = self._open_collector().select_public("mcp-registry", releases, package_facts)
+        groups = RegistryLookup(run, self._session.index_config).group_by_endpoint(
+            dict.fromkeys(release.package for release in public)
+        )
+        plan = [
+            (NAME_PROOF_SOURCE, [release for release in public if release.package in packages], endpoint)
+            for endpoint, packages in groups
+            if not endpoint.is_simple_index
+        ]
+        return {release: fact for facts in run.fetch_all(plan) for release, fact in facts.items()}
+
+    def is_declared_private(self, package: Package) -> bool:
+        """Return whether the settings declare a name private."""
+        return bool(find_private_pattern(self._session.config, package))
 
     def find_requirements(self, releases: Sequence[Release]) -> dict[Release, Fact[ReleaseRequirements]]:
         """Return what releases on PyPI require; the names must be ones that may be sent to their index."""

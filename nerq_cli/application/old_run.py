@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from nerq_cli.application.build_report import check_rules
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.scan import assess_declarations, select_groups
-from nerq_cli.application.server_dependencies import add_server_dependencies
+from nerq_cli.application.server_dependencies import ServerDependencies
 from nerq_cli.application.since import OldProject, count_common_end, drop_place, read_old_project
 from nerq_cli.inventory import Declaration, DependencyFile, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
@@ -67,7 +67,8 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
         files = self.project.dependency_files
         selected = list(select_groups((declaration for file in files for declaration in file.declarations), options))
         origins = list_foreign_origins(selected, files, self.rules)
-        old_declarations = list(add_server_dependencies(mark_withheld(selected, self.rules), provider))
+        servers = ServerDependencies(provider, python=options.python)
+        old_declarations = list(servers.add(mark_withheld(selected, self.rules)))
         changed = _find_changed(old_declarations, declarations)
         old_packages = {declaration.package for declaration in old_declarations}
         old_assessments = [
@@ -77,9 +78,12 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
         ]
         if changed_declarations := _select_packages(old_declarations, changed):
             old_options = replace(options, find_upgrades=False)
-            old_assessments += assess_declarations(changed_declarations, old_options, provider, scorer)
+            changed_assessments = assess_declarations(changed_declarations, old_options, provider, scorer)
+            old_assessments += servers.mark_unknown(changed_assessments)
         old_rules = tuple(rule for rule in options.age_rules if self._applied(rule))
-        findings = check_rules(files, old_assessments, origins, replace(options, age_rules=old_rules))
+        problems = tuple(item for item in options.registration_problems if item.package in old_packages)
+        old_options = replace(options, age_rules=old_rules, registration_problems=problems)
+        findings = check_rules(files, old_assessments, origins, old_options)
         findings = tuple(finding for finding in findings if not self._is_about_new_waiver(finding, options.waivers))
         if self.moved:
             findings = tuple(map(self._move, findings))

@@ -591,6 +591,11 @@ class _Cleaner:
         return replace(
             options,
             policy=self._clean_policy(options.policy),
+            registration_problems=tuple(
+                problem
+                for problem in options.registration_problems
+                if problem.package not in self._private and self._is_public(problem.text)
+            ),
             waivers=tuple(
                 waiver
                 for waiver in options.waivers
@@ -637,6 +642,7 @@ class _Cleaner:
             drift=tuple(drift for drift in file.drift if drift.package not in self._private),
             notes=self._select(file.notes),
             setting_notes=self._select(file.setting_notes),
+            remarks=self._select(file.remarks),
             problems=tuple(
                 problem
                 if self._is_public(f"{problem.message} {problem.text} {problem.hint}")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem
+from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.errors import UsageError
 from nerq_cli.facts import Absent, Fact, Found, McpRegistration, Unknown
-from nerq_cli.inventory import Declaration, Location, McpServerId, RegistrationProblem, Release
+from nerq_cli.inventory import Declaration, Location, McpServerId, Package, RegistrationProblem, Release
+from nerq_cli.manifests.mcp.configuration import HOSTED_SERVER, explain_image
 from nerq_cli.manifests.mcp.launchers import parse_image
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources.mcp_registry import check_ownership
@@ -75,12 +76,36 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
     declarations = tuple(_declare_packages(server)) or (
         _build_declaration(GENERIC, name, "", "MCP server: no package"),
     )
-    packages = ", ".join(
-        f"{kind}:{identifier}{f'@{version}' if version else ''}" for kind, identifier, version in server.packages
-    )
+    packages = ", ".join(describe_package(*package) for package in server.packages)
     label = f"{server.name} {server.version}".strip()
     note = f"{label} in the MCP registry is {packages}" if packages else f"{label} has no package in the MCP registry"
     return ResolvedServer(declarations, (note,), tuple(_find_problems(server, declarations, run)))
+
+
+def describe_package(kind: str, identifier: str, version: str) -> str:
+    """Return a package as the registry lists it, as text: ``npm:@acme/files@1.0.0``."""
+    return f"{kind}:{identifier}{f'@{version}' if version else ''}"
+
+
+def is_listed_package(package: Package, server: McpRegistration) -> bool:
+    """Return whether the registry lists a package for a server, at whatever version."""
+    return any(
+        _ECOSYSTEMS.get(kind) == package.ecosystem and normalise_name(package.ecosystem, identifier) == package.name
+        for kind, identifier, _ in server.packages
+    )
+
+
+def find_status_problem(server: McpRegistration, package: Package) -> RegistrationProblem | None:
+    """Return what the status of a server is against it; None if it is active."""
+    if server.status == "active":
+        return None
+    message = f": {server.status_message}" if server.status_message else ""
+    return RegistrationProblem(
+        id="deprecated" if server.status == "deprecated" else "deleted",
+        text=f"{server.name} {_STATUS_TEXTS[server.status]}{message}",
+        package=package,
+        undecided=not server.status,
+    )
 
 
 def _explain_search(name: str, found: tuple[McpRegistration, ...]) -> UsageError:
@@ -117,14 +142,13 @@ def _declare_packages(server: McpRegistration) -> Iterator[Declaration]:
         if image is not None:
             pin = image.version or version
             requirement = f"=={pin}" if pin and pin != "latest" else pin
-            reason = "container image of an MCP server: not scored"
-            yield _build_declaration(image.package.ecosystem, image.package.name, requirement, reason)
+            yield _build_declaration(image.package.ecosystem, image.package.name, requirement, explain_image(image))
         elif (kind, identifier, version) not in scored and identifier:
             name = f"{kind or 'generic'}/{identifier.partition('://')[2] or identifier}"
             requirement = f"=={version}" if version else ""
             yield _build_declaration(OTHER, name, requirement, f"{kind or 'package'} of an MCP server: not scored")
     for _, url in server.remotes:
-        yield _build_declaration(GENERIC, url.partition("://")[2].strip("/"), "", f"MCP server at {url}: not scored")
+        yield _build_declaration(GENERIC, url.partition("://")[2].strip("/"), "", HOSTED_SERVER)
 
 
 def _is_scored(kind: str, identifier: str, _version: str) -> bool:
@@ -135,14 +159,9 @@ def _find_problems(
     server: McpRegistration, declarations: Sequence[Declaration], run: EvidenceRun
 ) -> Iterator[RegistrationProblem]:
     """Yield what the registry states against a server, and each package that does not state its name."""
-    if server.status != "active":
-        message = f": {server.status_message}" if server.status_message else ""
-        yield RegistrationProblem(
-            id="deprecated" if server.status == "deprecated" else "deleted",
-            text=f"{server.name} {_STATUS_TEXTS[server.status]}{message}",
-            package=declarations[0].package,
-            undecided=not server.status,
-        )
+    problem = find_status_problem(server, declarations[0].package)
+    if problem is not None:
+        yield problem
     for declaration in declarations:
         version = get_ecosystem(declaration.ecosystem).parse_pin(declaration.requirement)
         if declaration.skip_reason or not version:

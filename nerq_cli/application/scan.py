@@ -26,12 +26,12 @@ from nerq_cli.application.repositories import (
 from nerq_cli.application.repository_directory import find_repository_directory
 from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
-from nerq_cli.application.server_dependencies import add_server_dependencies
+from nerq_cli.application.server_dependencies import ServerDependencies
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
 from nerq_cli.facts import AffectingAdvisory, LowerBound
-from nerq_cli.inventory import Declaration, DependencyFile, Package, Release
+from nerq_cli.inventory import Declaration, DependencyFile, Package, RegistrationProblem, Release
 from nerq_cli.policy.baseline import Record
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
@@ -137,6 +137,10 @@ def run_scan(
         project = _prepare_project(dependency_files, rules, options)
         del dependency_files  # a lock file is as large in memory as the report about it
         provider: EvidenceProvider = run
+        has_servers = any(file.mcp_servers for file in project.dependency_files)
+        if has_servers and not options.list_only and not _must_stop(project.dependency_files, options):
+            project, problems = _look_up_servers(project, options, run)
+            options = replace(options, registration_problems=problems)
         if recorder is not None:
             project = replace(project, declarations=iter(declarations := tuple(project.declarations)))
             recorder.begin(run, [declarations], options, project.dependency_files, project.foreign_origins)
@@ -272,6 +276,17 @@ def _prepare_project(dependency_files: Sequence[DependencyFile], rules: PrivacyR
     )
 
 
+def _look_up_servers(
+    project: _Project, options: ScanOptions, run: EvidenceRun
+) -> tuple[_Project, tuple[RegistrationProblem, ...]]:
+    """Return the project with what the MCP registry confirms of its servers, and what it has against them."""
+    from nerq_cli.application.configured_servers import look_up_servers  # most projects have no server
+
+    declarations = tuple(project.declarations)
+    files, problems = look_up_servers(project.dependency_files, declarations, run, python=options.python)
+    return replace(project, declarations=iter(declarations), dependency_files=files), problems
+
+
 def _scan_prepared(
     project: _Project,
     options: ScanOptions,
@@ -291,13 +306,14 @@ def _scan_prepared(
         return build_report(
             dependency_files, assessments, options, sources=(), foreign_origins=foreign_origins, list_only=True
         )
+    servers = ServerDependencies(provider, python=options.python)
     if isinstance(earlier, Record) or earlier is None:
-        declared = add_server_dependencies(project.declarations, provider)
-        assessments = list(assess_declarations(declared, options, provider, scorer))
+        declared = servers.add(project.declarations)
+        assessments = list(servers.mark_unknown(assess_declarations(declared, options, provider, scorer)))
         del declared
     else:  # its declarations are compared with these
-        declarations = list(add_server_dependencies(project.declarations, provider))
-        assessments = list(assess_declarations(declarations, options, provider, scorer))
+        declarations = list(servers.add(project.declarations))
+        assessments = list(servers.mark_unknown(assess_declarations(declarations, options, provider, scorer)))
         earlier = earlier.assess(declarations, assessments, options, provider, scorer)
     if recorder is not None and earlier is not None:
         recorder.keep_earlier(earlier, base)

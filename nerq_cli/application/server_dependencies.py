@@ -2,36 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.facts import Found
 from nerq_cli.inventory import MCP_GROUP, Declaration, Release
+from nerq_cli.resolve.resolver import resolve
 
 if TYPE_CHECKING:
     from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.evidence.registry_lookup import PackageFacts
+    from nerq_cli.facts import Fact
+    from nerq_cli.report.model import Assessment
     from nerq_cli.sources.deps_dev import DependencyTree
 
 
-def add_server_dependencies(declarations: Iterable[Declaration], provider: EvidenceProvider) -> Iterator[Declaration]:
-    """Yield all declarations, then the resolved dependencies of each MCP server that is a package at one version."""
-    servers: list[tuple[Declaration, Release]] = []
-    for declaration in declarations:
-        yield declaration
-        if declaration.group == MCP_GROUP and not declaration.skip_reason:
-            version = get_ecosystem(declaration.ecosystem).parse_pin(declaration.requirement)
-            if version and declaration.package.registry_api in ("npm", "pypi"):
-                servers.append((declaration, Release(package=declaration.package, version=version)))
-    if not servers:
-        return
-    releases = list(dict.fromkeys(release for _, release in servers))
-    package_facts = provider.collect_packages(list(dict.fromkeys(release.package for release in releases)), releases)
-    trees = provider.find_dependencies(releases, package_facts)
-    for server, release in servers:
-        fact = trees.get(release)
-        if isinstance(fact, Found):
-            yield from _declare_nodes(server, fact.value)
+class ServerDependencies:
+    """Adds the resolved dependencies of MCP servers to declarations, and keeps those that are not known."""
+
+    def __init__(self, provider: EvidenceProvider, *, python: str = "") -> None:
+        """Use the evidence of a run; ``python`` is the full Python version in use."""
+        self._provider = provider
+        self._python = python
+        #: Why not all dependencies of the version of a server are known.
+        self._missing: dict[Release, str] = {}
+
+    def add(self, declarations: Iterable[Declaration]) -> Iterator[Declaration]:
+        """Yield all declarations, then the dependencies of each server that is a package, at the version in use."""
+        servers: list[Declaration] = []
+        for declaration in declarations:
+            yield declaration
+            if is_scored_server(declaration):
+                servers.append(declaration)
+        if not servers:
+            return
+        resolved, package_facts = resolve_servers(servers, self._provider, self._python)
+        releases = list(dict.fromkeys(release for _, release in resolved))
+        trees = self._provider.find_dependencies(releases, package_facts) if releases else {}
+        for server, release in resolved:
+            fact = trees.get(release)
+            reason = _explain_missing(fact)
+            if reason:
+                self._missing[release] = reason
+            if isinstance(fact, Found):
+                yield from _declare_nodes(server, fact.value)
+
+    def mark_unknown(self, assessments: Iterable[Assessment]) -> Iterator[Assessment]:
+        """Yield the assessments; a server that passes is unknown if not all of its dependencies are known."""
+        for assessment in assessments:
+            dependency = assessment.dependency
+            is_server = dependency.direct and MCP_GROUP in dependency.groups and dependency.release is not None
+            reason = self._missing.get(dependency.release) if is_server and dependency.release is not None else None
+            if reason and assessment.state == "ok":
+                yield replace(assessment, state="unknown", reasons=(reason, *assessment.reasons))
+            else:
+                yield assessment
+
+
+def is_scored_server(declaration: Declaration) -> bool:
+    """Return whether a declaration is an MCP server that is scored as a package."""
+    is_package = declaration.group == MCP_GROUP and declaration.package.registry_api in ("npm", "pypi")
+    return is_package and not declaration.skip_reason
+
+
+def resolve_servers(
+    servers: Sequence[Declaration], provider: EvidenceProvider, python: str = ""
+) -> tuple[list[tuple[Declaration, Release]], PackageFacts]:
+    """Return the version that each server runs, where it is known, and what registries publish about the packages."""
+    pins = ((server, get_ecosystem(server.ecosystem).parse_pin(server.requirement)) for server in servers)
+    pinned = [Release(package=server.package, version=version) for server, version in pins if version]
+    package_facts = provider.collect_packages(list(dict.fromkeys(item.package for item in servers)), pinned)
+    resolved = [
+        (server, dependency.release)
+        for server in servers
+        for dependency in resolve([server], package_facts.package_info, python=python or None).dependencies
+        if dependency.release is not None
+    ]
+    return resolved, package_facts
+
+
+def _explain_missing(fact: Fact[DependencyTree] | None) -> str:
+    """Return why not all dependencies of a server are known; empty if they are."""
+    if isinstance(fact, Found):
+        return "not all of its dependencies are known" if fact.value.is_partial else ""
+    reason = fact.reason if fact is not None else "not looked up"
+    return f"its dependencies are not known: {reason}"
 
 
 def _declare_nodes(server: Declaration, tree: DependencyTree) -> Iterator[Declaration]:

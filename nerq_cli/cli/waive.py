@@ -106,11 +106,15 @@ def waive(
 
 def _parse_name(text: str) -> tuple[str, str]:
     """Return the package as settings name it, and the range of versions that stands with the name."""
-    from nerq_cli.ecosystems import get_prefix
-    from nerq_cli.policy.settings import has_wildcards
+    from nerq_cli.ecosystems import get_ecosystem, get_prefix
+    from nerq_cli.policy.settings import PREFIXES, has_wildcards
     from nerq_cli.targets import parse_target
 
     name = text.strip()
+    prefix, colon, rest = name.partition(":")
+    ecosystem = PREFIXES.get(prefix.lower()) if colon else None
+    if ecosystem is not None and not get_ecosystem(ecosystem).target_prefixes:  # listed and not scored: no target
+        return f"{prefix.lower()}:{rest.strip()}", ""
     base, equals, version = name.partition("==")
     if has_wildcards(name):
         if not equals or has_wildcards(base):

@@ -51,7 +51,8 @@ def read_package(value: object) -> str:
     PACKAGES.read([pattern])
     prefix, colon, name = pattern.partition(":")
     name = name if colon else pattern
-    if any(sign in name for sign in ("==", "<", ">")) or "@" in name[1:]:
+    is_listed = colon and prefix in PREFIXES and not get_ecosystem(PREFIXES[prefix]).target_prefixes
+    if not is_listed and (any(sign in name for sign in ("==", "<", ">")) or "@" in name[1:]):
         raise SettingError("names a version, which no name of a package matches", 'write it as version = "…"')
     if colon and prefix not in PREFIXES:
         raise SettingError("begins with an ecosystem that is not known", suggest(prefix, tuple(PREFIXES), "ecosystems"))

@@ -238,6 +238,12 @@ class EvidenceCollector:
         services = self._select_services(package_facts)
         return services.fetch_public("deps-dev", collect_dependencies, releases)
 
+    def select_public(
+        self, source_id: str, releases: Sequence[Release], package_facts: PackageFacts
+    ) -> tuple[Release, ...]:
+        """Return the releases whose names a service may receive."""
+        return tuple(self._select_services(package_facts).select_public(source_id, releases))
+
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
         """Return the advisories on this machine that affect releases; no request is sent.
 

@@ -79,6 +79,8 @@ class RecordedDependency(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     score: float | None = None
     parts: Score | RecordedScore | None = None
     advisories: tuple[RecordedAdvisory, ...] = ()
+    #: Methodology of its score if it is not that of the run: ``models 1.0``.
+    methodology: str = ""
 
     @property
     def purl(self) -> str:
@@ -248,7 +250,14 @@ def _record_dependency(assessment: Assessment, base: str) -> RecordedDependency:
         )
         if assessment.advisories
         else (),
+        methodology=_name_methodology(score),
     )
+
+
+def _name_methodology(score: Score | None) -> str:
+    methodology = None if score is None else score.methodology
+    is_usual = methodology is None or methodology.target == "packages"
+    return "" if methodology is None or is_usual else f"{methodology.target} {methodology.version}"
 
 
 def record_finding(finding: Finding, base: str = "") -> RecordedFinding:
@@ -355,6 +364,7 @@ def compare(before: Record, after: Record) -> Comparison:
     old_entries, new_entries = _group_entries(before), _group_entries(after)
     changes: list[DependencyChange] = []
     unchanged = 0
+    differing: set[tuple[str, str]] = set()
     nothing: dict[_Entry, RecordedDependency] = {}
     for key in sorted(old_entries.keys() | new_entries.keys()):
         rows: dict[tuple[str | None, str | None], list[_Pair]] = defaultdict(list)
@@ -363,6 +373,8 @@ def compare(before: Record, after: Record) -> Comparison:
             if new is None and pair.project in before.unscanned:
                 continue
             rows[None if old is None else old.version, None if new is None else new.version].append(pair)
+            if old is not None and new is not None and _differ_in_methodology(old, new):
+                differing.add((old.methodology, new.methodology))
         for pairs in rows.values():
             if change := _describe_change(pairs, has_scores=has_scores):
                 changes.append(change)
@@ -375,6 +387,10 @@ def compare(before: Record, after: Record) -> Comparison:
             f"{before.methodology}, those of this run by {after.methodology}"
         )
         notes = (*notes, note)
+    for old_name, new_name in sorted(differing):
+        label = before.label or "the earlier run"
+        names = new_name or after.methodology, old_name or "another one"
+        notes = (*notes, f"scores by methodology {names[0]} are not compared: {label} has those by {names[1]}")
     return Comparison(
         label=before.label,
         has_scores=has_scores,
@@ -448,6 +464,7 @@ def _match_entries(old: Sequence[_Entry], new: Sequence[_Entry], position: int |
 def _describe_change(pairs: Sequence[_Pair], *, has_scores: bool) -> DependencyChange | None:
     """Return the change of an entry in one or several projects; None if there is none."""
     old, new = pairs[0].old, pairs[0].new
+    has_scores = _has_comparable_scores(old, new, has_scores=has_scores)
     known = new or old
     if known is None:  # no pair is empty
         return None
@@ -471,6 +488,18 @@ def _describe_change(pairs: Sequence[_Pair], *, has_scores: bool) -> DependencyC
         signals=_compare_signals(parts_before, parts_after) if is_comparable else (),
         caps=_compare_caps(parts_before, parts_after) if is_comparable else (),
     )
+
+
+def _differ_in_methodology(old: RecordedDependency, new: RecordedDependency) -> bool:
+    """Return whether both are scored, and one of them not by the methodology of its run, or of another version."""
+    return old.parts is not None and new.parts is not None and old.methodology != new.methodology
+
+
+def _has_comparable_scores(old: RecordedDependency | None, new: RecordedDependency | None, *, has_scores: bool) -> bool:
+    """Return whether two scores are by the same methodology; ``has_scores`` is whether those of the runs are."""
+    if old is None or new is None or old.parts is None or new.parts is None:
+        return has_scores
+    return old.methodology == new.methodology if old.methodology or new.methodology else has_scores
 
 
 def _find_kind(
@@ -661,6 +690,8 @@ def _is_worse(finding: RecordedFinding, old: RecordedDependency, new: RecordedDe
         is_about_it = is_about_score or finding.advisory in advisory.ids
         if is_about_it and advisory.exploited and exploited_ids.isdisjoint(advisory.ids):
             return True
-    if not is_about_score or not has_scores or old.ceiling is None or new.ceiling is None:
+    if not is_about_score or old.ceiling is None or new.ceiling is None:
+        return False
+    if not _has_comparable_scores(old, new, has_scores=has_scores):
         return False
     return round(old.ceiling - new.ceiling, 1) >= MIN_FALL

@@ -190,6 +190,11 @@ def list_named_packages(pattern: str) -> list[Package]:
     return [Package(ecosystem=ecosystem, name=normalise_name(ecosystem, text)) for ecosystem in ecosystems]
 
 
+def escape_pattern(name: str) -> str:
+    """Return the pattern that matches this name alone."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
 def has_wildcards(pattern: str) -> bool:
     """Return whether a pattern may match several names."""
     return any(character in pattern for character in "*?[")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timezone
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -126,7 +127,11 @@ class _Tally(msgspec.Struct):
 
 
 def apply_waivers(
-    findings: Iterable[Finding], waivers: Sequence[Waiver], as_of: int, paths: WaiverPaths | None = None
+    findings: Iterable[Finding],
+    waivers: Sequence[Waiver],
+    as_of: int,
+    paths: WaiverPaths | None = None,
+    old_names: Mapping[Package, Sequence[Package]] = MappingProxyType({}),
 ) -> tuple[tuple[Finding, ...], tuple[WaiverUse, ...]]:
     """Return the findings, those that a waiver applies to with it, and what became of each waiver.
 
@@ -138,13 +143,14 @@ def apply_waivers(
         waivers: those of the settings, and VEX statements in the order of their time.
         as_of: moment that decides which waivers have ended, in epoch seconds UTC.
         paths: how the paths of waivers and those of locations relate; None if they are the same.
+        old_names: the packages as which others were known before they were renamed, which waivers may name.
     """
     if not waivers:
         return tuple(findings), ()
     today = datetime.fromtimestamp(as_of, timezone.utc).date()
     days = [_count_days(waiver, today) for waiver in waivers]
     tallies = [_Tally() for _ in waivers]
-    index = _Index(waivers, paths or WaiverPaths())
+    index = _Index(waivers, paths or WaiverPaths(), old_names)
     applied = tuple(_apply(finding, index.find(finding), waivers, days, tallies) for finding in findings)
     uses = tuple(
         WaiverUse(
@@ -210,8 +216,11 @@ def _describe(waiver: Waiver) -> AppliedWaiver:
 class _Index:
     """Finds the waivers of a finding by its rule or advisory and its package: there may be thousands of each."""
 
-    def __init__(self, waivers: Sequence[Waiver], paths: WaiverPaths) -> None:
+    def __init__(
+        self, waivers: Sequence[Waiver], paths: WaiverPaths, old_names: Mapping[Package, Sequence[Package]]
+    ) -> None:
         self._waivers = waivers
+        self._old_names = old_names
         self._paths = paths
         #: Those without a package, by rule.
         self._of_files: dict[str, list[int]] = {}
@@ -239,9 +248,12 @@ class _Index:
         if not targets:
             return []
         package = find_package(finding)
-        rows = {row for target in targets for row in self._by_package.get((target, package), ())}
+        packages = (package, *self._old_names.get(package, ()))
+        rows = {row for target in targets for one in packages for row in self._by_package.get((target, one), ())}
         patterns = {row for target in targets for row in self._by_target.get(target, ())}
-        rows.update(row for row in patterns if find_package_pattern((self._waivers[row].package,), package))
+        rows.update(
+            row for row in patterns if any(find_package_pattern((self._waivers[row].package,), one) for one in packages)
+        )
         return [
             row
             for row in sorted(rows)

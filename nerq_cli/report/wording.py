@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nerq_cli.ecosystems import Kind, get_ecosystem, get_prefix, is_commit, is_hub
+from nerq_cli.ecosystems import Kind, get_ecosystem, get_hub_ecosystem, get_prefix, is_commit, is_hub
 from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION
 from nerq_cli.errors import ExitStatus
-from nerq_cli.inventory import Dependency, Location
+from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.policy.age import format_wait
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.reviews import VERDICTS, describe_review
 from nerq_cli.policy.rules.scores import SCORE_BELOW_THRESHOLD
-from nerq_cli.signals.signal import format_count
 from nerq_cli.units import DAY, HOUR
 
 if TYPE_CHECKING:
@@ -393,11 +392,6 @@ def suggest_token(variable: str, subject: str) -> str:
     return f"{service} ({variable}) would settle {subject}"
 
 
-def count_packages(n: int) -> str:
-    """Return ``1 package``, ``45 packages``."""
-    return format_count(n, "package")
-
-
 def count_dependencies(dependencies: Iterable[Dependency]) -> str:
     """Return the number of dependencies with what they are: ``45 packages``, ``1 model``, ``12 dependencies``."""
     return _count_kinds(dependency.kind for dependency in dependencies)
@@ -425,6 +419,34 @@ def count_subjects(findings: Sequence[Finding], report: Report) -> str:
     """Return the number of dependencies that findings are about, one each, with what they are."""
     kinds = {assessment.dependency.purl: assessment.dependency.kind for assessment in report.dependencies}
     return _count_kinds(kinds.get(finding.purl, "package") for finding in findings)
+
+
+def name_column(dependencies: Iterable[Dependency]) -> str:
+    """Return the heading of a column with names of dependencies: ``Package``, ``Model``, or ``Dependency``."""
+    return name_kinds({dependency.kind for dependency in dependencies})[0]
+
+
+def name_changed(report: Report) -> tuple[str, str, str]:
+    """Return what changed since the run that a report is compared with: as heading, in singular and in plural."""
+    kinds = {assessment.dependency.package: assessment.dependency.kind for assessment in report.dependencies}
+    changes = () if report.comparison is None else report.comparison.changes
+    changed: set[Kind | None] = set()
+    for change in changes:
+        package = Package(ecosystem=change.ecosystem, name=change.name)
+        likely_kind: Kind | None = get_hub_ecosystem(change.ecosystem).kind if is_hub(change.ecosystem) else None
+        if get_ecosystem(change.ecosystem).registry_api in ("npm", "pypi"):
+            likely_kind = "package"
+        changed.add(kinds.get(package, likely_kind))
+    return name_kinds(changed)
+
+
+def name_kinds(kinds: Collection[Kind | None]) -> tuple[str, str, str]:
+    """Return what dependencies of these kinds are called; None is a kind that is not known."""
+    kind: Kind | None = next(iter(kinds)) if kinds else "package"
+    if len(kinds) > 1 or kind is None:
+        return "Dependency", "dependency", "dependencies"
+    singular, plural = KIND_NAMES[kind]
+    return f"{singular[:1].upper()}{singular[1:]}", singular, plural
 
 
 def label_ecosystem(dependency: Dependency) -> str:

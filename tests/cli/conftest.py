@@ -158,7 +158,7 @@ class Services:
     """The services beside the registries, on one loopback site: all there, and none knows anything yet."""
 
     #: What they are called where the environment says where they are.
-    PLACES = ("OSV", "DEPS_DEV", "SCORECARD", "GITHUB", "EPSS", "KEV", "NPM_DOWNLOADS", "PYPISTATS")
+    PLACES = ("OSV", "DEPS_DEV", "SCORECARD", "GITHUB", "EPSS", "KEV", "NPM_DOWNLOADS", "PYPISTATS", "MCP_REGISTRY")
 
     def __init__(self, site: Any) -> None:
         self.site = site

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nerq_cli.methodology.models import MODELS
 from tests.sources.huggingface.conftest import CARD, SHA, HubStandIn, build_model
 
 if TYPE_CHECKING:
@@ -379,6 +380,46 @@ def test_a_renamed_repository_keeps_the_threshold_of_its_old_name(nerq: Nerq, hu
     assert nerq(*SCAN).status == 0
     (project / "nerq.toml").write_text('[thresholds.packages]\n"hf:old/name" = 99\n')
     assert nerq(*SCAN).status == 1
+
+
+@pytest.mark.parametrize("name", ["old/name", "old/*", "lumen/tiny-bert"])
+def test_a_waiver_of_a_renamed_repository_holds_under_its_old_name(
+    nerq: Nerq, hub: HubStandIn, project: Path, name: str
+) -> None:
+    hub.renamed["old/name"] = "lumen/tiny-bert"
+    (project / "app.py").write_text(SOURCE.replace("lumen/tiny-bert", "old/name"))
+    strict = ("--threshold", "99")
+    assert nerq(*SCAN, *strict).status == 1
+    waive = ("waive", f"hf:{name}", "--rule", "score-below-threshold", "--until", "90d", "--reason", "known")
+    assert nerq(*waive).status == 0
+    result = nerq(*SCAN, *strict)
+    assert result.status == 0, result.out
+    assert "waiver-unused" not in [finding["id"] for finding in result.json["findings"]]
+
+
+# --- Comparison with an earlier run ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["baseline", "json"])
+def test_scores_by_another_methodology_of_models_are_not_compared(
+    nerq: Nerq, hub: HubStandIn, project: Path, form: str
+) -> None:
+    assert hub.repositories
+    earlier = project / "nerq-baseline.json"
+    if form == "baseline":
+        assert nerq("baseline", "--as-of", "2026-11-21").status == 0
+    else:
+        earlier.write_text(nerq(*SCAN).out)
+    assert not any("not compared" in text for text in nerq(*SCAN, "--baseline", str(earlier)).json["warnings"])
+    text = earlier.read_text()
+    score = find_row(nerq(*SCAN))["score"]
+    current = f"models {MODELS.version}"
+    assert current in text
+    earlier.write_text(text.replace(current, "models 0.9").replace(f'"score":{score}', '"score":12.0'))
+    result = nerq(*SCAN, "--baseline", str(earlier))
+    note = f"scores by methodology {current} are not compared: nerq-baseline.json has those by models 0.9"
+    assert note in result.json["warnings"]
+    assert result.json["comparison"]["changes"] == []
 
 
 # --- Repositories whose scans the Hub does not state ----------------------------------------------------------------

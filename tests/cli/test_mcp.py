@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,7 @@ def test_a_damaged_entry_is_reported_and_the_others_are_scored(nerq: Nerq, proje
 # --- the dependencies of a server ------------------------------------------------------------------------------------
 
 TREE_PATH = "/deps_dev/v3/systems/pypi/packages/demo/versions/1.0:dependencies"
+SELF = {"versionKey": {"system": "PYPI", "name": "demo", "version": "1.0"}, "relation": "SELF"}
 
 
 @pytest.fixture
@@ -162,12 +164,48 @@ def test_the_dependencies_of_a_server_are_requested_once_and_kept(
 
 
 @pytest.mark.usefixtures("server")
-def test_what_is_not_known_of_the_dependencies_of_a_server_is_stated(nerq: Nerq, services: Services) -> None:
-    services.site.on(TREE_PATH, {"status": 404, "body": {}})
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"status": 404, "body": {}}, "its dependencies are not known: not indexed by deps.dev"),
+        ({"body": {"nodes": [SELF], "edges": [], "error": "x"}}, "not all of its dependencies are known"),
+    ],
+)
+def test_a_server_with_dependencies_that_are_not_known_is_unknown(
+    nerq: Nerq, services: Services, answer: dict[str, Any], reason: str
+) -> None:
+    services.site.on(TREE_PATH, answer)
     result = scan(nerq)
-    assert [entry["name"] for entry in result.json["dependencies"]] == ["demo"]
-    text = "MCP server demo 1.0: its dependencies are not known: not indexed by deps.dev"
-    assert text in result.json["warnings"]
+    (row,) = result.json["dependencies"]
+    assert (row["name"], row["state"], row["reasons"][0]) == ("demo", "unknown", reason)
+    assert row["score"] is not None
+    assert not result.json["complete"]
+    assert scan(nerq, "--strict").status == 3
+    assert scan(nerq, "--strict", "--allow", "score-unknown").status == 0
+    assert scan(nerq, "--no-strict").status == 0
+
+
+@pytest.mark.usefixtures("server")
+def test_a_waiver_accepts_dependencies_that_are_not_known(nerq: Nerq, services: Services) -> None:
+    services.site.on(TREE_PATH, {"status": 404, "body": {}})
+    assert nerq("waive", "pypi:demo", "--rule", "score-unknown", "--until", "90d", "--reason", "read it").status == 0
+    assert nerq("scan", "--strict", "-f", "json").status == 0
+
+
+def test_the_dependencies_of_a_server_without_a_version_are_those_of_its_newest_one(
+    registry: Registry, services: Services, nerq: Nerq, project: Path
+) -> None:
+    for name in ("demo", "near"):
+        registry.pypi(name, "1.0", "2.0")
+    nodes = [
+        {"versionKey": {"system": "PYPI", "name": name, "version": version}, "relation": relation}
+        for name, version, relation in (("demo", "2.0", "SELF"), ("near", "1.0", "DIRECT"))
+    ]
+    path = TREE_PATH.replace("versions/1.0", "versions/2.0")
+    services.site.on(path, {"body": {"nodes": nodes, "edges": [{"toNode": 1, "requirement": ">=1"}]}})
+    write(project / ".mcp.json", a={"command": "uvx", "args": ["demo"]})
+    rows = {entry["name"]: entry["version"] for entry in scan(nerq).json["dependencies"]}
+    assert rows == {"demo": "2.0", "near": "1.0"}
 
 
 @pytest.mark.usefixtures("server")
@@ -177,7 +215,10 @@ def test_a_private_dependency_of_a_server_is_not_looked_up(
     (project / ".nerq.toml").write_text('private = ["deep"]\n')
     result = scan(nerq)
     assert "deep" not in [entry["name"] for entry in result.json["dependencies"]]
-    assert "MCP server demo 1.0: not all of its dependencies are known or looked up" in result.json["warnings"]
+    assert (
+        "MCP server demo 1.0: not all of its dependencies are looked up, some are declared private"
+        in result.json["warnings"]
+    )
     assert not any("deep" in request.path for request in registry.site.requests)
     assert not any(b"deep" in request.body for request in services.site.requests)
 

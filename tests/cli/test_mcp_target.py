@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,8 +146,20 @@ def test_other_forms_are_refused(nerq: Nerq, target: str) -> None:
     assert "\x1b" not in result.err
 
 
-def test_a_server_is_not_recorded(nerq: Nerq) -> None:
-    assert nerq("check", f"mcp:{NAME}", "--record", "x.nerq").status == 2
+@pytest.mark.parametrize("status", ["active", "deleted"])
+def test_a_recording_gives_the_same_report(mcp: Registry, nerq: Nerq, tmp_path: Path, status: str) -> None:
+    mcp.npm("files", "1.0.0")
+    mcp.site.on(PATH, {"body": describe(("npm", "files", "1.0.0"), status=status)})
+    mcp.site.on("/files/1.0.0", {"body": {"mcpName": "io.github.evil/x"}})
+    recording = str(tmp_path / "evidence.nerq")
+    options = ("--record", recording, "--record-private")
+    first = nerq("check", f"mcp:{NAME}", "--as-of", AS_OF, "-f", "json", *options)
+    count = len(mcp.site.requests)
+    second = nerq("check", "--replay", recording, "-f", "json")
+    assert (second.out, second.status) == (first.out, first.status)
+    assert "digest differs" not in second.err
+    assert f"{NAME} 1.0.0 in the MCP registry is npm:files@1.0.0" in second.err
+    assert len(mcp.site.requests) == count
 
 
 @pytest.mark.parametrize(("identifier", "version"), [("ghcr.io/acme/files:1.2", ""), ("ghcr.io/acme/files", "1.2")])

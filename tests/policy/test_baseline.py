@@ -124,6 +124,22 @@ def test_scores_of_two_methodologies_are_not_compared_and_that_is_stated() -> No
     assert "scores are not compared: those of old.json are by methodology 1, those of this run by 2" in comparison.notes
 
 
+def test_scores_are_compared_by_the_methodology_of_each() -> None:
+    parts = RecordedScore({"s": (50.0, 10.0)})
+    model: dict[str, Any] = {"ecosystem": "huggingface", "parts": parts, "score": 80.0}
+    old = record(one("a/b", methodology="models 1.0", **model), one("p", score=80.0, parts=parts))
+    same = record(one("a/b", methodology="models 1.0", **model | {"score": 70.0}), one("p", score=70.0, parts=parts))
+    assert [change.name for change in compare(old, same).changes] == ["a/b", "p"]
+    newer = replace(same, dependencies=(replace(same.dependencies[0], methodology="models 1.1"), same.dependencies[1]))
+    comparison = compare(old, newer)
+    assert [change.name for change in comparison.changes] == ["p"]
+    assert comparison.has_scores
+    text = "scores by methodology models 1.1 are not compared: the earlier run has those by models 1.0"
+    assert comparison.notes == (text,)
+    others = replace(same, methodology="3")
+    assert [change.name for change in compare(old, others).changes] == ["a/b"]
+
+
 names = st.sampled_from(["a", "b", "c"])
 versions = st.sampled_from(["", "1.0", "1.0.0", "1.1", "2.0rc1", "2.0", "main"])
 dependencies = st.builds(

@@ -141,6 +141,18 @@ def test_packages_alone_have_no_column_of_kinds(findings: Report, models: Report
     assert " Kind " not in screen(summary.render_text, findings, width=160)
 
 
+def test_the_column_of_names_is_headed_by_what_it_lists(findings: Report, models: Report, screen: Screen) -> None:
+    only_models = msgspec.structs.replace(
+        models, dependencies=tuple(one for one in models.dependencies if one.dependency.kind == "model")
+    )
+    for report, heading in ((findings, "Package"), (models, "Dependency"), (only_models, "Model")):
+        page = b"".join(FORMATS["html"].render_parts(report, RenderOptions())).decode()
+        assert f">{heading}</th>" in page
+        assert f" {heading} " in screen(summary.render_text, report, width=160)
+        assert f"| {heading} |" in b"".join(FORMATS["markdown"].render_parts(report, RenderOptions())).decode()
+    assert wording.name_kinds({None}) == ("Dependency", "dependency", "dependencies")
+
+
 def test_more_than_one_kind_is_counted_as_dependencies(findings: Report, models: Report) -> None:
     assert wording.count_assessments(models.dependencies) == f"{len(models.dependencies)} dependencies"
     assert wording.count_assessments(findings.dependencies).endswith(" packages")

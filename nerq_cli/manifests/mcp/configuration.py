@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from nerq_cli.ecosystems import GENERIC
-from nerq_cli.inventory import MCP_GROUP, Declaration, Include, Location, McpServer
+from nerq_cli.inventory import MCP_GROUP, Declaration, Include, Location, McpImage, McpServer
 from nerq_cli.manifests.mcp.clients import CLIENT_FILES, ClientFiles, find_client_file
 from nerq_cli.manifests.mcp.nodes import Node, parse_text
 from nerq_cli.manifests.mcp.servers import COMMAND_KEYS, URL_KEYS, read_registry_document, read_server
@@ -21,6 +21,8 @@ from nerq_cli.problem import Problem
 
 #: Group of the declarations.
 GROUP: Final = MCP_GROUP
+#: Reason of a server at a URL. Nothing is sent to it.
+HOSTED_SERVER: Final = "hosted server: not scored"
 #: Most servers read from one file; real ones have a few dozen.
 MAX_SERVERS: Final = 2_000
 #: Row of a file that no row matches.
@@ -205,7 +207,7 @@ def _declare_server(server: McpServer, group: str) -> Iterator[Declaration]:
             requirement=f"=={version}" if version and version != "latest" else version,
             group=group,
             location=server.location,
-            skip_reason="container image of an MCP server: not scored",
+            skip_reason=explain_image(server.image),
         )
     if server.url:
         yield Declaration(
@@ -214,7 +216,7 @@ def _declare_server(server: McpServer, group: str) -> Iterator[Declaration]:
             requirement="",
             group=group,
             location=server.location,
-            skip_reason=f"MCP server at {server.url}: not scored",
+            skip_reason=HOSTED_SERVER,
         )
     if not (server.packages or server.image or server.url) and "unreadable" not in server.problems:
         yield Declaration(
@@ -225,6 +227,13 @@ def _declare_server(server: McpServer, group: str) -> Iterator[Declaration]:
             location=server.location,
             skip_reason=_explain_program(server),
         )
+
+
+def explain_image(image: McpImage) -> str:
+    """Return why an image is not scored, and how it is pinned. Its labels are in the image, which is not read."""
+    is_tag = bool(image.tag) and image.tag != "latest"
+    pin = "by its digest" if image.digest else "by a tag, which may move" if is_tag else "not pinned"
+    return f"container image ({pin}): not scored, its label with the server's name is not read"
 
 
 def _explain_program(server: McpServer) -> str:

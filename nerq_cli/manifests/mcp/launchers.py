@@ -9,9 +9,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from nerq_cli.ecosystems import GENERIC, NPM, PYPI, EcosystemId, get_ecosystem
+from nerq_cli.ecosystems import GENERIC, GITHUB, NPM, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.inventory import NOT_UNDERSTOOD, McpImage, McpPackage
-from nerq_cli.manifests.package_source import strip_credentials
+from nerq_cli.manifests.mcp.addresses import clean_url, find_github_name
+from nerq_cli.manifests.package_source import URL_PREFIX, strip_credentials
 from nerq_cli.patterns import compile_late
 
 #: Most commands that contain one another (``cmd /c`` in ``env`` in ``sh -c``).
@@ -25,6 +26,8 @@ _PROGRAM_SUFFIX: Final = compile_late(r"\.(?:exe|cmd|bat|ps1)$", re.IGNORECASE)
 _URL: Final = compile_late(r"(?:https?|wss?)://\S+", re.IGNORECASE)
 #: A local path: of a script, a directory or an archive.
 _PATH: Final = compile_late(r"[./\\~]|[A-Za-z]:[\\/]|file:|\$\{?[A-Za-z]\w*\}?[/\\]")
+#: Longest name of a package that is named by its address.
+_MAX_ADDRESS: Final = 300
 #: Starts of the reasons of packages from repositories, and the end of one that names a commit.
 _REPOSITORIES: Final = ("git: ", "hg: ", "svn: ", "bzr: ")
 _COMMIT: Final = compile_late(r" @ [0-9a-f]{40}$")
@@ -269,12 +272,24 @@ def parse_npm_package(specifier: str, index: str = "") -> McpPackage | None:
 
 
 def _build_unnamed(address: str, skip_reason: str, requirement: str = "") -> McpPackage:
-    """Return a package that states no name on a registry: it is named by the last part of its address."""
-    address = VARIABLE.sub("…", strip_credentials(re.sub(r"^(?:git|hg|svn|bzr)\+", "", address)))
-    name = re.split(r"[/:]", address.rstrip("/"))[-1].partition("@")[0].removesuffix(".git") or "package"
+    """Return a package that states no name on a registry: it is named by its address."""
+    is_repository = skip_reason.startswith(_REPOSITORIES)
+    source = skip_reason.partition(": ")[2].partition(" @ ")[0] if is_repository else ""
+    repository = find_github_name(source)
+    address = VARIABLE.sub("…", clean_url(re.sub(r"^(?:git|hg|svn|bzr)\+", "", address)))
+    rest = address.partition("://")[2].rstrip("/")
+    if rest:
+        host, slash, path = rest.partition("/")
+        name = f"{host}{slash}{path.partition('@')[0].removesuffix('.git')}"[:_MAX_ADDRESS]
+    elif source:  # gitlab:owner/name
+        name = source.replace(":", "/", 1)[:_MAX_ADDRESS]
+    else:
+        name = re.split(r"[/:]", address.rstrip("/"))[-1].partition("@")[0].removesuffix(".git")
+    if skip_reason.startswith(URL_PREFIX):
+        skip_reason = f"{URL_PREFIX}{VARIABLE.sub('…', clean_url(skip_reason.removeprefix(URL_PREFIX)))}"
     return McpPackage(
-        ecosystem=GENERIC,
-        name=name,
+        ecosystem=GITHUB if repository else GENERIC,
+        name=repository or name or "package",
         requirement=requirement,
         skip_reason=skip_reason,
         is_pinned=_is_pinned(GENERIC, requirement, skip_reason),

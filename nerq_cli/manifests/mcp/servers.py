@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.inventory import Location, McpPackage, McpProblem, McpServer
+from nerq_cli.manifests.mcp.addresses import clean_url
 from nerq_cli.manifests.mcp.launchers import VARIABLE, Launch, parse_command, parse_image
 from nerq_cli.manifests.mcp.literal_secrets import holds_secret
 from nerq_cli.manifests.package_source import strip_credentials
@@ -32,20 +33,8 @@ _TRANSPORTS: Final = {
 }
 _INSECURE_SCHEMES: Final = frozenset({"http", "ws"})
 _LOOPBACK: Final = compile_late(r"localhost|.*\.localhost|127(?:\.\d{1,3}){3}|::1|host\.docker\.internal")
-#: A part of a path that may be a token: long, of letters and digits, or hexadecimal.
-_TOKEN: Final = compile_late(r"(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9_=+~-]{16,}|[A-Za-z0-9_=+-]{32,}|sk-.*", re.ASCII)
-_MASK: Final = "…"
 #: Longest name shown, in characters.
 _MAX_NAME: Final = 200
-
-
-def clean_url(url: str) -> str:
-    """Return a URL without user, password, query, fragment and the parts of its path that may be tokens."""
-    address = strip_credentials(url.strip())
-    scheme, separator, rest = address.partition("://")
-    host, *parts = rest.split("/")
-    kept = [_MASK if _TOKEN.fullmatch(part) else part for part in parts]
-    return "/".join((f"{scheme}{separator}{host}", *kept))[:2_000]
 
 
 def is_insecure(url: str) -> bool:

@@ -133,7 +133,7 @@ def _collect(
 
 
 def _list_urls(text: str) -> dict[str, None]:
-    from nerq_cli.manifests.mcp.servers import clean_url
+    from nerq_cli.manifests.mcp.addresses import clean_url
 
     return dict.fromkeys(clean_url(match[0].rstrip(".,;:*_")) for match in _URL.finditer(text))
 

@@ -329,8 +329,9 @@ class _SbomReader:
             kinds = [f"{kind} {count}" for kind, count in self._skipped_kinds.most_common(_MAX_KINDS)]
             suffix = ", …" if len(self._skipped_kinds) > _MAX_KINDS else ""
             total = sum(self._skipped_kinds.values())
-            description = "entry is not from PyPI or npm" if total == 1 else "entries are not from PyPI or npm"
-            self.text_document.add_note(f"{total:,} {description}: not listed here ({', '.join(kinds)}{suffix})")
+            noun = "entry is" if total == 1 else "entries are"
+            description = f"{noun} of a kind that is not scored: not listed here"
+            self.text_document.add_note(f"{total:,} {description} ({', '.join(kinds)}{suffix})")
 
 
 def _find_hub_link(component: Component) -> huggingface.HubLink | None:

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.inventory import Location
+from nerq_cli.ecosystems import is_hub
+from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding, Level
 from nerq_cli.policy.rules.age import AGE_POLICY_MISMATCH, TOO_NEW
@@ -114,7 +115,13 @@ def find_findings(rule_input: RuleInput) -> tuple[Finding, ...]:
         findings = (finding for rule in RULES if rule not in _WAIVER_RULES for finding in _check_rule(rule, rule_input))
     if not rule_input.waivers:
         return tuple(findings)
-    waived, uses = apply_waivers(findings, _select_waivers(rule_input), rule_input.as_of, rule_input.waiver_paths)
+    waived, uses = apply_waivers(
+        findings,
+        _select_waivers(rule_input),
+        rule_input.as_of,
+        rule_input.waiver_paths,
+        _list_old_names(rule_input.assessments),
+    )
     rule_input = msgspec.structs.replace(rule_input, waiver_uses=uses)
     about_waivers = [finding for rule in _WAIVER_RULES for finding in _check_rule(rule, rule_input)]
     return tuple(sorted((*waived, *about_waivers), key=lambda finding: _POSITIONS[finding.id]))
@@ -123,6 +130,16 @@ def find_findings(rule_input: RuleInput) -> tuple[Finding, ...]:
 def _select_waivers(rule_input: RuleInput) -> list[Waiver]:
     """Return the waivers without the VEX statements on parts of a product that is not the scanned project."""
     return [waiver for waiver in rule_input.waivers if not waiver.product]
+
+
+def _list_old_names(assessments: Iterable[Assessment]) -> dict[Package, list[Package]]:
+    """Return the old names of the repositories of the Hub that were renamed: the settings may have those."""
+    dependencies = (assessment.dependency for assessment in assessments)
+    return {
+        dependency.package: [Package(ecosystem=dependency.package.ecosystem, name=name) for name in dependency.aliases]
+        for dependency in dependencies
+        if dependency.aliases and is_hub(dependency.package.ecosystem)
+    }
 
 
 def _check_directories(rule_input: RuleInput) -> list[Finding]:

@@ -40,7 +40,13 @@ def _find_registered(problem_id: RegistrationProblemId) -> Callable[[RuleInput],
         for problem in rule_input.registration_problems:
             if problem.id == problem_id:
                 package = problem.package
-                yield Finding(text=problem.text, purl=package.purl, name=package.name, undecided=problem.undecided)
+                yield Finding(
+                    text=problem.text,
+                    purl=package.purl,
+                    name=package.name,
+                    locations=problem.locations,
+                    undecided=problem.undecided,
+                )
 
     return check
 

@@ -35,6 +35,9 @@ from nerq_cli.report.wording import (
     format_timestamp,
     has_own_thresholds,
     has_several_kinds,
+    name_changed,
+    name_column,
+    name_kinds,
     package_label,
     state_glyph,
 )
@@ -163,7 +166,8 @@ def _write_head(writer: _Writer, report: Report) -> None:
 
 
 def _write_issues(writer: _Writer, report: Report, issues: Sequence[Issue]) -> None:
-    columns = ("", "Package", "Finding", "Fix", "Where")
+    name, _, _ = name_kinds({issue.kind for issue in issues if issue.kind})
+    columns = ("", name, "Finding", "Fix", "Where")
     links = _find_links(report)
 
     def make_row(issue: Issue) -> str:
@@ -220,8 +224,10 @@ def _write_comparison(writer: _Writer, report: Report) -> None:
             escape(causes, _CELL_LIMIT),
         )
 
-    columns = ("Change", "Package", "Version", "Score", "Because")
-    heading = format_count(len(comparison.changes), "changed package")
+    name, singular, plural = name_changed(report)
+    columns = ("Change", name, "Version", "Score", "Because")
+    count = len(comparison.changes)
+    heading = f"{count:,} changed {singular if count == 1 else plural}"
     writer.add_table("changed package", heading, columns, map(make_row, comparison.changes), folded=True)
 
 
@@ -249,7 +255,8 @@ def _write_scores(writer: _Writer, report: Report, *, show_all: bool) -> None:
             _locate(assessment.dependency.locations),
         )
 
-    columns = ("State", *["Kind"] * with_kind, "Package", "Score", "Reason", "Fix", "Where")
+    names = name_column(assessment.dependency for assessment in shown)
+    columns = ("State", *["Kind"] * with_kind, names, "Score", "Reason", "Fix", "Where")
     heading = f"Scores of {count_assessments(shown)}" + ("" if show_all else " that did not pass")
     writer.add_table("package", heading, columns, map(make_row, shown), folded=True)
 
@@ -269,7 +276,7 @@ def _write_list(writer: _Writer, report: Report) -> None:
             _locate(dependency.locations),
         )
 
-    columns = ("Package", "Note", "Where")
+    columns = (name_column(assessment.dependency for assessment in report.dependencies), "Note", "Where")
     heading = count_assessments(report.dependencies)
     writer.add_table("package", heading, columns, map(make_row, report.dependencies), folded=False)
 

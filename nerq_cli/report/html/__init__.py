@@ -92,7 +92,7 @@ def _build_pictures(report: Report) -> Markup | None:
         caption = element(
             "figcaption",
             "What brings them in ",
-            element("span", "by project and direct dependency, sized by packages, coloured by the worst", class_="sub"),
+            element("span", "by project and direct dependency, sized by number, coloured by the worst", class_="sub"),
         )
         pictures.append(element("figure", caption, icicle, build_brought_table(report)))
     return element("section", *pictures, class_="pictures", aria_label="Overview")

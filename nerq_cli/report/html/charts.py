@@ -6,7 +6,7 @@ Widths are percentages and heights are pixels, so that a text keeps its size on 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -175,6 +175,16 @@ def list_brought(project: Project) -> list[Brought]:
     return sorted(brought.values(), key=lambda entry: (-entry.count, entry.name))
 
 
+class _Words(NamedTuple):
+    """Words for the titles of boxes."""
+
+    #: The state ``below``.
+    below: str
+    #: What the boxes count, in singular and plural.
+    noun: str
+    plural: str
+
+
 def build_icicle(report: Report) -> Markup | None:
     """Return the packages by project and direct dependency, sized by number and coloured by the worst state."""
     if report.list_only:
@@ -188,14 +198,16 @@ def build_icicle(report: Report) -> Markup | None:
         merged = _merge([entry for _, entries in rest for entry in entries])
         shown.append((f"{len(rest):,} more projects", [merged]))
     total = sum(entry.count for _, entries in shown for entry in entries)
+    _, noun, plural = wording.name_kinds({assessment.dependency.kind for assessment in report.dependencies})
+    words = _Words(wording.label_below(report), noun, plural)
     box_count = sum(len(entries) for _, entries in shown)
     scale = min(box_count * _SHARED_HEIGHT, _MAX_SHARED_HEIGHT) / total
     height = box_count * _LEAST_HEIGHT + total * scale
     return element(
         "svg",
-        *_build_boxes(shown, scale, wording.label_below(report)),
+        *_build_boxes(shown, scale, words),
         role="img",
-        aria_label="What brings packages in: projects and their direct dependencies; the table below has the same",
+        aria_label="What brings dependencies in: projects and their direct dependencies; the table below has the same",
         width="100%",
         height=f"{height:.0f}",
         class_="icicle",
@@ -220,24 +232,24 @@ def _merge(entries: Sequence[Brought]) -> Brought:
     return Brought(name=f"{len(entries):,} others", count=count, states=states, merged=len(entries))
 
 
-def _build_boxes(projects: Sequence[tuple[str, Sequence[Brought]]], scale: float, below: str) -> Iterator[Markup]:
+def _build_boxes(projects: Sequence[tuple[str, Sequence[Brought]]], scale: float, words: _Words) -> Iterator[Markup]:
     """Yield a box for the scanned directory, for each project and for each direct dependency."""
     heights = [[_LEAST_HEIGHT + entry.count * scale for entry in entries] for _, entries in projects]
     whole = _merge([entry for _, entries in projects for entry in entries])
-    yield _build_box(0, 0, sum(map(sum, heights)), whole, f"{whole.count:,}", below)
+    yield _build_box(0, 0, sum(map(sum, heights)), whole, f"{whole.count:,}", words)
     top = 0.0
     for (path, entries), project_heights in zip(projects, heights, strict=True):
         project = _merge(entries)
-        yield _build_box(1, top, sum(project_heights), project, path, below, data_project=path)
+        yield _build_box(1, top, sum(project_heights), project, path, words, data_project=path)
         for entry, height in zip(entries, project_heights, strict=True):
             direct = entry.name if entry.name and entry.merged == 1 else None
             label = entry.name or "not stated by the file"
-            yield _build_box(2, top, height, entry, label, below, data_project=path, data_direct=direct)
+            yield _build_box(2, top, height, entry, label, words, data_project=path, data_direct=direct)
             top += height
 
 
 def _build_box(
-    column: int, top: float, height: float, entry: Brought, label: str, below: str, **data: str | None
+    column: int, top: float, height: float, entry: Brought, label: str, words: _Words, **data: str | None
 ) -> Markup:
     x, width = _COLUMNS[column]
     worst = entry.worst
@@ -245,7 +257,8 @@ def _build_box(
     text = f"{getattr(UNICODE_GLYPHS, worst.replace('-', '_'))} {label}" if column else label
     if column and entry.count > entry.merged:
         text += f" · {entry.count:,}"
-    title = f"{label}: {wording.count_packages(entry.count)}: {_describe_states(entry, below)}"
+    noun = words.noun if entry.count == 1 else words.plural
+    title = f"{label}: {entry.count:,} {noun}: {_describe_states(entry, words.below)}"
     return element(
         "svg",
         element("title", title),

@@ -48,7 +48,8 @@ def build_comparison(report: Report) -> Markup | None:
     ]
     findings = ", ".join(describe_findings(report, comparison))
     hidden_count = len(comparison.changes) - _MAX_CHANGES
-    headings = ("Package", "Change", "Version", "Score", "Because")
+    heading, _, plural = wording.name_changed(report)
+    headings = (heading, "Change", "Version", "Score", "Because")
     return element(
         "section",
         element("h2", f"Compared with {comparison.label}", id="comparison"),
@@ -56,8 +57,8 @@ def build_comparison(report: Report) -> Markup | None:
         element("p", f"Findings: {findings}") if findings else None,
         element(
             "details",
-            element("summary", f"{len(comparison.changes):,} changed packages"),
-            _build_table(headings, rows, "Changed packages", numbers=()),
+            element("summary", f"{len(comparison.changes):,} changed {plural}"),
+            _build_table(headings, rows, f"Changed {plural}", numbers=()),
             element("p", f"{hidden_count:,} more are in the JSON report.", class_="sub") if hidden_count > 0 else None,
             open=len(rows) <= _MAX_OPEN,
         )

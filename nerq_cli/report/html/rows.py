@@ -18,21 +18,22 @@ from nerq_cli.signals.signal import days_between, format_age
 
 #: Rows of the page as HTML; the script adds as many at a time.
 PAGE_ROWS: Final = 100
-#: Headings with the key that the script sorts by; empty if it does not.
+#: Headings, empty for that of the names, with the key that the script sorts by; empty if it does not.
 _COLUMNS: Final = (
     ("State", "state"),
     ("Score", "score"),
-    ("Package", "name"),
+    ("", "name"),
     ("Age", "age"),
     ("Why", ""),
     ("Move to", ""),
 )
-_LIST_COLUMNS: Final = (("Package", "name"), ("Requirement", ""), ("Groups", ""), ("Where", ""))
+_LIST_COLUMNS: Final = (("", "name"), ("Requirement", ""), ("Groups", ""), ("Where", ""))
 
 
 def build_dependencies(report: Report) -> Markup:
     """Return the section of the table, worst first."""
     columns = _LIST_COLUMNS if report.list_only else _COLUMNS
+    names = wording.name_column(assessment.dependency for assessment in report.dependencies)
     count = len(report.dependencies)
     shown = nsmallest(PAGE_ROWS, report.dependencies, key=sort_key)
     note = f"The first {PAGE_ROWS} of {count:,}, worst first." if count > PAGE_ROWS else None
@@ -47,7 +48,7 @@ def build_dependencies(report: Report) -> Markup:
                 element(
                     "tr",
                     *(
-                        element("th", heading, scope="col", role="columnheader", data_sort=key or None)
+                        element("th", heading or names, scope="col", role="columnheader", data_sort=key or None)
                         for heading, key in columns
                     ),
                     role="row",

@@ -30,9 +30,10 @@ def add_dependencies(page: Page, report: Report, *, limit: int | None = None) ->
     active = [dependency for dependency in dependencies if not dependency.skip_reason][:limit]
     skipped_limit = None if limit is None else limit - len(active)
     skipped = [dependency for dependency in dependencies if dependency.skip_reason][:skipped_limit]
+    kinds = {dependency.kind for dependency in dependencies}
     del dependencies  # a million of them: the memory is needed for the text
     if active:
-        _add_rows(page, ("Package", "Version", "Eco", "Requirement", "Groups", "Where"), active)
+        _add_rows(page, (wording.name_column(active), "Version", "Eco", "Requirement", "Groups", "Where"), active)
     if skipped:
         page.add_gap()
         _add_rows(page, ("Skipped", "Version", "Eco", "Why", "Groups", "Where"), skipped)
@@ -41,7 +42,10 @@ def add_dependencies(page: Page, report: Report, *, limit: int | None = None) ->
     else:
         page.add_gap()
         if hidden_count := total_count - len(active) - len(skipped):
-            page.add_paragraph(f"{wording.count_packages(hidden_count)} not shown (--top {limit})", "dim")
+            _, noun, plural = wording.name_kinds(kinds)
+            page.add_paragraph(
+                f"{hidden_count:,} {noun if hidden_count == 1 else plural} not shown (--top {limit})", "dim"
+            )
         page.add_paragraph(page.safe_text(group_counts, 0), "dim")
 
 

@@ -320,7 +320,7 @@ def _add_rows(
     """
     all_columns = (
         Column("  Score", min_width=10),
-        Column("Package", 40, 10),
+        Column(wording.name_column(assessment.dependency for _, assessment in rows), 40, 10),
         Column("Version", _MAX_VERSION_WIDTH, 7),
         Column("Eco", min_width=4),
         Column("Kind", min_width=5),

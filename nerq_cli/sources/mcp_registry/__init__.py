@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
+from msgspec.structs import replace
+
 from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Fact, Found, McpNameProof, McpRegistration, McpSearchPage, Unknown
@@ -91,6 +93,7 @@ class _SearchSource:
         for page in subjects:
             query = {"search": page.name, "version": page.version, "limit": str(PAGE_SIZE)}
             query |= {"cursor": page.cursor} if page.cursor else {}
+            query |= {"include_deleted": "true"} if page.includes_deleted else {}
             yield Request(url=f"{endpoint.url}/v0.1/servers?{urlencode(query)}", subjects=(page,), endpoint=endpoint)
 
     def parse(
@@ -210,21 +213,42 @@ def fetch_registration(run: FetchRun, server: McpServerId, endpoint: Endpoint) -
 
 def search_servers(run: FetchRun, name: str, endpoint: Endpoint) -> tuple[McpRegistration, ...] | Unknown:
     """Return the servers whose names have this last part, or are this name; Unknown if a page is missing."""
+    servers = _read_pages(run, McpServerId(name=name), endpoint)
+    if isinstance(servers, Unknown):
+        return servers
+    return tuple(server for server in servers if name in {server.name, server.name.rpartition("/")[2]})
+
+
+def find_domain_servers(run: FetchRun, namespace: str, endpoint: Endpoint) -> tuple[McpRegistration, ...] | Unknown:
+    """Return the servers in the namespaces of a domain, deleted ones included; Unknown if a page is missing.
+
+    The registry accepts a remote server only if its host is in the domain of the namespace.
+
+    Args:
+        run: sends the requests.
+        namespace: the domain in reverse: ``com.example``.
+        endpoint: the registry.
+    """
+    servers = _read_pages(run, McpServerId(name=namespace, includes_deleted=True), endpoint)
+    if isinstance(servers, Unknown):
+        return servers
+    return tuple(server for server in servers if f"{server.name.partition('/')[0]}.".startswith(f"{namespace}."))
+
+
+def _read_pages(run: FetchRun, first_page: McpServerId, endpoint: Endpoint) -> tuple[McpRegistration, ...] | Unknown:
+    """Return the newest versions of the servers on all pages of a search, each name once."""
     found: dict[str, McpRegistration] = {}
-    cursor = ""
+    page = first_page
     for _ in range(MAX_PAGES):
-        page = McpServerId(name=name, cursor=cursor)
         fact = run.fetch(SEARCH_SOURCE, [page], endpoint)[page]
         if isinstance(fact, Unknown):
             return fact
         if not isinstance(fact, Found):
             return Unknown("the registry has no search", LABEL)
-        for server in fact.value.servers:
-            if name in {server.name, server.name.rpartition("/")[2]}:
-                found[server.name] = server
-        if not fact.value.next_cursor or fact.value.next_cursor == cursor:
+        found |= {server.name: server for server in fact.value.servers}
+        if not fact.value.next_cursor or fact.value.next_cursor == page.cursor:
             return tuple(found.values())
-        cursor = fact.value.next_cursor
+        page = replace(first_page, cursor=fact.value.next_cursor)
     return Unknown(f"more than {MAX_PAGES} pages of servers with this name", LABEL)
 
 

@@ -301,6 +301,38 @@ def test_a_secret_in_a_document_of_the_registry_has_a_note() -> None:
     assert read("server.json", document).notes
 
 
+IMAGE_REASON = ": not scored, its label with the server's name is not read"
+
+
+@pytest.mark.parametrize(
+    ("image", "pin"),
+    [("acme/x", "not pinned"), ("acme/x:latest", "not pinned"), (f"acme/x@sha256:{'a' * 64}", "by its digest")],
+)
+def test_an_image_states_how_it_is_pinned(image: str, pin: str) -> None:
+    configuration = read(".mcp.json", {"mcpServers": {"a": {"command": "docker", "args": ["run", image]}}})
+    [declaration] = to_declarations(configuration)
+    assert declaration.skip_reason == f"container image ({pin}){IMAGE_REASON}"
+
+
+@pytest.mark.parametrize(
+    ("command", "purl"),
+    [
+        (["npx", "github:Acme/x#v1"], "pkg:github/acme/x"),
+        (["npx", "acme/x"], "pkg:github/acme/x"),
+        (["npx", "git+https://u:s3cret@github.com/acme/x.git"], "pkg:github/acme/x"),
+        (["uvx", "--from", "git+https://github.com/acme/x@main", "tool"], "pkg:github/acme/x"),
+        (["uvx", "--from", "git+https://git.example/acme/x.git@main", "tool"], "pkg:generic/git.example/acme/x"),
+        (["npx", "https://x.example/0123456789abcdef0123456789abcdef/x.tgz"], "pkg:generic/x.example/%E2%80%A6/x.tgz"),
+    ],
+)
+def test_a_repository_is_named_by_its_owner_or_its_address(command: list[str], purl: str) -> None:
+    entry = {"command": command[0], "args": command[1:]}
+    [declaration] = to_declarations(read(".mcp.json", {"mcpServers": {"a": entry}}))
+    assert declaration.package.purl == purl
+    assert "s3cret" not in repr(declaration)
+    assert "0123456789abcdef" not in repr(declaration)
+
+
 def test_images_urls_and_programs_are_listed_with_a_reason() -> None:
     configuration = read(
         ".mcp.json",
@@ -315,8 +347,8 @@ def test_images_urls_and_programs_are_listed_with_a_reason() -> None:
     )
     rows = [(item.package.purl, item.requirement, item.skip_reason) for item in to_declarations(configuration)]
     assert rows == [
-        ("pkg:docker/ghcr.io/acme/x", "==1.2", "container image of an MCP server: not scored"),
-        ("pkg:generic/x.example/mcp", "", "MCP server at https://x.example/mcp: not scored"),
+        ("pkg:docker/ghcr.io/acme/x", "==1.2", f"container image (by a tag, which may move){IMAGE_REASON}"),
+        ("pkg:generic/x.example/mcp", "", "hosted server: not scored"),
         ("pkg:generic/program", "", "MCP server started by mcp-server: its package is not known"),
         ("pkg:generic/file", "", "local path: an MCP server of the project"),
     ]

@@ -153,7 +153,9 @@ def test_cyclonedx_in_json_is_read_with_its_lines() -> None:
     assert requests.edges == (Edge(target="n"),)
     assert core.edges == nested.edges == ()
     assert manifest.problems == ()
-    assert manifest.notes == ("2 entries are not from PyPI or npm: not listed here (maven 1, without a package URL 1)",)
+    assert manifest.notes == (
+        "2 entries are of a kind that is not scored: not listed here (maven 1, without a package URL 1)",
+    )
     assert manifest.local_names == ("acme-app",)
 
 
@@ -359,9 +361,9 @@ def test_a_bill_without_end_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) 
 def test_many_kinds_of_other_packages_fit_one_note() -> None:
     manifest = cyclonedx(*({"purl": f"pkg:kind{n}/a@1"} for n in range(20)))
     [note] = manifest.notes
-    assert note.startswith("20 entries are not from PyPI or npm: not listed here (kind0 1, ")
+    assert note.startswith("20 entries are of a kind that is not scored: not listed here (kind0 1, ")
     assert note.endswith(", …)")
-    assert cyclonedx({"name": "a"}).notes[0].startswith("1 entry is not from PyPI or npm")
+    assert cyclonedx({"name": "a"}).notes[0].startswith("1 entry is of a kind that is not scored")
 
 
 @pytest.mark.parametrize("name", ["bom.json", "BOM.xml", "sbom.json", "a.cdx.json", "a.cdx.xml", "a.spdx.json"])
