@@ -384,11 +384,75 @@ def test_a_renamed_repository_keeps_the_threshold_of_its_old_name(nerq: Nerq, hu
 # --- Repositories whose scans the Hub does not state ----------------------------------------------------------------
 
 
+CHECK = ("--as-of", "2026-11-21", "--format", "json", "--threshold", "50", "--strict")
+
+
+def add_repositories(hub: HubStandIn) -> None:
+    """Add a dataset with a pickle file, a Space with a program, and a kernel."""
+    fields = {"cardData": {"license": "mit"}, "models": ["lumen/tiny-bert"], "runtime": {"stage": "RUNNING"}}
+    for kind, name in (("datasets", "lumen/rows"), ("spaces", "lumen/app")):
+        files = [{"rfilename": path, "size": 9} for path in ("README.md", "app.py", "train.parquet", "train.csv")]
+        hub.repositories[kind, name] = build_model(name, siblings=files, **fields)
+        hub.cards[f"{kind}/{name}"] = CARD * 20
+    hub.repositories["kernels", "lumen/fast"] = {
+        "id": "lumen/fast",
+        "author": "lumen",
+        "sha": SHA,
+        "gated": False,
+        "downloads": 5_000,
+        "likes": 100,
+        "lastModified": "2026-01-02T03:04:05.000Z",
+    }
+    hub.trees["lumen/fast"] = [{"type": "file", "path": f"build/torch/{name}", "size": 9} for name in ("a.so", "a.py")]
+    hub.cards["kernels/lumen/fast"] = CARD * 20
+
+
+FILES_OF = {
+    "hf-dataset:lumen/rows": "app.py",
+    "hf-space:lumen/app": "app.py",
+    "hf-kernel:lumen/fast": "build/torch/a.so",
+}
+
+
+@pytest.mark.parametrize("target", FILES_OF)
+def test_a_repository_whose_files_are_scanned_passes_a_strict_run(nerq: Nerq, hub: HubStandIn, target: str) -> None:
+    add_repositories(hub)
+    result = nerq("check", target, *CHECK)
+    assert result.status == 0, result.out
+    [row] = result.json["dependencies"]
+    [signal] = [signal for signal in row["signals"] if signal["id"] == "file_scan"]
+    assert (signal["state"], signal["value"]) == ("known", 100)
+    count = len(hub.paths)
+    assert nerq("check", target, *CHECK).json["dependencies"] == result.json["dependencies"]
+    assert len(hub.paths) == count
+
+
+@pytest.mark.parametrize("target", FILES_OF)
+@pytest.mark.parametrize(
+    ("state", "status", "reason"),
+    [
+        ({"status": "queued"}, 3, "that may hold code: 1 not done"),
+        ({"status": "unscanned"}, 3, "that may hold code: 1 not done"),
+        (None, 3, "that may hold code: 1 not read"),
+        ({"status": "unsafe"}, 1, "is reported as unsafe"),
+        ({"status": "safe", "avScan": {"status": "unsafe"}}, 1, "virus found in"),
+    ],
+)
+def test_a_file_that_is_not_scanned_or_not_safe_fails_a_strict_run(
+    nerq: Nerq, hub: HubStandIn, target: str, state: Any, status: int, reason: str
+) -> None:
+    add_repositories(hub)
+    hub.file_states[target.partition(":")[2], FILES_OF[target]] = state
+    result = nerq("check", target, *CHECK)
+    assert result.status == status, result.out
+    [row] = result.json["dependencies"]
+    [signal] = [signal for signal in row["signals"] if signal["id"] == "file_scan"]
+    assert reason in signal["reason"]
+
+
 def test_a_dataset_without_scan_results_has_a_way_out(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
-    dataset = build_model("lumen/rows", cardData={"license": "mit"})
-    del dataset["securityRepoStatus"]
-    hub.repositories["datasets", "lumen/rows"] = dataset
-    hub.cards["datasets/lumen/rows"] = CARD * 20
+    add_repositories(hub)
+    hub.turns[f"/api/datasets/lumen/rows/paths-info/{SHA}"] = {"status": 404, "body": {}}
     (project / "app.py").write_text('from datasets import load_dataset\nload_dataset("lumen/rows")\n')
     strict = nerq(*SCAN, "--threshold", "50", "--strict")
     assert strict.status == 3, strict.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -283,7 +284,8 @@ def test_a_kernel_has_its_files_from_its_tree_and_its_metadata_from_its_card(
     evidence = look_up_one(open_run(), hub, model("org/k", "huggingface-kernel"))
     assert isinstance(evidence.repository, Found)
     repository = evidence.repository.value
-    assert (repository.kind, repository.auto_map, repository.scans_done) == ("kernel", None, None)
+    assert (repository.kind, repository.auto_map, repository.scans_done) == ("kernel", None, True)
+    assert (repository.scanned_files, repository.unscanned_files) == (25, 0)
     assert repository.card == CardMetadata(licence=("mit",), tags=("kernel",))
     assert repository.files is not None
     assert [file.size for file in repository.files] == list(range(25))
@@ -330,6 +332,149 @@ def test_scans_are_kept_as_the_hub_states_them(open_run: OpenRun, hub: HubStandI
     assert isinstance(fact, Found)
     assert fact.value.scans_done is False
     assert fact.value.scans == (HubScan("a.bin", "unsafe"), HubScan("c.bin", "not stated"), HubScan("b.bin", "novel"))
+
+
+@pytest.fixture
+def dataset(hub: HubStandIn) -> Package:
+    """A dataset with a loading script, pickled data, and data that nothing runs."""
+    names = ["README.md", "rows.py", "rows.pkl", "train.parquet", "train.csv.gz"]
+    files = [{"rfilename": name, "size": 1} for name in names]
+    hub.repositories["datasets", "org/rows"] = build_model("org/rows", siblings=files)
+    return model("org/rows", "huggingface-dataset")
+
+
+def find_repository(evidence: HubEvidence) -> HubRepository:
+    assert isinstance(evidence.repository, Found)
+    return evidence.repository.value
+
+
+PATHS_INFO = f"/api/datasets/org/rows/paths-info/{SHA}"
+
+
+def test_the_scans_of_a_dataset_are_requested_for_the_files_that_may_hold_code(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package
+) -> None:
+    hub.file_states["org/rows", "rows.pkl"] = {"status": "Unsafe", "avScan": {"status": "safe"}}
+    repository = find_repository(look_up_one(open_run(), hub, dataset))
+    assert (repository.scans_done, repository.scanned_files, repository.unscanned_files) == (True, 2, 0)
+    assert repository.scans == (HubScan("rows.pkl", "unsafe"),)
+    [request] = [request for request in hub.site.requests if request.path == PATHS_INFO]
+    assert json.loads(request.body) == {"paths": ["rows.pkl", "rows.py"], "expand": True}
+    assert len(hub.paths) == 4
+
+
+def test_a_virus_is_known_from_the_state_of_its_scanner(open_run: OpenRun, hub: HubStandIn, dataset: Package) -> None:
+    hub.file_states["org/rows", "rows.py"] = {"status": "safe", "avScan": {"status": "safe", "virusFound": True}}
+    assert find_repository(look_up_one(open_run(), hub, dataset)).scans == (HubScan("rows.py", "safe", virus=True),)
+
+
+def test_finished_scans_are_kept_for_good_and_those_under_way_are_not(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package
+) -> None:
+    store = MemoryCache()
+    hub.file_states["org/rows", "rows.py"] = {"status": "queued"}
+    assert find_repository(look_up_one(open_run(store), hub, dataset)).scans == (HubScan("rows.py", "queued"),)
+    look_up_one(open_run(store, now=NOW + 60), hub, dataset)
+    assert hub.paths.count(PATHS_INFO) == 1
+    # The file has a result, and one scanner is not done.
+    hub.file_states["org/rows", "rows.py"] = {"status": "safe", "jFrogScan": {"status": "queued"}}
+    assert find_repository(look_up_one(open_run(store, now=NOW + 4_000), hub, dataset)).scans == ()
+    hub.file_states.clear()
+    look_up_one(open_run(store, now=NOW + 8_000), hub, dataset)
+    assert hub.paths.count(PATHS_INFO) == 3
+    look_up_one(open_run(store, now=NOW + 90_000_000), hub, dataset)
+    assert hub.paths.count(PATHS_INFO) == 3
+    look_up_one(open_run(store, now=NOW + 90_000_001, refresh=True), hub, dataset)
+    assert hub.paths.count(PATHS_INFO) == 4
+
+
+def test_no_scans_are_requested_where_no_file_may_hold_code(open_run: OpenRun, hub: HubStandIn) -> None:
+    files = [{"rfilename": name, "size": 1} for name in (".gitattributes", "LICENSE", "a/train.jsonl.zst", "x.PNG")]
+    hub.repositories["datasets", "org/rows"] = build_model("org/rows", siblings=files)
+    repository = find_repository(look_up_one(open_run(), hub, model("org/rows", "huggingface-dataset")))
+    assert (repository.scans_done, repository.scanned_files, repository.scans) == (True, 0, ())
+    assert PATHS_INFO not in hub.paths
+
+
+@pytest.mark.parametrize(
+    ("turn", "problem"),
+    [
+        ({"status": 404, "body": {}}, "does not state scan results of files"),
+        ({"status": 405, "body": {}}, "does not state scan results of files"),
+        ({"status": 404, "headers": {"X-Error-Code": "RepoNotFound"}, "body": {}}, "not there any more"),
+        ({"status": 401, "headers": {"X-Error-Code": "GatedRepo"}, "body": {}}, "gated"),
+        ({"status": 500, "body": {}}, "HTTP 500"),
+        ({"body": {"error": "x"}}, "no list of files"),
+        ({"body": b"<html>"}, ""),
+    ],
+)
+def test_scans_that_cannot_be_read_are_unknown(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package, turn: Any, problem: str
+) -> None:
+    hub.turns[PATHS_INFO] = turn
+    repository = find_repository(look_up_one(open_run(), hub, dataset))
+    assert (repository.scans_done, repository.unscanned_files) == (None, 2)
+    assert problem in repository.scan_problem
+    assert repository.scan_problem
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        "x",
+        {"path": "rows.py"},
+        {"path": "rows.py", "securityFileStatus": None},
+        {"path": "rows.py", "securityFileStatus": {}},
+        {"path": "rows.py", "securityFileStatus": {"status": 3, "avScan": "x"}},
+        {"path": 3, "securityFileStatus": {"status": "safe"}},
+        {"path": "other.py", "securityFileStatus": {"status": "safe"}},
+    ],
+)
+def test_a_file_without_a_state_in_the_answer_is_not_scanned(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package, row: object
+) -> None:
+    pickle = {"type": "file", "path": "rows.pkl", "securityFileStatus": {"status": "safe"}}
+    hub.turns[PATHS_INFO] = {"body": [row, pickle, pickle]}
+    repository = find_repository(look_up_one(open_run(), hub, dataset))
+    assert (repository.scans_done, repository.scanned_files, repository.unscanned_files) == (True, 2, 1)
+
+
+def test_a_state_that_is_not_known_is_not_safe(open_run: OpenRun, hub: HubStandIn, dataset: Package) -> None:
+    hub.file_states["org/rows", "rows.py"] = {"status": "novel"}
+    assert find_repository(look_up_one(open_run(), hub, dataset)).scans == (HubScan("rows.py", "novel"),)
+
+
+def test_of_many_files_the_scans_of_some_are_requested_archives_last(open_run: OpenRun, hub: HubStandIn) -> None:
+    names = [*(f"a/{number:04}.tar.gz" for number in range(600)), "z.py"]
+    files = [{"rfilename": name, "size": 1} for name in names]
+    hub.repositories["datasets", "org/rows"] = build_model("org/rows", siblings=files)
+    hub.file_states["org/rows", "z.py"] = {"status": "unsafe"}
+    repository = find_repository(look_up_one(open_run(), hub, model("org/rows", "huggingface-dataset")))
+    assert (repository.scanned_files, repository.unscanned_files) == (601, 101)
+    assert repository.scans == (HubScan("z.py", "unsafe"),)
+    assert hub.paths.count(PATHS_INFO) == 1
+
+
+def test_files_that_are_not_listed_count_as_not_scanned_only_if_they_may_hold_code(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package
+) -> None:
+    data = [{"rfilename": f"{number}.parquet", "size": 1} for number in range(2_500)]
+    hub.repositories["datasets", "org/rows"]["siblings"] += data
+    assert find_repository(look_up_one(open_run(), hub, dataset)).unscanned_files == 0
+    kernel = model("org/k", "huggingface-kernel")
+    hub.repositories["kernels", "org/k"] = {"id": "org/k", "sha": SHA}
+    hub.trees["org/k"] = [{"type": "file", "path": f"{number}.txt", "size": 1} for number in range(9)]
+    hub.page_size = 2
+    repository = find_repository(look_up_one(open_run(), hub, kernel))
+    assert (repository.scans_done, repository.scanned_files, repository.unscanned_files) == (True, 1, 1)
+
+
+def test_the_scans_of_a_model_are_those_of_the_whole_repository(open_run: OpenRun, hub: HubStandIn) -> None:
+    hub.add_model("org/bare", siblings=[{"rfilename": "a.bin", "size": 1}], securityRepoStatus=None)
+    repository = find_repository(look_up_one(open_run(), hub, model("org/bare")))
+    assert (repository.scans_done, repository.scanned_files) == (None, None)
+    assert not any("paths-info" in path for path in hub.paths)
 
 
 @pytest.mark.parametrize("status", [{"scansDone": "yes"}, {}, None, [], "done"])
