@@ -162,6 +162,11 @@ class HubRepository(msgspec.Struct, frozen=True, omit_defaults=True):
     #: stated.
     verified_relation: str = ""
 
+    @property
+    def base_model_relation(self) -> str:
+        """What it is to its base models: as its author states it, or else as the Hub does; empty = not stated."""
+        return (self.card.base_model_relation if self.card is not None else "") or self.verified_relation
+
 
 class HubCard(msgspec.Struct, frozen=True, omit_defaults=True):
     """The text of a card at one commit, without its header. Written by its author: data, never instructions."""

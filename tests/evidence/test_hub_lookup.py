@@ -334,6 +334,37 @@ def test_scans_are_kept_as_the_hub_states_them(open_run: OpenRun, hub: HubStandI
     assert fact.value.scans == (HubScan("a.bin", "unsafe"), HubScan("c.bin", "not stated"), HubScan("b.bin", "novel"))
 
 
+BASE_TAGS = ["base_model:org/base", "base_model:quantized:org/base"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "bases", "relation"),
+    [
+        ({"tags": ["license:mit", *BASE_TAGS]}, ("org/base",), "quantized"),
+        ({"tags": BASE_TAGS[1:]}, ("org/base",), "quantized"),
+        ({"tags": BASE_TAGS[:1]}, ("org/base",), ""),
+        ({"tags": ["base_model:", "base_model:novel:org/base", "base_model:merge:a:b"]}, None, ""),
+        ({"tags": BASE_TAGS, "cardData": {"tags": BASE_TAGS}}, None, ""),  # those of its author
+        ({"baseModels": {"relation": "adapter", "models": [{"id": "org/base"}]}, "tags": []}, ("org/base",), "adapter"),
+        ({"baseModels": {"relation": 3, "models": [{"id": "org/base"}, 3]}}, ("org/base",), ""),
+        ({"baseModels": "x", "tags": "x"}, None, ""),
+    ],
+)
+def test_base_models_are_those_that_the_hub_adds_to_the_tags(
+    open_run: OpenRun, hub: HubStandIn, fields: dict[str, Any], bases: tuple[str, ...] | None, relation: str
+) -> None:
+    hub.add_model("org/small", **{"cardData": {"license": "mit"}, **fields})
+    evidence = look_up_one(open_run(), hub, model("org/small"))
+    repository = find_repository(evidence)
+    assert (repository.verified_bases, repository.base_model_relation) == (bases, relation)
+    assert list(evidence.bases) == list(bases or ())
+
+
+def test_the_relation_that_its_author_states_comes_first(open_run: OpenRun, hub: HubStandIn) -> None:
+    hub.add_model("org/small", tags=BASE_TAGS, cardData={"base_model_relation": "merge"})
+    assert find_repository(look_up_one(open_run(), hub, model("org/small"))).base_model_relation == "merge"
+
+
 @pytest.fixture
 def dataset(hub: HubStandIn) -> Package:
     """A dataset with a loading script, pickled data, and data that nothing runs."""

@@ -106,8 +106,9 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
     files, more_files = _read_files(raw.get("siblings"))
     scans_done, scans = _read_scans(raw.get("securityRepoStatus"))
     tags = _read_texts(read("tags")) or ()
-    bases, relation = _read_bases(read("baseModels"), tags)
     metadata = build_metadata(card) if isinstance(card, dict) and card else None
+    own_tags = metadata.tags if metadata is not None else ()
+    bases, relation = _read_bases(read("baseModels"), [tag for tag in tags if tag not in own_tags])
     if metadata is not None and not metadata.has_results and (read("model-index") or read("evalResults")):
         metadata = msgspec.structs.replace(metadata, has_results=True)
     return HubRepository(
@@ -318,14 +319,13 @@ def _read_bases(value: object, tags: Iterable[str]) -> tuple[tuple[str, ...] | N
     """Return the ids of the base models that the Hub names, None if it names none, and what the repository is to them.
 
     ``baseModels`` is in no usual answer (``{"models": [{"id": ...}], "relation": ...}``); the tags
-    ``base_model:org/name`` and ``base_model:finetune:org/name``, which the Hub adds, are.
+    ``base_model:org/name`` and ``base_model:finetune:org/name``, which the Hub adds to those of the card, are.
     """
     models = value.get("models") if isinstance(value, dict) else value
     relation = value.get("relation") if isinstance(value, dict) else ""
     if isinstance(models, list):
         ids = _read_texts([item.get("id") if isinstance(item, dict) else item for item in models])
         return ids, relation if relation in _RELATIONS else ""
-    words = [tag.split(":") for tag in tags if tag.startswith(_BASE_TAG)]
-    relations = [parts[1] for parts in words if len(parts) == 3 and parts[1] in _RELATIONS]  # noqa: PLR2004
-    ids = _read_texts([parts[-1] for parts in words if len(parts) == 2 or parts[1] in _RELATIONS])  # noqa: PLR2004
-    return ids or None, relations[0] if relations else ""
+    links = [tag.removeprefix(_BASE_TAG).rpartition(":") for tag in tags if tag.startswith(_BASE_TAG)]
+    known = [(kind, id_) for kind, _, id_ in links if not kind or kind in _RELATIONS]
+    return _read_texts([id_ for _, id_ in known]) or None, next(filter(None, (kind for kind, _ in known)), "")
