@@ -38,6 +38,7 @@ HubTarget: TypeAlias = tuple[Package, str]
 MAX_RELATED: Final = 8
 PRIVATE: Final = Unknown("the name was not sent: it is private")
 _NOT_A_REPOSITORY: Final = Unknown("not the name of a repository on the Hub")
+_NO_REPOSITORY: Final = "the Hub has no such repository"
 _TOO_MANY: Final = Unknown(f"not requested: more than {MAX_RELATED} repositories are named")
 _HIDDEN: Final = Unknown("missing or private", hub.LABEL, hub.TOKEN_VARIABLE)
 _REFUSED: Final = Unknown("the Hub refuses it to you", hub.LABEL)
@@ -65,9 +66,19 @@ class HubLookup:
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        targets = {reference: _build_release(*reference) for reference in dict.fromkeys(references)}
+        ranges = [reference for reference in dict.fromkeys(references) if _is_version_range(*reference)]
+        targets = {one: _build_release(*one) for one in dict.fromkeys(references) if one not in ranges}
         public = [release for release in targets.values() if self._may_send(release.package)]
         self._run.start(hub.REPOSITORIES, public, self._endpoint, self._begin_details)
+        unresolved: dict[HubTarget, HubEvidence] = {}
+        if ranges:
+            for reference, fact in self._resolve_ranges(ranges).items():
+                if isinstance(fact, Found):
+                    targets[reference] = fact.value
+                else:
+                    unresolved[reference] = HubEvidence(repository=fact)
+            public = [release for release in targets.values() if self._may_send(release.package)]
+            self._run.start(hub.REPOSITORIES, public, self._endpoint, self._begin_details)
         repositories = self._fetch_repositories(public)
         releases = [release for fact in repositories.values() if (release := _find_commit(fact)) is not None]
         related = {target: self._list_related(repositories.get(release)) for target, release in targets.items()}
@@ -86,10 +97,38 @@ class HubLookup:
         )
         scans |= self._run.fetch(hub.SCANS, [*_iter_scannable(files)], self._endpoint)
         repositories.update((release, self._read_answer(release, fact)) for release, fact in answers.items())
-        return {
+        evidence = {
             target: self._build_evidence(release, repositories, related[target], cards, owners, files, scans)
             for target, release in targets.items()
         }
+        return {target: evidence.get(target) or unresolved[target] for target in dict.fromkeys(references)}
+
+    def _resolve_ranges(self, references: Sequence[HubTarget]) -> dict[HubTarget, Fact[Release]]:
+        """Return the commit of the newest version that each range of a kernel allows, or why there is none."""
+        packages = [package for package, _ in references if self._may_send(package)]
+        facts = self._run.fetch(hub.REFERENCES, packages, self._endpoint)
+        return {
+            (package, version_range): self._resolve_range(package, version_range, facts.get(package))
+            for package, version_range in references
+        }
+
+    def _resolve_range(
+        self, package: Package, version_range: str, fact: Fact[hub.ReferencesAnswer] | None
+    ) -> Fact[Release]:
+        if fact is None:
+            return PRIVATE if self._is_private(package) else _NOT_A_REPOSITORY
+        if isinstance(fact, Absent):
+            return replace(fact, reason=_NO_REPOSITORY)
+        if isinstance(fact, Unknown):
+            return fact
+        answer = fact.value
+        if answer.state != "found":
+            return self._explain_refusal(answer.state)
+        name = huggingface.choose_kernel_version(version_range, answer.tags, answer.branches)
+        if not name:
+            return Absent(fact.source, fact.retrieved_at, f"{NO_REVISION} {version_range[:100]}")
+        commit = answer.tags.get(name) or answer.branches[name]
+        return Found(Release(package=package, version=commit), fact.source, fact.retrieved_at)
 
     def collect_lineage(
         self, bases: Iterable[HubRepository], datasets: Iterable[str]
@@ -144,7 +183,7 @@ class HubLookup:
     def _read_answer(self, release: Release, fact: Fact[hub.HubAnswer]) -> Fact[HubRepository]:
         """Return the repository in an answer, or the reason why there is none."""
         if isinstance(fact, Absent):
-            return replace(fact, reason="the Hub has no such repository")
+            return replace(fact, reason=_NO_REPOSITORY)
         if isinstance(fact, Unknown):
             return fact
         answer = fact.value
@@ -153,7 +192,10 @@ class HubLookup:
         if answer.state == "no revision":
             reason = f"{NO_REVISION} {release.version[:100]}"
             return Absent(fact.source, fact.retrieved_at, reason)
-        if answer.state == "hidden":
+        return self._explain_refusal(answer.state)
+
+    def _explain_refusal(self, state: hub.AnswerState) -> Unknown:
+        if state == "hidden":
             return _HIDDEN
         return _REFUSED if self._endpoint.identity else _REFUSED_ANONYMOUS
 
@@ -210,6 +252,10 @@ class HubLookup:
             bases={} if is_space else facts,
             used=facts if is_space else {},
         )
+
+
+def _is_version_range(package: Package, revision: str) -> bool:
+    return get_hub_ecosystem(package.ecosystem).kind == "kernel" and huggingface.is_version_range(revision)
 
 
 def _build_release(package: Package, revision: str) -> Release:

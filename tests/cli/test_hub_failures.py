@@ -185,6 +185,21 @@ def test_a_hostile_card_is_read_as_data(nerq: Nerq, hub: HubStandIn, project: Pa
         assert "\u202e" not in shown.out
 
 
+@pytest.mark.parametrize("command", [SCAN, ("check", "hf:lumen/tiny-bert", "--format", "json")])
+def test_a_refresh_requests_everything_again_also_within_the_same_second(
+    nerq: Nerq, hub: HubStandIn, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nerq_cli.application.session.time.time", lambda: 1_795_262_400.5)
+    first = nerq(*command)
+    paths = list(hub.paths)
+    assert len(paths) == 3
+    for number in (2, 3):
+        assert nerq(*command, "--refresh").json["dependencies"] == first.json["dependencies"]
+        assert sorted(hub.paths) == sorted(paths * number)
+    assert nerq(*command).json["dependencies"] == first.json["dependencies"]
+    assert len(hub.paths) == 9
+
+
 def test_a_card_that_is_not_text_is_read(nerq: Nerq, hub: HubStandIn) -> None:
     hub.turns[CARD_PATH] = {"body": bytes(range(256)) * 400}
     assert find_row(nerq(*SCAN))["version"] == SHA
@@ -448,6 +463,27 @@ def test_a_file_that_is_not_scanned_or_not_safe_fails_a_strict_run(
     [row] = result.json["dependencies"]
     [signal] = [signal for signal in row["signals"] if signal["id"] == "file_scan"]
     assert reason in signal["reason"]
+
+
+def test_a_range_of_versions_of_a_kernel_is_scored_and_has_the_commit_to_pin(
+    nerq: Nerq, hub: HubStandIn, project: Path
+) -> None:
+    add_repositories(hub)
+    hub.branches["lumen/fast"] = {"main": SHA, "v1": "1" * 40, "v2": "2" * 40}
+    (project / "app.py").write_text('from kernels import get_kernel\nget_kernel("lumen/fast", version=">=1,<2")\n')
+    (project / "pyproject.toml").write_text('[tool.kernels.dependencies]\n"lumen/fast" = "~=2.0"\n')
+    rows = {row["requirement"]: row for row in nerq(*SCAN).json["dependencies"]}
+    assert {requirement: row["version"] for requirement, row in rows.items()} == {">=1,<2": "1" * 40, "~=2.0": "2" * 40}
+    for row in rows.values():
+        assert row["score"] is not None
+        assert row["fix"] == f'pin it: revision="{row["version"]}"'
+        [pinning] = [signal for signal in row["signals"] if signal["id"] == "pinning"]
+        assert pinning["value"] == 40
+    [target] = nerq("check", "hf-kernel:lumen/fast@>=1", *CHECK).json["dependencies"]
+    assert (target["version"], target["requirement"]) == ("2" * 40, ">=1")
+    missing = nerq("check", "hf-kernel:lumen/fast@~=7.0", *CHECK)
+    assert missing.status == 3
+    assert any("no revision ~=7.0" in reason for reason in missing.json["dependencies"][0]["reasons"])
 
 
 def test_a_dataset_without_scan_results_has_a_way_out(nerq: Nerq, hub: HubStandIn, project: Path) -> None:

@@ -334,6 +334,91 @@ def test_scans_are_kept_as_the_hub_states_them(open_run: OpenRun, hub: HubStandI
     assert fact.value.scans == (HubScan("a.bin", "unsafe"), HubScan("c.bin", "not stated"), HubScan("b.bin", "novel"))
 
 
+KERNEL = model("org/k", "huggingface-kernel")
+REFERENCES = "/api/kernels/org/k/refs"
+
+
+@pytest.fixture
+def kernel(hub: HubStandIn) -> HubStandIn:
+    """A Hub with a kernel that has the versions 1, 2 and 3, and older ones as tags."""
+    hub.repositories["kernels", "org/k"] = {"id": "org/k", "sha": SHA}
+    hub.branches["org/k"] = {"main": SHA, "v1": "1" * 40, "v2": "2" * 40, "v3": "3" * 40, "v4-next": "4" * 40}
+    hub.tags["org/k"] = {"v0.1.0": "a" * 40, "v0.1.2": "b" * 40, "v0.2.0rc1": "c" * 40, "vector": "d" * 40}
+    return hub
+
+
+@pytest.mark.parametrize(
+    ("version_range", "commit"),
+    [
+        (">=0.0.1", "b" * 40),  # a tag comes before a branch, as the library has it
+        ("~=0.1.0", "b" * 40),
+        (">=0.1,<0.1.2", "a" * 40),
+        (">=1", "3" * 40),
+        (">=1,<3", "2" * 40),
+        ("!=0.1.2", "a" * 40),
+        ("==0.2.0rc1", "c" * 40),
+    ],
+)
+def test_a_range_of_versions_of_a_kernel_is_resolved(
+    open_run: OpenRun, kernel: HubStandIn, version_range: str, commit: str
+) -> None:
+    evidence = look_up_one(open_run(), kernel, KERNEL, version_range)
+    assert find_repository(evidence).sha == commit
+    assert kernel.paths[:2] == [REFERENCES, f"/api/kernels/org/k/revision/{commit}"]
+
+
+@pytest.mark.parametrize("version_range", [">=4", ">=x", ">", "<0.1,>1", "1,2"])
+def test_a_range_that_no_version_meets_is_a_revision_that_is_not_there(
+    open_run: OpenRun, kernel: HubStandIn, version_range: str
+) -> None:
+    fact = look_up_one(open_run(), kernel, KERNEL, version_range).repository
+    assert fact == Absent("Hugging Face", NOW, f"the repository has no revision {version_range}")
+    assert kernel.paths == [REFERENCES]
+
+
+def test_ranges_and_revisions_are_looked_up_together_and_kept(open_run: OpenRun, kernel: HubStandIn) -> None:
+    store = MemoryCache()
+    targets = [(KERNEL, ">=1"), (KERNEL, "v1"), (KERNEL, "<2"), (model("org/base"), ""), (KERNEL, ">=9")]
+    first = look_up(open_run(store), kernel, *targets)
+    assert list(first) == targets
+    assert kernel.paths.count(REFERENCES) == 1
+    count = len(kernel.paths)
+    assert look_up(open_run(store, now=NOW + 60), kernel, *targets) == first
+    assert look_up(open_run(store, now=NOW + 60_000, offline=True), kernel, *targets) == first
+    assert len(kernel.paths) == count
+
+
+@pytest.mark.parametrize(
+    ("turn", "token", "reason"),
+    [
+        ({"status": 404, "body": {}}, "", "missing or private"),
+        ({"status": 404, "body": {}}, GOOD, "the Hub has no such repository"),
+        ({"status": 403, "body": {}}, "", "the Hub refuses it without a token"),
+        ({"status": 405, "body": {}}, "", "does not offer this"),
+        ({"status": 500, "body": {}}, "", "HTTP 500"),
+        ({"body": []}, "", ""),
+        (
+            {"body": {"branches": 3, "tags": [3, {"name": 1}, {"name": "v1", "targetCommit": "x"}]}},
+            "",
+            "no revision >=1",
+        ),
+    ],
+)
+def test_a_range_whose_versions_cannot_be_read_is_not_resolved(
+    open_run: OpenRun, kernel: HubStandIn, turn: Any, token: str, reason: str
+) -> None:
+    kernel.turns[REFERENCES] = turn
+    fact = look_up_one(open_run(), kernel, KERNEL, ">=1", token=token).repository
+    assert not isinstance(fact, Found)
+    assert reason in fact.reason
+
+
+def test_the_versions_of_a_private_kernel_are_not_requested(open_run: OpenRun, kernel: HubStandIn) -> None:
+    evidence = look_up_one(open_run(), kernel, KERNEL, ">=1", is_private=lambda _: True)
+    assert evidence == HubEvidence(repository=PRIVATE)
+    assert kernel.paths == []
+
+
 BASE_TAGS = ["base_model:org/base", "base_model:quantized:org/base"]
 
 

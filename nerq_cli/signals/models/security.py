@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from nerq_cli.ecosystems.huggingface import is_version_range
 from nerq_cli.facts import NOT_REQUESTED, Fact, Found, Unknown
 from nerq_cli.hub_facts import PENDING_SCANS, HubRepository, HubScan
 from nerq_cli.methodology.types import SignalSpec
@@ -365,6 +366,9 @@ def measure_pinning(context: RepositoryContext, spec: SignalSpec) -> Signal:
     sha = f"; now {fact.value.sha[:12]}" if fact.value.sha else ""  # the whole commit is in what to write
     if reference.revision in _BRANCHES:
         return build_from_level(spec, "none", f"not pinned: loads what is newest{sha}", fact)
+    if context.kind == "kernel" and is_version_range(reference.revision):
+        reason = f"not pinned: loads the newest version that meets {reference.revision}{sha}"
+        return build_from_level(spec, "none", reason, fact)
     return build_from_level(spec, "branch or tag", f"{reference.revision} can be moved to another commit{sha}", fact)
 
 

@@ -73,6 +73,15 @@ class HubAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     repository: HubRepository | None = None
 
 
+class ReferencesAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The tags and branches of a repository."""
+
+    state: AnswerState = "found"
+    #: The commit of each, by name.
+    tags: dict[str, str] = {}
+    branches: dict[str, str] = {}
+
+
 class CardAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """A card with the metadata of its header."""
 
@@ -146,15 +155,36 @@ class _RepositorySource(_HubSource):
             yield release, HubAnswer(repository=HubRepository(kind=kind, id=release.package.name, disabled=True))
         elif response.notes.error_code == "RevisionNotFound":
             yield release, HubAnswer(state="no revision")
-        elif response.status in _REFUSALS and (
-            response.status != HTTPStatus.UNAUTHORIZED or response.notes.error_code == "GatedRepo"
-        ):
-            yield release, HubAnswer(state="refused")
-        elif response.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            raise ResponseError("does not offer this")
         else:
-            _check_token(request, response)
-            yield release, None if request.endpoint.identity else HubAnswer(state="hidden")
+            state = _read_refusal(request, response)
+            yield release, None if state is None else HubAnswer(state=state)
+
+
+class _ReferencesSource(_HubSource):
+    """The tags and branches of a repository."""
+
+    name = "hub-references"
+    kind = ReferencesAnswer
+    limit = 4_000_000
+
+    def get_max_age(self, value: ReferencesAnswer) -> int:
+        """Return how long an answer is kept: what cannot be read is tried again sooner."""
+        return self.max_age if value.state == "found" else self.absent_max_age
+
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
+        """Request one repository at a time."""
+        for package in subjects:
+            yield Request(url=f"{_build_api_url(endpoint, package)}/refs", subjects=(package,), endpoint=endpoint)
+
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, ReferencesAnswer | None]]:
+        """Read tags and branches, or why they cannot be read."""
+        [package] = request.subjects
+        if response.status < HTTPStatus.BAD_REQUEST:
+            tags, branches = answers.parse_references(response.body)
+            yield package, ReferencesAnswer(tags=tags, branches=branches)
+        else:
+            state = _read_refusal(request, response)
+            yield package, None if state is None else ReferencesAnswer(state=state)
 
 
 class _CardSource(_HubSource):
@@ -309,6 +339,7 @@ class _OwnerSource(_HubSource):
 
 
 REPOSITORIES: Final[Source[Release, HubAnswer]] = _RepositorySource()
+REFERENCES: Final[Source[Package, ReferencesAnswer]] = _ReferencesSource()
 CARDS: Final[Source[Release, CardAnswer]] = _CardSource()
 FILES: Final[Source[Release, FileList]] = _FilesSource()
 SCANS: Final[Source[HubPaths, FileScans]] = _ScansSource()
@@ -365,6 +396,22 @@ def _find_next_url(endpoint: Endpoint, response: Response) -> str:
 def _is_disabled(response: Response) -> bool:
     """Whether the Hub took the repository down (huggingface_hub, utils/_http.py)."""
     return response.status == HTTPStatus.FORBIDDEN and "is disabled" in response.notes.error_message.lower()
+
+
+def _read_refusal(request: Request[Any], response: Response) -> Literal["hidden", "refused"] | None:
+    """Return why a repository cannot be read; None if it does not exist.
+
+    Raises:
+        ResponseError: the token is refused, or the server does not offer the request.
+    """
+    if response.status in _REFUSALS and (
+        response.status != HTTPStatus.UNAUTHORIZED or response.notes.error_code == "GatedRepo"
+    ):
+        return "refused"
+    if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        raise ResponseError("does not offer this")
+    _check_token(request, response)
+    return None if request.endpoint.identity else "hidden"
 
 
 def _check_token(request: Request[Any], response: Response) -> None:

@@ -74,6 +74,13 @@ class _PathAnswer(msgspec.Struct):
     security: object = msgspec.field(default=None, name="securityFileStatus")
 
 
+class _ReferenceAnswer(msgspec.Struct):
+    """A branch or tag."""
+
+    name: object = None
+    commit: object = msgspec.field(default=None, name="targetCommit")
+
+
 class _ScanAnswer(msgspec.Struct):
     """A file about which a scanner reports something."""
 
@@ -84,6 +91,7 @@ class _ScanAnswer(msgspec.Struct):
 
 _FILE = build_json_decoder_late(_FileAnswer)
 _SCAN = build_json_decoder_late(_ScanAnswer)
+_REFERENCE = build_json_decoder_late(_ReferenceAnswer)
 _PATH = build_json_decoder_late(_PathAnswer)
 
 
@@ -189,6 +197,30 @@ def parse_scans(paths: Iterable[str], body: bytes) -> FileScans:
             scans.append(HubScan(path[:_MAX_PATH], levels[0] or "not stated", virus=has_virus))
     answered = len(set(paths)) - len(open_paths)
     return FileScans(answered, _order_scans(scans), is_final=not open_paths and not has_pending)
+
+
+def parse_references(body: bytes) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the tags and the branches of a repository, each with its commit.
+
+    Raises:
+        ResponseError: it is no JSON object.
+    """
+    raw = decode_json(_OBJECT, body)
+    found: list[dict[str, str]] = []
+    for field in ("tags", "branches"):
+        items = split_list(raw.get(field, b"[]")) or ()
+        answers = (decode_optional(_REFERENCE, item) for item in items[:MAX_FILES])
+        found.append(
+            {
+                answer.name: answer.commit.lower()
+                for answer in answers
+                if answer is not None
+                and isinstance(answer.name, str)
+                and isinstance(answer.commit, str)
+                and huggingface.is_commit(answer.commit)
+            }
+        )
+    return found[0], found[1]
 
 
 def parse_organisation(body: bytes) -> HubOwner:

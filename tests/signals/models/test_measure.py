@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -164,7 +164,7 @@ def test_scans_that_are_not_done_are_never_clean() -> None:
     assert signal(change(scans_done=False, scans=(HubScan("x", "unsafe"),)), "file_scan").value == 0
 
 
-def scan_files(**fields: object) -> HubEvidence:
+def scan_files(**fields: Any) -> HubEvidence:
     """Return a dataset whose scan results were requested by file."""
     return change(kind="dataset", **{"scans_done": True, "scanned_files": 3, **fields})
 

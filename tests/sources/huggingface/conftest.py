@@ -72,6 +72,9 @@ class HubStandIn:
         #: Rows of a tree by name, and rows of a page.
         self.trees: dict[str, list[dict[str, Any]]] = {}
         self.page_size = 1_000
+        #: Commits of the branches and tags of repositories, by name.
+        self.branches: dict[str, dict[str, str]] = {}
+        self.tags: dict[str, dict[str, str]] = {}
         #: Scan states of files (``securityFileStatus``), by name and path; all others are safe.
         self.file_states: dict[tuple[str, str], Any] = {}
         self.tokens = {"hf_good"}
@@ -132,9 +135,11 @@ class HubStandIn:
         self, segments: list[str], query: dict[str, list[str]], request: Request, *, has_token: bool
     ) -> Turn:
         kind, rest = segments[1], "/".join(segments[2:])
+        if rest.endswith("/refs"):
+            rest += "/main"
         name, view, revision = next(
             (name, view, unquote(revision))
-            for view in ("revision", "tree", "paths-info")
+            for view in ("revision", "tree", "paths-info", "refs")
             for name, _, revision in [rest.partition(f"/{view}/")]
             if revision
         )
@@ -146,12 +151,20 @@ class HubStandIn:
         if repository is None or (repository.get("private") and not has_token):
             code = {"X-Error-Code": "RepoNotFound"}
             return {"status": 404 if has_token else 401, "headers": code, "body": {"error": "Repository not found"}}
-        if revision not in ("main", "v1", repository.get("sha")):
+        commits = {*self.branches.get(name, {}).values(), *self.tags.get(name, {}).values()}
+        if revision in commits:
+            repository = repository | {"sha": revision}
+        elif revision not in ("main", "v1", repository.get("sha")):
             return {"status": 404, "headers": {"X-Error-Code": "RevisionNotFound"}, "body": {}}
-        if view == "paths-info":
-            return self._serve_paths(kind, name, request)
-        if view == "tree":
-            return self._serve_tree(name, segments, query)
+        serve = {
+            "revision": lambda: self._serve_fields(kind, repository, query),
+            "refs": lambda: self._serve_references(name),
+            "paths-info": lambda: self._serve_paths(kind, name, request),
+            "tree": lambda: self._serve_tree(name, segments, query),
+        }
+        return serve[view]()
+
+    def _serve_fields(self, kind: str, repository: dict[str, Any], query: dict[str, list[str]]) -> Turn:
         fields = set(repository)
         if "expand" in query:
             fields &= {"id", *query["expand"]}
@@ -166,6 +179,14 @@ class HubStandIn:
         # As the Hub does it: a link to itself, also where a mirror passes it on.
         url = f"https://hub.example/{'/'.join(segments)}?recursive=true&cursor={end}"
         return {"body": rows[start:end], "headers": {"Link": f'<{url}>; rel="next"'} if end < len(rows) else {}}
+
+    def _serve_references(self, name: str) -> Turn:
+        kinds = (("heads", self.branches.get(name, {"main": SHA})), ("tags", self.tags.get(name, {})))
+        heads, tags = (
+            [{"name": one, "ref": f"refs/{kind}/{one}", "targetCommit": commit} for one, commit in named.items()]
+            for kind, named in kinds
+        )
+        return {"body": {"branches": heads, "tags": tags, "converts": []}}
 
     def _serve_paths(self, kind: str, name: str, request: Request) -> Turn:
         """Return the files of these paths that exist; their scans with ``expand`` alone."""
