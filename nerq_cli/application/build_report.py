@@ -223,7 +223,7 @@ def _suggest_tokens(assessments: Sequence[Assessment]) -> Iterator[str]:
 
 
 def _suggest_waivers(assessments: Sequence[Assessment]) -> Iterator[str]:
-    """Yield the way out for repositories that are not judged because the Hub states results of scans of models only."""
+    """Yield the way out for repositories that are not judged because scans of their files are not known."""
     unscanned = [
         assessment.dependency
         for assessment in assessments
@@ -239,8 +239,9 @@ def _suggest_waivers(assessments: Sequence[Assessment]) -> Iterator[str]:
         package = unscanned[0].package
         target = f"{get_prefix(package.ecosystem)}:{package.name}"
         yield (
-            f"{count:,} {noun} not judged: the Hub answers with results of scans for models only. Look at its files, "
-            f"then accept each with: nerq waive {target} --rule score-unknown --until 90d --reason TEXT"
+            f"{count:,} {noun} not judged: scans of files that may hold code are not done, or were not read. Try again "
+            f"later, or look at the files and accept each with: "
+            f"nerq waive {target} --rule score-unknown --until 90d --reason TEXT"
         )
 
 
