@@ -19,6 +19,41 @@ OLDEST_CREATION: Final = 1_646_263_744
 #: Start of the reason of a repository that exists and lacks the revision that was asked for.
 NO_REVISION: Final = "the repository has no revision"
 
+#: States of a scan that has no result yet.
+PENDING_SCANS: Final = frozenset({"", "error", "pending", "queued", "scanning", "unscanned"})
+
+#: Endings of files that hold data or text, which nothing runs while it reads them. All others may hold code.
+_DATA_ENDINGS: Final = frozenset({
+    "aac", "arrow", "avro", "bmp", "cff", "css", "csv", "fasta", "feather", "flac", "geojson", "gif", "ico",
+    "jpeg", "jpg", "json", "jsonl", "jsonld", "lock", "log", "m4a", "md", "mkv", "mov", "mp3", "mp4", "ndjson",
+    "oga", "ogg", "ogv", "opus", "orc", "otf", "parquet", "png", "properties", "rst", "safetensors", "srt",
+    "tif", "tiff", "toml", "tsv", "ttf", "txt", "vtt", "wav", "webm", "webp", "woff", "woff2", "yaml", "yml",
+})  # fmt: skip
+#: Endings of files that are compressed as a whole: what is before them decides.
+_COMPRESSED: Final = (".bz2", ".gz", ".lz4", ".xz", ".zst")
+#: Names, without an ending, of files of text.
+_TEXT_NAMES: Final = frozenset({
+    ".gitattributes", ".gitignore", ".gitkeep", "authors", "changelog", "citation", "copying", "licence",
+    "license", "notice", "owners", "readme",
+})  # fmt: skip
+#: Endings of archives, which hold data more often than code.
+_ARCHIVES: Final = (".7z", ".rar", ".tar", ".tgz", ".zip")
+
+
+def can_run_code(path: str) -> bool:
+    """Return whether a file may hold code, as far as its name states it: only known formats of data hold none."""
+    name = path.rpartition("/")[2].lower()
+    if name.endswith(_COMPRESSED):
+        name = name.rpartition(".")[0]
+    stem, dot, ending = name.rpartition(".")
+    return ending not in _DATA_ENDINGS if stem and dot else name not in _TEXT_NAMES
+
+
+def is_archive(path: str) -> bool:
+    """Return whether a file is an archive, also a compressed one, as far as its name states it."""
+    name = path.lower()
+    return name.removesuffix(next(filter(name.endswith, _COMPRESSED), "")).endswith(_ARCHIVES)
+
 
 class HubFile(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A file of a repository."""
@@ -101,10 +136,19 @@ class HubRepository(msgspec.Struct, frozen=True, omit_defaults=True):
     files: tuple[HubFile, ...] | None = None
     #: Number of files that ``files`` leaves out.
     more_files: int = 0
-    #: Whether all scans are done; None = not in the answer.
+    #: Whether pages of the list of files were not requested: ``files`` may lack files of any kind.
+    is_list_cut: bool = False
+    #: Whether all scans are done; None = not known. Where results were requested by file: the scans of those files.
     scans_done: bool | None = None
     #: Files about which the scanners report something.
     scans: tuple[HubScan, ...] = ()
+    #: Number of files whose scan results were requested: those that may hold code. None = the Hub states the results
+    #: of the whole repository.
+    scanned_files: int | None = None
+    #: Number of files that may hold code and whose scan results were not read; if files are not listed, at least.
+    unscanned_files: int = 0
+    #: Why scan results were not read; empty = they were, or the answer about the repository has to state them.
+    scan_problem: str = ""
     #: Spaces: ``gradio``, ``docker``, ``static``, ``streamlit``; empty = not stated.
     sdk: str = ""
     #: Spaces: ``RUNNING``, ``BUILD_ERROR`` ...; empty = not stated.
@@ -112,8 +156,16 @@ class HubRepository(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Spaces: ids of the models and datasets that it uses.
     used_models: tuple[str, ...] | None = None
     used_datasets: tuple[str, ...] | None = None
-    #: Ids of the base models that the Hub itself verified (``baseModels``); None = not in the answer.
+    #: Ids of the base models that the Hub itself names (tags, or ``baseModels``); None = not in the answer.
     verified_bases: tuple[str, ...] | None = None
+    #: What the Hub states it is to its base models: ``quantized``, ``adapter``, ``merge`` or ``finetune``; empty = not
+    #: stated.
+    verified_relation: str = ""
+
+    @property
+    def base_model_relation(self) -> str:
+        """What it is to its base models: as its author states it, or else as the Hub does; empty = not stated."""
+        return (self.card.base_model_relation if self.card is not None else "") or self.verified_relation
 
 
 class HubCard(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -154,8 +154,23 @@ class McpServerId(msgspec.Struct, frozen=True, kw_only=True, order=True):
         return f"mcp/{self.name}@{self.version}{suffix}"
 
 
+class HubPaths(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of a repository of the Hub at a commit."""
+
+    release: Release
+    paths: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Return the key of its stored facts: that of the commit, with a digest of the paths."""
+        from hashlib import sha256  # only repositories of the Hub need it
+
+        digest = sha256("\n".join(self.paths).encode(errors="surrogatepass")).hexdigest()
+        return f"{self.release.key}#{digest[:16]}"
+
+
 #: What a source returns facts about.
-Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId | AccountId | McpServerId
+Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId | AccountId | McpServerId | HubPaths
 
 
 def find_repository(package: Package) -> RepositoryId | None:

@@ -4,7 +4,8 @@
 
 * the search for references in 5,000 source files of 200 MB: time and memory, first and with what was found kept;
 * what the search adds to a warm scan of a project with 500 source files;
-* a cold scan of a project with 100 models, at 100 ms an answer, and its requests beside the Hub's anonymous limit;
+* cold scans of projects with 100 models, and with 100 datasets that have a script, at 100 ms an answer, and their
+  requests beside the Hub's anonymous limit;
 * with ``--checkout``, warm scans of 45 and 1,000 pins in turns with another checkout of the repository.
 
 The interpreter that runs this file is measured, with the nerq-cli that it imports. Nothing leaves the machine: the Hub
@@ -46,7 +47,7 @@ TURNS = 15
 
 
 class Hub(ThreadingHTTPServer):
-    """Models of as many persons, each with a base model, after a delay and within the limits of the Hub."""
+    """Models and datasets of as many persons, each model with a base model, after a delay, within the Hub's limits."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -63,14 +64,22 @@ class HubHandler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Hub
 
+    def do_POST(self) -> None:
+        paths = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["paths"]
+        state = {"status": "safe", "avScan": {"status": "safe"}}
+        rows = [{"type": "file", "path": path, "size": 1, "securityFileStatus": state} for path in paths]
+        self._respond("api", json.dumps(rows).encode())
+
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        kind = "resolvers" if "/resolve/" in path else "api"
+        self._respond("resolvers" if "/resolve/" in path else "api", *answer(path))
+
+    def _respond(self, kind: str, body: bytes, status: int = 200) -> None:
         with self.server.lock:
             self.server.counts[kind] += 1
             left = QUOTAS[kind] - self.server.counts[kind]
         time.sleep(self.server.delay)
-        status, body = (429, b"{}") if left < 0 else answer(path)
+        status, body = (429, b"{}") if left < 0 else (status, body)
         self.send_response(status)
         self.send_header("RateLimit", f'"{kind}";r={max(left, 0)};t=300')
         self.send_header("RateLimit-Policy", f'"fixed window";"{kind}";q={QUOTAS[kind]};w=300')
@@ -82,15 +91,15 @@ class HubHandler(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-def answer(path: str) -> tuple[int, bytes]:
-    """Return status and body."""
+def answer(path: str) -> tuple[bytes, int]:
+    """Return body and status."""
     parts = path.strip("/").split("/")
     if "/resolve/" in path:
-        return 200, CARD.format(number=parts[0].removeprefix("person")).encode()
+        return CARD.format(number=parts[-4].removeprefix("person")).encode(), 200
     if parts[1] == "organizations":  # each owner is a person
-        return 404, b"{}"
+        return b"{}", 404
     if parts[1] == "users":
-        return 200, json.dumps({"user": parts[2], "type": "user", "numModels": 12, "numFollowers": 3}).encode()
+        return json.dumps({"user": parts[2], "type": "user", "numModels": 12, "numFollowers": 3}).encode(), 200
     owner, name = parts[2], parts[3]
     base = {} if name == "base" else {"base_model": f"{owner.replace('person', 'base')}/base"}
     files = [
@@ -99,6 +108,8 @@ def answer(path: str) -> tuple[int, bytes]:
         ("model.safetensors", 5_000_000_000),
         ("tokenizer.json", 9_000),
     ]
+    if parts[1] == "datasets":
+        files = [("README.md", 9_000), ("train.parquet", 90_000), ("prepare.py", 900)]
     document = {
         "id": f"{owner}/{name}",
         "author": owner,
@@ -117,7 +128,7 @@ def answer(path: str) -> tuple[int, bytes]:
         "siblings": [{"rfilename": path, "size": size} for path, size in files],
         "securityRepoStatus": {"scansDone": True, "filesWithIssues": []},
     }
-    return 200, json.dumps(document).encode()
+    return json.dumps(document).encode(), 200
 
 
 @contextmanager
@@ -156,10 +167,10 @@ def write_sources(folder: Path, count: int, size: int) -> None:
             path.with_suffix(".ts").write_text(text)
 
 
-def write_models(folder: Path) -> None:
-    """Write a file that loads a hundred models."""
-    calls = (f'AutoModel.from_pretrained("person{number}/tiny-bert")\n' for number in range(MODELS))
-    (folder / "app.py").write_text("from transformers import AutoModel\n\n" + "".join(calls))
+def write_calls(folder: Path, library: str, function: str) -> None:
+    """Write a file that loads a hundred repositories with the function of a library."""
+    calls = (f'{function}("person{number}/tiny-bert")\n' for number in range(MODELS))
+    (folder / "app.py").write_text(f"from {library} import {function.partition('.')[0]}\n\n" + "".join(calls))
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
@@ -230,18 +241,24 @@ def warm_project(folder: Path) -> None:
 
 
 def cold_models(folder: Path) -> None:
-    """Time a cold scan of many models."""
-    write_models(folder)
-    with registry() as env, serve_hub(0.1) as hub:
-        env["NERQ_HF_URL"] = f"http://127.0.0.1:{hub.server_address[1]}"
-        wall, processor = run([*NERQ, "scan", str(folder)], env)
-        requests = ", ".join(f"{hub.counts[kind]} of {quota} {kind}" for kind, quota in QUOTAS.items())
-        show(f"{MODELS} models, cold, 100 ms an answer", f"{wall:.1f} s, processor {processor:.1f} s", "at most 8 s")
-        show("their requests beside the anonymous limit", requests)
-        count = sum(hub.counts.values())
-        wall, processor = run([*NERQ, "scan", str(folder)], env)
-        more = sum(hub.counts.values()) - count
-        show("the same, warm", f"{wall:.2f} s, processor {processor:.2f} s, {more} requests")
+    """Time cold scans of many models, and of many datasets."""
+    for noun, library, function in (
+        ("models", "transformers", "AutoModel.from_pretrained"),
+        ("datasets", "datasets", "load_dataset"),
+    ):
+        write_calls(folder, library, function)
+        with registry() as env, serve_hub(0.1) as hub:
+            env["NERQ_HF_URL"] = f"http://127.0.0.1:{hub.server_address[1]}"
+            wall, processor = run([*NERQ, "scan", str(folder)], env)
+            requests = ", ".join(f"{hub.counts[kind]} of {quota} {kind}" for kind, quota in QUOTAS.items())
+            show(
+                f"{MODELS} {noun}, cold, 100 ms an answer", f"{wall:.1f} s, processor {processor:.1f} s", "at most 8 s"
+            )
+            show("their requests beside the anonymous limit", requests)
+            count = sum(hub.counts.values())
+            wall, processor = run([*NERQ, "scan", str(folder)], env)
+            more = sum(hub.counts.values()) - count
+            show("the same, warm", f"{wall:.2f} s, processor {processor:.2f} s, {more} requests")
 
 
 def compare_checkouts(folder: Path, other: Path) -> None:

@@ -291,7 +291,7 @@ def _format_waive(dependency: Dependency, rules_by_purl: Mapping[str, Sequence[s
 def _suggest_hub_waivers(
     assessments: Sequence[Assessment], rules_by_purl: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yield the way out for repositories that are not judged because the Hub states results of scans of models only."""
+    """Yield the way out for repositories that are not judged because scans of their files are not known."""
     unscanned = [
         assessment.dependency
         for assessment in assessments
@@ -305,8 +305,8 @@ def _suggest_hub_waivers(
         count = len(unscanned)
         noun = "dataset, Space or kernel is" if count == 1 else "datasets, Spaces and kernels are"
         yield (
-            f"{count:,} {noun} not judged: the Hub answers with results of scans for models only. Look at its files, "
-            f"then accept each with: {_format_waive(unscanned[0], rules_by_purl)}"
+            f"{count:,} {noun} not judged: scans of files that may hold code are not done, or were not read. Try again "
+            f"later, or look at the files and accept each with: {_format_waive(unscanned[0], rules_by_purl)}"
         )
 
 

@@ -80,7 +80,7 @@ def assess_gpai(
     if task not in GENERAL_PURPOSE:
         return GpaiAssessment(label="unlikely", confidence="high", reasons=(f"task {task} does not generate content",))
     if base := _find_foreign_base(facts):
-        relation = facts.card.base_model_relation if facts.card else ""
+        relation = facts.base_model_relation
         reason = f"a {relation or 'derived'} model of {base}: the duties are those of the base model's provider"
         return GpaiAssessment(label="unlikely", confidence="medium", reasons=(reason,), base=base)
     parameters, parameters_from = _read_parameters(facts, bases)
@@ -160,7 +160,7 @@ _UNITS: Final = {"trillion": 1e12, "t": 1e12, "billion": 1e9, "b": 1e9, "m": 1e6
 def _read_parameters(facts: HubRepository, bases: Mapping[str, Fact[HubRepository]]) -> tuple[float | None, str]:
     """Return the number of active parameters, and where it is from."""
     # Quantised weights pack several values into one: the base model has the number.
-    quantised = facts.card is not None and facts.card.base_model_relation == "quantized"
+    quantised = facts.base_model_relation == "quantized"
     candidates = [base.value for _, base in sorted(bases.items()) if isinstance(base, Found)] if quantised else []
     for candidate in (*candidates, facts):
         name = candidate.id.rpartition("/")[2].lower()

@@ -199,11 +199,11 @@ _RELATIONS: Final = ("quantized", "adapter")
 
 
 def iter_inherited(evidence: HubEvidence) -> Iterator[tuple[str, HubRepository]]:
-    """Yield the base models whose documentation counts: the Hub verified the link, and they are public."""
+    """Yield the base models whose documentation counts: the Hub states the link, and they are public."""
     if not isinstance(evidence.repository, Found):
         return
     repository = evidence.repository.value
-    relation = repository.card.base_model_relation if repository.card else ""
+    relation = repository.base_model_relation
     if relation not in _RELATIONS:
         return
     for base_id in sorted(set(repository.verified_bases or ())):

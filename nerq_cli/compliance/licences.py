@@ -315,7 +315,7 @@ def _list_problems(repository: HubRepository, own: Sequence[ModelLicence], base_
     limit = next((flag for flag in limits if flag in base_flags), "")
     if limit and not _join_flags(own).intersection(limits):
         yield f"the base: {FLAGS[limit]}"
-    relation = repository.card.base_model_relation if repository.card else ""
+    relation = repository.base_model_relation
     if "no_derivatives" in base_flags and relation != "quantized":
         yield "the base allows no derivatives"
     if "share_alike" in base_flags:

@@ -1,12 +1,14 @@
 """Repositories of the Hugging Face Hub (models, datasets, Spaces, kernels), and links to them.
 
 A requirement is a revision: a branch, a tag, or a commit of 40 hexadecimal digits; empty stands for the branch
-``main``.
+``main``. That of a kernel may also be a range of versions (``>=0.1,<1``), which its tags and branches state.
 A version is a commit, because only a commit never changes its content.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
@@ -101,7 +103,8 @@ class HubEcosystem(ListedEcosystem):
         self.target_prefixes = prefixes
 
     def accepts_requirement(self, requirement: str) -> bool:
-        return not requirement or is_revision(requirement)
+        is_range = self.kind == "kernel" and is_version_range(requirement)
+        return not requirement or is_revision(requirement) or (is_range and requirement.isprintable())
 
     def find_name_error(self, name: str) -> str:
         if not name:
@@ -165,6 +168,37 @@ def is_commit(revision: str) -> bool:
 def is_revision(text: str) -> bool:
     """Return whether a text may be the name of a branch, a tag or a commit."""
     return len(text) <= _MAX_REVISION and text.isprintable() and bool(_REVISION.fullmatch(text))
+
+
+def is_version_range(revision: str) -> bool:
+    """Return whether the revision of a kernel is a range of versions, and neither a branch, a tag nor a commit."""
+    return len(revision) <= _MAX_REVISION and (revision.startswith(("<", ">", "=", "!", "~")) or "," in revision)
+
+
+def choose_kernel_version(version_range: str, tags: Iterable[str], branches: Iterable[str]) -> str:
+    """Return the tag or branch of the newest version in a range; empty if there is none.
+
+    The library kernels resolved a range among the tags (``v0.1.2``) while it accepted ranges. Its present versions are
+    branches (``v1``), which are used if no tag meets the range (huggingface/kernels, _versions.py).
+    """
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        specifiers = SpecifierSet(version_range)
+    except InvalidSpecifier:
+        return ""
+    whole_numbers = (name for name in branches if name.removeprefix("v").isdecimal())
+    for names in (tags, whole_numbers):
+        versions: dict[Version, str] = {}
+        for name in names:
+            if name.startswith("v"):
+                with suppress(InvalidVersion):
+                    versions[Version(name[1:])] = name
+        accepted = sorted(specifiers.filter(versions))
+        if accepted:
+            return versions[accepted[-1]]
+    return ""
 
 
 def parse_purl_name(namespace: str, name: str) -> HubLink:

@@ -1,12 +1,13 @@
 """Collects the facts about repositories of the Hugging Face Hub: models, datasets, Spaces and kernels.
 
 There are two rounds: the repositories; then, as soon as each is known, its card, its owner, its files if the answer
-has none, and the repositories it is built on (base models, and the models of a Space), at one level.
+has none, the scan results of its files if the answer has none, and the repositories it is built on (base models, and
+the models of a Space), at one level.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from msgspec.structs import replace
@@ -15,10 +16,20 @@ from nerq_cli.ecosystems import HF_DATASET, HF_MODEL, get_hub_ecosystem, hugging
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.hub_facts import NO_REVISION, HubCard, HubEvidence, HubOwner, HubRepository
-from nerq_cli.inventory import AccountId, Package, Release
+from nerq_cli.hub_facts import (
+    NO_REVISION,
+    HubCard,
+    HubEvidence,
+    HubFile,
+    HubOwner,
+    HubRepository,
+    can_run_code,
+    is_archive,
+)
+from nerq_cli.inventory import AccountId, HubPaths, Package, Release
 from nerq_cli.sources import huggingface as hub
 from nerq_cli.sources.endpoints import Endpoints
+from nerq_cli.sources.huggingface.answers import FileScans
 
 #: A repository and the revision of it that is used; empty stands for ``main``.
 HubTarget: TypeAlias = tuple[Package, str]
@@ -27,6 +38,7 @@ HubTarget: TypeAlias = tuple[Package, str]
 MAX_RELATED: Final = 8
 PRIVATE: Final = Unknown("the name was not sent: it is private")
 _NOT_A_REPOSITORY: Final = Unknown("not the name of a repository on the Hub")
+_NO_REPOSITORY: Final = "the Hub has no such repository"
 _TOO_MANY: Final = Unknown(f"not requested: more than {MAX_RELATED} repositories are named")
 _HIDDEN: Final = Unknown("missing or private", hub.LABEL, hub.TOKEN_VARIABLE)
 _REFUSED: Final = Unknown("the Hub refuses it to you", hub.LABEL)
@@ -54,28 +66,69 @@ class HubLookup:
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        targets = {reference: _build_release(*reference) for reference in dict.fromkeys(references)}
+        ranges = [reference for reference in dict.fromkeys(references) if _is_version_range(*reference)]
+        targets = {one: _build_release(*one) for one in dict.fromkeys(references) if one not in ranges}
         public = [release for release in targets.values() if self._may_send(release.package)]
         self._run.start(hub.REPOSITORIES, public, self._endpoint, self._begin_details)
+        unresolved: dict[HubTarget, HubEvidence] = {}
+        if ranges:
+            for reference, fact in self._resolve_ranges(ranges).items():
+                if isinstance(fact, Found):
+                    targets[reference] = fact.value
+                else:
+                    unresolved[reference] = HubEvidence(repository=fact)
+            public = [release for release in targets.values() if self._may_send(release.package)]
+            self._run.start(hub.REPOSITORIES, public, self._endpoint, self._begin_details)
         repositories = self._fetch_repositories(public)
         releases = [release for fact in repositories.values() if (release := _find_commit(fact)) is not None]
         related = {target: self._list_related(repositories.get(release)) for target, release in targets.items()}
         related_releases = [one for group in related.values() for one in group.values() if isinstance(one, Release)]
         accounts = [account for fact in repositories.values() if (account := _find_owner(fact)) is not None]
         unlisted = [release for fact in repositories.values() if (release := _find_unlisted(fact)) is not None]
-        cards, owners, files, answers = self._run.fetch_all(
+        scanned = [paths for fact in repositories.values() if (paths := _find_scannable(fact)) is not None]
+        cards, owners, files, scans, answers = self._run.fetch_all(
             [
                 (hub.CARDS, releases, self._endpoint),
                 (hub.OWNERS, accounts, self._endpoint),
                 (hub.FILES, unlisted, self._endpoint),
+                (hub.SCANS, scanned, self._endpoint),
                 (hub.REPOSITORIES, [one for one in related_releases if one not in repositories], self._endpoint),
             ]
         )
+        scans |= self._run.fetch(hub.SCANS, [*_iter_scannable(files)], self._endpoint)
         repositories.update((release, self._read_answer(release, fact)) for release, fact in answers.items())
-        return {
-            target: self._build_evidence(release, repositories, related[target], cards, owners, files)
+        evidence = {
+            target: self._build_evidence(release, repositories, related[target], cards, owners, files, scans)
             for target, release in targets.items()
         }
+        return {target: evidence.get(target) or unresolved[target] for target in dict.fromkeys(references)}
+
+    def _resolve_ranges(self, references: Sequence[HubTarget]) -> dict[HubTarget, Fact[Release]]:
+        """Return the commit of the newest version that each range of a kernel allows, or why there is none."""
+        packages = [package for package, _ in references if self._may_send(package)]
+        facts = self._run.fetch(hub.REFERENCES, packages, self._endpoint)
+        return {
+            (package, version_range): self._resolve_range(package, version_range, facts.get(package))
+            for package, version_range in references
+        }
+
+    def _resolve_range(
+        self, package: Package, version_range: str, fact: Fact[hub.ReferencesAnswer] | None
+    ) -> Fact[Release]:
+        if fact is None:
+            return PRIVATE if self._is_private(package) else _NOT_A_REPOSITORY
+        if isinstance(fact, Absent):
+            return replace(fact, reason=_NO_REPOSITORY)
+        if isinstance(fact, Unknown):
+            return fact
+        answer = fact.value
+        if answer.state != "found":
+            return self._explain_refusal(answer.state)
+        name = huggingface.choose_kernel_version(version_range, answer.tags, answer.branches)
+        if not name:
+            return Absent(fact.source, fact.retrieved_at, f"{NO_REVISION} {version_range[:100]}")
+        commit = answer.tags.get(name) or answer.branches[name]
+        return Found(Release(package=package, version=commit), fact.source, fact.retrieved_at)
 
     def collect_lineage(
         self, bases: Iterable[HubRepository], datasets: Iterable[str]
@@ -113,10 +166,15 @@ class HubLookup:
         repositories = [self._read_answer(release, fact) for release, fact in facts.items()]
         related = (one for fact in repositories for one in self._list_related(fact).values())
         self._run.start(hub.CARDS, filter(None, map(_find_commit, repositories)), self._endpoint)
-        self._run.start(hub.FILES, filter(None, map(_find_unlisted, repositories)), self._endpoint)
+        self._run.start(hub.FILES, filter(None, map(_find_unlisted, repositories)), self._endpoint, self._begin_scans)
+        self._run.start(hub.SCANS, filter(None, map(_find_scannable, repositories)), self._endpoint)
         self._run.start(hub.REPOSITORIES, [one for one in related if isinstance(one, Release)], self._endpoint)
         accounts = [account for fact in repositories if (account := _find_owner(fact)) is not None]
         self._run.start(hub.OWNERS, accounts, self._endpoint)
+
+    def _begin_scans(self, files: Mapping[Release, Fact[hub.FileList]]) -> None:
+        """Request the scan results of files that were just listed."""
+        self._run.start(hub.SCANS, _iter_scannable(files), self._endpoint)
 
     def _fetch_repositories(self, releases: Iterable[Release]) -> dict[Release, Fact[HubRepository]]:
         facts = self._run.fetch(hub.REPOSITORIES, list(releases), self._endpoint)
@@ -125,7 +183,7 @@ class HubLookup:
     def _read_answer(self, release: Release, fact: Fact[hub.HubAnswer]) -> Fact[HubRepository]:
         """Return the repository in an answer, or the reason why there is none."""
         if isinstance(fact, Absent):
-            return replace(fact, reason="the Hub has no such repository")
+            return replace(fact, reason=_NO_REPOSITORY)
         if isinstance(fact, Unknown):
             return fact
         answer = fact.value
@@ -134,7 +192,10 @@ class HubLookup:
         if answer.state == "no revision":
             reason = f"{NO_REVISION} {release.version[:100]}"
             return Absent(fact.source, fact.retrieved_at, reason)
-        if answer.state == "hidden":
+        return self._explain_refusal(answer.state)
+
+    def _explain_refusal(self, state: hub.AnswerState) -> Unknown:
+        if state == "hidden":
             return _HIDDEN
         return _REFUSED if self._endpoint.identity else _REFUSED_ANONYMOUS
 
@@ -166,6 +227,7 @@ class HubLookup:
         cards: Mapping[Release, Fact[hub.CardAnswer]],
         owners: Mapping[AccountId, Fact[HubOwner]],
         files: Mapping[Release, Fact[hub.FileList]],
+        scans: Mapping[HubPaths, Fact[FileScans]],
     ) -> HubEvidence:
         fact = repositories.get(release)
         if fact is None:
@@ -174,8 +236,10 @@ class HubLookup:
             return HubEvidence(repository=fact)
         commit, account, unlisted = _find_commit(fact), _find_owner(fact), _find_unlisted(fact)
         card_fact = _NO_COMMIT if commit is None else cards[commit]
+        needs_scans = _needs_scans(fact.value)
         if unlisted is not None:
             fact = _add_files(fact, files[unlisted])
+        fact = _add_scans(fact, scans, is_needed=needs_scans)
         facts = {
             name: one if isinstance(one, Unknown) else repositories.get(one, NOT_REQUESTED)
             for name, one in related.items()
@@ -188,6 +252,10 @@ class HubLookup:
             bases={} if is_space else facts,
             used=facts if is_space else {},
         )
+
+
+def _is_version_range(package: Package, revision: str) -> bool:
+    return get_hub_ecosystem(package.ecosystem).kind == "kernel" and huggingface.is_version_range(revision)
 
 
 def _build_release(package: Package, revision: str) -> Release:
@@ -239,7 +307,62 @@ def _add_files(fact: Found[HubRepository], files: Fact[hub.FileList]) -> Found[H
     if not isinstance(files, Found):
         return fact
     more_files = files.value.more_files + files.value.is_cut  # at least one
-    return replace(fact, value=replace(fact.value, files=files.value.files, more_files=more_files))
+    repository = replace(fact.value, files=files.value.files, more_files=more_files, is_list_cut=files.value.is_cut)
+    return replace(fact, value=repository)
+
+
+def _find_scannable(fact: Fact[HubRepository]) -> HubPaths | None:
+    """Return the files whose scan results have to be requested; None if there are none, or none are listed yet."""
+    release = _find_commit(fact)
+    if release is None or not isinstance(fact, Found) or not _needs_scans(fact.value) or _find_unlisted(fact):
+        return None
+    return _select_scannable(release, fact.value.files or ())
+
+
+def _iter_scannable(files: Mapping[Release, Fact[hub.FileList]]) -> Iterator[HubPaths]:
+    """Yield the files whose scan results have to be requested, of repositories whose files were listed apart."""
+    for release, fact in files.items():
+        paths = _select_scannable(release, fact.value.files) if isinstance(fact, Found) else None
+        if paths is not None:
+            yield paths
+
+
+def _needs_scans(repository: HubRepository) -> bool:
+    """Whether scan results are requested by file: the answers about models have them, but those without files."""
+    return repository.scans_done is None and (repository.kind != "model" or repository.files is None)
+
+
+def _select_scannable(release: Release, files: Iterable[HubFile]) -> HubPaths | None:
+    """Return the files that may hold code, as many as are requested, archives last; None without any."""
+    paths = sorted((file.path for file in files if can_run_code(file.path)), key=lambda path: (is_archive(path), path))
+    return HubPaths(release=release, paths=tuple(paths[: hub.MAX_SCANNED])) if paths else None
+
+
+def _add_scans(
+    fact: Found[HubRepository], scans: Mapping[HubPaths, Fact[FileScans]], *, is_needed: bool
+) -> Found[HubRepository]:
+    """Return a repository with the scan results of its files, or why they are not known."""
+    repository, release = fact.value, _find_commit(fact)
+    if not is_needed or release is None or repository.files is None:
+        return fact
+    code_count = sum(can_run_code(file.path) for file in repository.files)
+    # Files of data are left out first: those that are not listed may hold code only if all that are listed may.
+    is_whole = not repository.is_list_cut and (not repository.more_files or code_count < len(repository.files))
+    hidden_count = 0 if is_whole else repository.more_files
+    paths = _select_scannable(release, repository.files)
+    result = Found(FileScans(), fact.source, fact.retrieved_at) if paths is None else scans[paths]
+    if not isinstance(result, Found):
+        problem = result.reason or "not in the answer"
+        return replace(fact, value=replace(repository, scan_problem=problem, unscanned_files=code_count + hidden_count))
+    unscanned_count = code_count - result.value.answered + hidden_count
+    done = replace(
+        repository,
+        scans_done=True,
+        scans=result.value.scans,
+        scanned_files=code_count + hidden_count,
+        unscanned_files=unscanned_count,
+    )
+    return replace(fact, value=done)
 
 
 def _add_metadata(fact: Found[HubRepository], card: Fact[hub.CardAnswer]) -> Found[HubRepository]:

@@ -357,16 +357,18 @@ class FetchRun:
             if fact is None:
                 continue
             subject = subjects[key]
-            if not self._is_usable(row):
-                batch.stored[subject] = StoredFact(row, fact)
-            elif received_keys and hash((store_key, key)) in received_keys:
+            if received_keys and hash((store_key, key)) in received_keys:
                 batch.add_fact(subject, fact, Outcome(row.fetched_at))
+            elif not self._is_usable(row):
+                batch.stored[subject] = StoredFact(row, fact)
             else:
                 batch.add_fact(subject, fact, outcomes[row.fetched_at])
         return [subject for subject in batch.subjects if subject not in batch.facts]
 
     def _is_usable(self, row: Row) -> bool:
-        """Whether a stored answer needs no new request. One from the future was written with a wrong clock.
+        """Whether an answer that this run did not receive itself needs no new request.
+
+        One from the future was written with a wrong clock.
 
         Raises:
             NotCachedError: only the cache may be used, and the answer may be one that another process of this run just
@@ -374,9 +376,10 @@ class FetchRun:
         """
         if self._cached_only and row.fetched_at >= self._now:
             raise NotCachedError
-        if self._offline or row.fetched_at == self._now:
+        if self._offline:
             return True
-        return not self._refresh and row.fetched_at - DAY <= self._now < row.expires_at
+        is_fresh = row.fetched_at == self._now or row.fetched_at - DAY <= self._now < row.expires_at
+        return is_fresh and not self._refresh
 
     def _create_jobs(self, batch: Batch[S, T], subjects: Sequence[S]) -> Iterator[Job]:
         state = batch.state

@@ -235,7 +235,7 @@ def _list_safe_files(subject: Subject, repository: HubRepository) -> Iterator[Ca
 
 def _list_bases(subject: Subject, repository: HubRepository, evidence: HubEvidence) -> Iterator[Candidate]:
     """Yield the base model of a quantised one, or one that has the weights as safetensors."""
-    relation = repository.card.base_model_relation if repository.card is not None else ""
+    relation = repository.base_model_relation
     has_pickles_only = find_weights(repository.files or ()).is_pickle_only
     for id_, fact in evidence.bases.items():
         if get_ecosystem(subject.ecosystem).find_name_error(id_):

@@ -25,7 +25,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 weight=40,
                 name="file scan",
                 description="the worst result of the Hub's scanners for a file of this commit; a level that is not "
-                "listed here counts as suspicious",
+                "listed here counts as suspicious. Datasets, Spaces and kernels: for the files that may hold code",
                 levels={
                     "clean": 100,
                     "caution": 60,
@@ -37,6 +37,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 },
                 reference="levels of the Hub; scanners miss and over-report (arXiv 2508.15987), so it is no gate alone",
                 unknown_when="the scans are not done, or not in the answer (the score is provisional)",
+                not_applicable_when="a dataset, Space or kernel without a file that may hold code",
             ),
             SignalSpec(
                 id="weight_format",
@@ -70,7 +71,8 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 dimension="security",
                 weight=10,
                 name="pinning",
-                description="what the scanned project refers to: a commit, a branch or tag, or no revision (main)",
+                description="what the scanned project refers to: a commit, a branch or tag, or no revision (main) and "
+                "a range of versions of a kernel",
                 levels={"commit": 100, "branch or tag": 60, "none": 40},
                 reference="Scorecard Pinned-Dependencies",
                 not_applicable_when="no project refers to it",

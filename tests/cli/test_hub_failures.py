@@ -186,6 +186,21 @@ def test_a_hostile_card_is_read_as_data(nerq: Nerq, hub: HubStandIn, project: Pa
         assert "\u202e" not in shown.out
 
 
+@pytest.mark.parametrize("command", [SCAN, ("check", "hf:lumen/tiny-bert", "--format", "json")])
+def test_a_refresh_requests_everything_again_also_within_the_same_second(
+    nerq: Nerq, hub: HubStandIn, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nerq_cli.application.session.time.time", lambda: 1_795_262_400.5)
+    first = nerq(*command)
+    paths = list(hub.paths)
+    assert len(paths) == 3
+    for number in (2, 3):
+        assert nerq(*command, "--refresh").json["dependencies"] == first.json["dependencies"]
+        assert sorted(hub.paths) == sorted(paths * number)
+    assert nerq(*command).json["dependencies"] == first.json["dependencies"]
+    assert len(hub.paths) == 9
+
+
 def test_a_card_that_is_not_text_is_read(nerq: Nerq, hub: HubStandIn) -> None:
     hub.turns[CARD_PATH] = {"body": bytes(range(256)) * 400}
     assert find_row(nerq(*SCAN))["version"] == SHA
@@ -425,11 +440,96 @@ def test_scores_by_another_methodology_of_models_are_not_compared(
 # --- Repositories whose scans the Hub does not state ----------------------------------------------------------------
 
 
+CHECK = ("--as-of", "2026-11-21", "--format", "json", "--threshold", "50", "--strict")
+
+
+def add_repositories(hub: HubStandIn) -> None:
+    """Add a dataset with a pickle file, a Space with a program, and a kernel."""
+    fields = {"cardData": {"license": "mit"}, "models": ["lumen/tiny-bert"], "runtime": {"stage": "RUNNING"}}
+    for kind, name in (("datasets", "lumen/rows"), ("spaces", "lumen/app")):
+        files = [{"rfilename": path, "size": 9} for path in ("README.md", "app.py", "train.parquet", "train.csv")]
+        hub.repositories[kind, name] = build_model(name, siblings=files, **fields)
+        hub.cards[f"{kind}/{name}"] = CARD * 20
+    hub.repositories["kernels", "lumen/fast"] = {
+        "id": "lumen/fast",
+        "author": "lumen",
+        "sha": SHA,
+        "gated": False,
+        "downloads": 5_000,
+        "likes": 100,
+        "lastModified": "2026-01-02T03:04:05.000Z",
+    }
+    hub.trees["lumen/fast"] = [{"type": "file", "path": f"build/torch/{name}", "size": 9} for name in ("a.so", "a.py")]
+    hub.cards["kernels/lumen/fast"] = CARD * 20
+
+
+FILES_OF = {
+    "hf-dataset:lumen/rows": "app.py",
+    "hf-space:lumen/app": "app.py",
+    "hf-kernel:lumen/fast": "build/torch/a.so",
+}
+
+
+@pytest.mark.parametrize("target", FILES_OF)
+def test_a_repository_whose_files_are_scanned_passes_a_strict_run(nerq: Nerq, hub: HubStandIn, target: str) -> None:
+    add_repositories(hub)
+    result = nerq("check", target, *CHECK)
+    assert result.status == 0, result.out
+    [row] = result.json["dependencies"]
+    [signal] = [signal for signal in row["signals"] if signal["id"] == "file_scan"]
+    assert (signal["state"], signal["value"]) == ("known", 100)
+    count = len(hub.paths)
+    assert nerq("check", target, *CHECK).json["dependencies"] == result.json["dependencies"]
+    assert len(hub.paths) == count
+
+
+@pytest.mark.parametrize("target", FILES_OF)
+@pytest.mark.parametrize(
+    ("state", "status", "reason"),
+    [
+        ({"status": "queued"}, 3, "that may hold code: 1 not done"),
+        ({"status": "unscanned"}, 3, "that may hold code: 1 not done"),
+        (None, 3, "that may hold code: 1 not read"),
+        ({"status": "unsafe"}, 1, "is reported as unsafe"),
+        ({"status": "safe", "avScan": {"status": "unsafe"}}, 1, "virus found in"),
+    ],
+)
+def test_a_file_that_is_not_scanned_or_not_safe_fails_a_strict_run(
+    nerq: Nerq, hub: HubStandIn, target: str, state: Any, status: int, reason: str
+) -> None:
+    add_repositories(hub)
+    hub.file_states[target.partition(":")[2], FILES_OF[target]] = state
+    result = nerq("check", target, *CHECK)
+    assert result.status == status, result.out
+    [row] = result.json["dependencies"]
+    [signal] = [signal for signal in row["signals"] if signal["id"] == "file_scan"]
+    assert reason in signal["reason"]
+
+
+def test_a_range_of_versions_of_a_kernel_is_scored_and_has_the_commit_to_pin(
+    nerq: Nerq, hub: HubStandIn, project: Path
+) -> None:
+    add_repositories(hub)
+    hub.branches["lumen/fast"] = {"main": SHA, "v1": "1" * 40, "v2": "2" * 40}
+    (project / "app.py").write_text('from kernels import get_kernel\nget_kernel("lumen/fast", version=">=1,<2")\n')
+    (project / "pyproject.toml").write_text('[tool.kernels.dependencies]\n"lumen/fast" = "~=2.0"\n')
+    rows = {row["requirement"]: row for row in nerq(*SCAN).json["dependencies"]}
+    assert {requirement: row["version"] for requirement, row in rows.items()} == {">=1,<2": "1" * 40, "~=2.0": "2" * 40}
+    for row in rows.values():
+        assert row["score"] is not None
+        assert row["fix"] == f'pin it: revision="{row["version"]}"'
+        [pinning] = [signal for signal in row["signals"] if signal["id"] == "pinning"]
+        assert pinning["value"] == 40
+    [target] = nerq("check", "hf-kernel:lumen/fast@>=1", *CHECK).json["dependencies"]
+    assert (target["version"], target["requirement"]) == ("2" * 40, ">=1")
+    missing = nerq("check", "hf-kernel:lumen/fast@~=7.0", *CHECK)
+    assert missing.status == 3
+    assert any("no revision ~=7.0" in reason for reason in missing.json["dependencies"][0]["reasons"])
+
+
 def test_a_dataset_without_scan_results_has_a_way_out(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
-    dataset = build_model("lumen/rows", cardData={"license": "mit"})
-    del dataset["securityRepoStatus"]
-    hub.repositories["datasets", "lumen/rows"] = dataset
-    hub.cards["datasets/lumen/rows"] = CARD * 20
+    add_repositories(hub)
+    hub.turns[f"/api/datasets/lumen/rows/paths-info/{SHA}"] = {"status": 404, "body": {}}
     (project / "app.py").write_text('from datasets import load_dataset\nload_dataset("lumen/rows")\n')
     strict = nerq(*SCAN, "--threshold", "50", "--strict")
     assert strict.status == 3, strict.out

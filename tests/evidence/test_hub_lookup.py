@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -283,7 +284,8 @@ def test_a_kernel_has_its_files_from_its_tree_and_its_metadata_from_its_card(
     evidence = look_up_one(open_run(), hub, model("org/k", "huggingface-kernel"))
     assert isinstance(evidence.repository, Found)
     repository = evidence.repository.value
-    assert (repository.kind, repository.auto_map, repository.scans_done) == ("kernel", None, None)
+    assert (repository.kind, repository.auto_map, repository.scans_done) == ("kernel", None, True)
+    assert (repository.scanned_files, repository.unscanned_files) == (25, 0)
     assert repository.card == CardMetadata(licence=("mit",), tags=("kernel",))
     assert repository.files is not None
     assert [file.size for file in repository.files] == list(range(25))
@@ -330,6 +332,275 @@ def test_scans_are_kept_as_the_hub_states_them(open_run: OpenRun, hub: HubStandI
     assert isinstance(fact, Found)
     assert fact.value.scans_done is False
     assert fact.value.scans == (HubScan("a.bin", "unsafe"), HubScan("c.bin", "not stated"), HubScan("b.bin", "novel"))
+
+
+KERNEL = model("org/k", "huggingface-kernel")
+REFERENCES = "/api/kernels/org/k/refs"
+
+
+@pytest.fixture
+def kernel(hub: HubStandIn) -> HubStandIn:
+    """A Hub with a kernel that has the versions 1, 2 and 3, and older ones as tags."""
+    hub.repositories["kernels", "org/k"] = {"id": "org/k", "sha": SHA}
+    hub.branches["org/k"] = {"main": SHA, "v1": "1" * 40, "v2": "2" * 40, "v3": "3" * 40, "v4-next": "4" * 40}
+    hub.tags["org/k"] = {"v0.1.0": "a" * 40, "v0.1.2": "b" * 40, "v0.2.0rc1": "c" * 40, "vector": "d" * 40}
+    return hub
+
+
+@pytest.mark.parametrize(
+    ("version_range", "commit"),
+    [
+        (">=0.0.1", "b" * 40),  # a tag comes before a branch, as the library has it
+        ("~=0.1.0", "b" * 40),
+        (">=0.1,<0.1.2", "a" * 40),
+        (">=1", "3" * 40),
+        (">=1,<3", "2" * 40),
+        ("!=0.1.2", "a" * 40),
+        ("==0.2.0rc1", "c" * 40),
+    ],
+)
+def test_a_range_of_versions_of_a_kernel_is_resolved(
+    open_run: OpenRun, kernel: HubStandIn, version_range: str, commit: str
+) -> None:
+    evidence = look_up_one(open_run(), kernel, KERNEL, version_range)
+    assert find_repository(evidence).sha == commit
+    assert kernel.paths[:2] == [REFERENCES, f"/api/kernels/org/k/revision/{commit}"]
+
+
+@pytest.mark.parametrize("version_range", [">=4", ">=x", ">", "<0.1,>1", "1,2"])
+def test_a_range_that_no_version_meets_is_a_revision_that_is_not_there(
+    open_run: OpenRun, kernel: HubStandIn, version_range: str
+) -> None:
+    fact = look_up_one(open_run(), kernel, KERNEL, version_range).repository
+    assert fact == Absent("Hugging Face", NOW, f"the repository has no revision {version_range}")
+    assert kernel.paths == [REFERENCES]
+
+
+def test_ranges_and_revisions_are_looked_up_together_and_kept(open_run: OpenRun, kernel: HubStandIn) -> None:
+    store = MemoryCache()
+    targets = [(KERNEL, ">=1"), (KERNEL, "v1"), (KERNEL, "<2"), (model("org/base"), ""), (KERNEL, ">=9")]
+    first = look_up(open_run(store), kernel, *targets)
+    assert list(first) == targets
+    assert kernel.paths.count(REFERENCES) == 1
+    count = len(kernel.paths)
+    assert look_up(open_run(store, now=NOW + 60), kernel, *targets) == first
+    assert look_up(open_run(store, now=NOW + 60_000, offline=True), kernel, *targets) == first
+    assert len(kernel.paths) == count
+
+
+@pytest.mark.parametrize(
+    ("turn", "token", "reason"),
+    [
+        ({"status": 404, "body": {}}, "", "missing or private"),
+        ({"status": 404, "body": {}}, GOOD, "the Hub has no such repository"),
+        ({"status": 403, "body": {}}, "", "the Hub refuses it without a token"),
+        ({"status": 405, "body": {}}, "", "does not offer this"),
+        ({"status": 500, "body": {}}, "", "HTTP 500"),
+        ({"body": []}, "", ""),
+        (
+            {"body": {"branches": 3, "tags": [3, {"name": 1}, {"name": "v1", "targetCommit": "x"}]}},
+            "",
+            "no revision >=1",
+        ),
+    ],
+)
+def test_a_range_whose_versions_cannot_be_read_is_not_resolved(
+    open_run: OpenRun, kernel: HubStandIn, turn: Any, token: str, reason: str
+) -> None:
+    kernel.turns[REFERENCES] = turn
+    fact = look_up_one(open_run(), kernel, KERNEL, ">=1", token=token).repository
+    assert not isinstance(fact, Found)
+    assert reason in fact.reason
+
+
+def test_the_versions_of_a_private_kernel_are_not_requested(open_run: OpenRun, kernel: HubStandIn) -> None:
+    evidence = look_up_one(open_run(), kernel, KERNEL, ">=1", is_private=lambda _: True)
+    assert evidence == HubEvidence(repository=PRIVATE)
+    assert kernel.paths == []
+
+
+BASE_TAGS = ["base_model:org/base", "base_model:quantized:org/base"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "bases", "relation"),
+    [
+        ({"tags": ["license:mit", *BASE_TAGS]}, ("org/base",), "quantized"),
+        ({"tags": BASE_TAGS[1:]}, ("org/base",), "quantized"),
+        ({"tags": BASE_TAGS[:1]}, ("org/base",), ""),
+        ({"tags": ["base_model:", "base_model:novel:org/base", "base_model:merge:a:b"]}, None, ""),
+        ({"tags": BASE_TAGS, "cardData": {"tags": BASE_TAGS}}, None, ""),  # those of its author
+        ({"baseModels": {"relation": "adapter", "models": [{"id": "org/base"}]}, "tags": []}, ("org/base",), "adapter"),
+        ({"baseModels": {"relation": 3, "models": [{"id": "org/base"}, 3]}}, ("org/base",), ""),
+        ({"baseModels": "x", "tags": "x"}, None, ""),
+    ],
+)
+def test_base_models_are_those_that_the_hub_adds_to_the_tags(
+    open_run: OpenRun, hub: HubStandIn, fields: dict[str, Any], bases: tuple[str, ...] | None, relation: str
+) -> None:
+    hub.add_model("org/small", **{"cardData": {"license": "mit"}, **fields})
+    evidence = look_up_one(open_run(), hub, model("org/small"))
+    repository = find_repository(evidence)
+    assert (repository.verified_bases, repository.base_model_relation) == (bases, relation)
+    assert list(evidence.bases) == list(bases or ())
+
+
+def test_the_relation_that_its_author_states_comes_first(open_run: OpenRun, hub: HubStandIn) -> None:
+    hub.add_model("org/small", tags=BASE_TAGS, cardData={"base_model_relation": "merge"})
+    assert find_repository(look_up_one(open_run(), hub, model("org/small"))).base_model_relation == "merge"
+
+
+@pytest.fixture
+def dataset(hub: HubStandIn) -> Package:
+    """A dataset with a loading script, pickled data, and data that nothing runs."""
+    names = ["README.md", "rows.py", "rows.pkl", "train.parquet", "train.csv.gz"]
+    files = [{"rfilename": name, "size": 1} for name in names]
+    hub.repositories["datasets", "org/rows"] = build_model("org/rows", siblings=files)
+    return model("org/rows", "huggingface-dataset")
+
+
+def find_repository(evidence: HubEvidence) -> HubRepository:
+    assert isinstance(evidence.repository, Found)
+    return evidence.repository.value
+
+
+PATHS_INFO = f"/api/datasets/org/rows/paths-info/{SHA}"
+
+
+def test_the_scans_of_a_dataset_are_requested_for_the_files_that_may_hold_code(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package
+) -> None:
+    hub.file_states["org/rows", "rows.pkl"] = {"status": "Unsafe", "avScan": {"status": "safe"}}
+    repository = find_repository(look_up_one(open_run(), hub, dataset))
+    assert (repository.scans_done, repository.scanned_files, repository.unscanned_files) == (True, 2, 0)
+    assert repository.scans == (HubScan("rows.pkl", "unsafe"),)
+    [request] = [request for request in hub.site.requests if request.path == PATHS_INFO]
+    assert json.loads(request.body) == {"paths": ["rows.pkl", "rows.py"], "expand": True}
+    assert len(hub.paths) == 4
+
+
+def test_a_virus_is_known_from_the_state_of_its_scanner(open_run: OpenRun, hub: HubStandIn, dataset: Package) -> None:
+    hub.file_states["org/rows", "rows.py"] = {"status": "safe", "avScan": {"status": "safe", "virusFound": True}}
+    assert find_repository(look_up_one(open_run(), hub, dataset)).scans == (HubScan("rows.py", "safe", virus=True),)
+
+
+def test_finished_scans_are_kept_for_good_and_those_under_way_are_not(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package
+) -> None:
+    store = MemoryCache()
+    hub.file_states["org/rows", "rows.py"] = {"status": "queued"}
+    assert find_repository(look_up_one(open_run(store), hub, dataset)).scans == (HubScan("rows.py", "queued"),)
+    look_up_one(open_run(store, now=NOW + 60), hub, dataset)
+    assert hub.paths.count(PATHS_INFO) == 1
+    # The file has a result, and one scanner is not done.
+    hub.file_states["org/rows", "rows.py"] = {"status": "safe", "jFrogScan": {"status": "queued"}}
+    assert find_repository(look_up_one(open_run(store, now=NOW + 4_000), hub, dataset)).scans == ()
+    hub.file_states.clear()
+    look_up_one(open_run(store, now=NOW + 8_000), hub, dataset)
+    assert hub.paths.count(PATHS_INFO) == 3
+    look_up_one(open_run(store, now=NOW + 90_000_000), hub, dataset)
+    assert hub.paths.count(PATHS_INFO) == 3
+    look_up_one(open_run(store, now=NOW + 90_000_001, refresh=True), hub, dataset)
+    assert hub.paths.count(PATHS_INFO) == 4
+
+
+def test_no_scans_are_requested_where_no_file_may_hold_code(open_run: OpenRun, hub: HubStandIn) -> None:
+    files = [{"rfilename": name, "size": 1} for name in (".gitattributes", "LICENSE", "a/train.jsonl.zst", "x.PNG")]
+    hub.repositories["datasets", "org/rows"] = build_model("org/rows", siblings=files)
+    repository = find_repository(look_up_one(open_run(), hub, model("org/rows", "huggingface-dataset")))
+    assert (repository.scans_done, repository.scanned_files, repository.scans) == (True, 0, ())
+    assert PATHS_INFO not in hub.paths
+
+
+@pytest.mark.parametrize(
+    ("turn", "problem"),
+    [
+        ({"status": 404, "body": {}}, "does not state scan results of files"),
+        ({"status": 405, "body": {}}, "does not state scan results of files"),
+        ({"status": 404, "headers": {"X-Error-Code": "RepoNotFound"}, "body": {}}, "not there any more"),
+        ({"status": 401, "headers": {"X-Error-Code": "GatedRepo"}, "body": {}}, "gated"),
+        ({"status": 500, "body": {}}, "HTTP 500"),
+        ({"body": {"error": "x"}}, "no list of files"),
+        ({"body": b"<html>"}, ""),
+    ],
+)
+def test_scans_that_cannot_be_read_are_unknown(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package, turn: Any, problem: str
+) -> None:
+    hub.turns[PATHS_INFO] = turn
+    repository = find_repository(look_up_one(open_run(), hub, dataset))
+    assert (repository.scans_done, repository.unscanned_files) == (None, 2)
+    assert problem in repository.scan_problem
+    assert repository.scan_problem
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        "x",
+        {"path": "rows.py"},
+        {"path": "rows.py", "securityFileStatus": None},
+        {"path": "rows.py", "securityFileStatus": {}},
+        {"path": "rows.py", "securityFileStatus": {"status": 3, "avScan": "x"}},
+        {"path": 3, "securityFileStatus": {"status": "safe"}},
+        {"path": "other.py", "securityFileStatus": {"status": "safe"}},
+    ],
+)
+def test_a_file_without_a_state_in_the_answer_is_not_scanned(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package, row: object
+) -> None:
+    pickle = {"type": "file", "path": "rows.pkl", "securityFileStatus": {"status": "safe"}}
+    hub.turns[PATHS_INFO] = {"body": [row, pickle, pickle]}
+    repository = find_repository(look_up_one(open_run(), hub, dataset))
+    assert (repository.scans_done, repository.scanned_files, repository.unscanned_files) == (True, 2, 1)
+
+
+def test_a_state_that_is_not_known_is_not_safe(open_run: OpenRun, hub: HubStandIn, dataset: Package) -> None:
+    hub.file_states["org/rows", "rows.py"] = {"status": "novel"}
+    assert find_repository(look_up_one(open_run(), hub, dataset)).scans == (HubScan("rows.py", "novel"),)
+
+
+def test_of_many_files_the_scans_of_some_are_requested_archives_last(open_run: OpenRun, hub: HubStandIn) -> None:
+    names = [*(f"a/{number:04}.tar.gz" for number in range(600)), "z.py"]
+    files = [{"rfilename": name, "size": 1} for name in names]
+    hub.repositories["datasets", "org/rows"] = build_model("org/rows", siblings=files)
+    hub.file_states["org/rows", "z.py"] = {"status": "unsafe"}
+    repository = find_repository(look_up_one(open_run(), hub, model("org/rows", "huggingface-dataset")))
+    assert (repository.scanned_files, repository.unscanned_files) == (601, 101)
+    assert repository.scans == (HubScan("z.py", "unsafe"),)
+    assert hub.paths.count(PATHS_INFO) == 1
+
+
+def test_files_that_are_not_listed_count_as_not_scanned_only_if_they_may_hold_code(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package
+) -> None:
+    data = [{"rfilename": f"{number}.parquet", "size": 1} for number in range(2_500)]
+    hub.repositories["datasets", "org/rows"]["siblings"] += data
+    assert find_repository(look_up_one(open_run(), hub, dataset)).unscanned_files == 0
+    kernel = model("org/k", "huggingface-kernel")
+    hub.repositories["kernels", "org/k"] = {"id": "org/k", "sha": SHA}
+    hub.trees["org/k"] = [{"type": "file", "path": f"{number}.txt", "size": 1} for number in range(9)]
+    hub.page_size = 2
+    repository = find_repository(look_up_one(open_run(), hub, kernel))
+    assert (repository.scans_done, repository.scanned_files, repository.unscanned_files) == (True, 1, 1)
+
+
+def test_a_model_whose_answer_is_too_large_has_the_scans_of_its_files(open_run: OpenRun, hub: HubStandIn) -> None:
+    files = [{"rfilename": f"data/{number:060}.bin", "size": 1} for number in range(180_000)]
+    hub.add_model("org/large", siblings=files)
+    hub.trees["org/large"] = [{"type": "file", "path": name, "size": 1} for name in ("a.bin", "a.safetensors")]
+    hub.file_states["org/large", "a.bin"] = {"status": "unsafe"}
+    repository = find_repository(look_up_one(open_run(deadline_seconds=30.0), hub, model("org/large")))
+    assert (repository.scans_done, repository.scanned_files) == (True, 1)
+    assert repository.scans == (HubScan("a.bin", "unsafe"),)
+
+
+def test_the_scans_of_a_model_are_those_of_the_whole_repository(open_run: OpenRun, hub: HubStandIn) -> None:
+    hub.add_model("org/bare", siblings=[{"rfilename": "a.bin", "size": 1}], securityRepoStatus=None)
+    repository = find_repository(look_up_one(open_run(), hub, model("org/bare")))
+    assert (repository.scans_done, repository.scanned_files) == (None, None)
+    assert not any("paths-info" in path for path in hub.paths)
 
 
 @pytest.mark.parametrize("status", [{"scansDone": "yes"}, {}, None, [], "done"])

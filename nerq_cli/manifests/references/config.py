@@ -221,10 +221,12 @@ def read_kernels_lock(text: str, builder: ReferenceBuilder) -> None:
         raise UnreadableError("is not a lock file of kernels")
     for entry in node.data:
         members = members_of(entry)
-        repository = members.get("repo_id")
+        # As kernels 0.17 and later write it, and as earlier releases did.
+        dependency, lock = members_of(members.get("dependency")), members_of(members.get("lock"))
+        repository = members.get("repo_id") or dependency.get("repo-id")
         hub_id = parse_id(text_of(repository), "kernel")
         if repository is not None and hub_id is not None:
-            revision = text_of(members.get("sha"))
+            revision = text_of(members.get("sha") or lock.get("commit"))
             builder.add(hub_id, repository.line, "kernels-lock", "certain", loader="kernels", revision=revision)
 
 

@@ -221,11 +221,6 @@ def parse_kernel_version(text: str) -> str:
     return f"v{number}" if number.replace(".", "").isdigit() else text
 
 
-def is_version_range(revision: str) -> bool:
-    """Whether the revision of a kernel is a range of versions, and neither a branch, a tag nor a commit."""
-    return revision.startswith(("<", ">", "=", "!", "~")) or "," in revision
-
-
 def is_router_id(text: str) -> bool:
     """Whether a text has the form of an id of a router: up to four parts of id characters, and a variant."""
     return (

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from nerq_cli.ecosystems import GENERIC, HF_DATASET, HF_KERNEL, HF_MODEL, HF_SPACE, get_ecosystem
 from nerq_cli.inventory import HOSTED_GROUP, HOSTED_MODEL, POSSIBLE_MODEL, Declaration, DependencyFile
 from nerq_cli.manifests.references.find import find_references, has_reader
-from nerq_cli.manifests.references.ids import is_version_range
 from nerq_cli.manifests.references.model import Reference
 from nerq_cli.problem import Problem
 
@@ -23,8 +22,6 @@ NAME: Final = "references"
 _GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {"certain": "models", "likely": "models:likely", "possible": "models:possible"}
 )
-#: Reason of a kernel by a range: which of its tags is loaded depends on the day.
-KERNEL_RANGE: Final = "version range of a kernel, not resolved: `kernels lock` writes the commit"
 _ECOSYSTEMS: Final[Mapping[str, EcosystemId]] = MappingProxyType(
     {"model": HF_MODEL, "dataset": HF_DATASET, "space": HF_SPACE, "kernel": HF_KERNEL}
 )
@@ -74,8 +71,6 @@ def _declare_reference(reference: Reference) -> Declaration | None:
         is_revision = get_ecosystem(ecosystem).accepts_requirement(reference.revision)
         requirement = reference.revision if is_revision else ""
         skip_reason = POSSIBLE_MODEL if reference.certainty == "possible" else ""
-        if reference.kind == "kernel" and is_version_range(reference.revision):
-            requirement, skip_reason = reference.revision, skip_reason or KERNEL_RANGE
     return Declaration(
         ecosystem=ecosystem,
         name=reference.name,

@@ -296,8 +296,8 @@ def _list_card_properties(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield from (("base-model", name) for name in card.base_models[:_MAX_RELATED])
     if repository.kind != "model":
         yield from (("dataset", name) for name in card.datasets[:_MAX_RELATED])
+    yield "base-model-relation", repository.base_model_relation
     if repository.card is not None:
-        yield "base-model-relation", repository.card.base_model_relation
         yield "languages", ", ".join(repository.card.languages)
     yield "library", repository.library
     yield "parameters", "" if repository.parameters is None else f"{repository.parameters}"

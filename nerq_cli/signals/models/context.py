@@ -171,7 +171,7 @@ def list_parts(context: RepositoryContext) -> tuple[Mapping[str, Fact[HubReposit
 
 def is_adapter(context: RepositoryContext) -> bool | None:
     """Return whether its weights are added to those of its base model, which is loaded as well; None if not known."""
-    if context.card is not None and context.card.base_model_relation == "adapter":
+    if context.repository is not None and context.repository.base_model_relation == "adapter":
         return True
     if any(file.path == "adapter_config.json" for file in context.files or ()):
         return True

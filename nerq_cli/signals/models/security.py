@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
+from nerq_cli.ecosystems.huggingface import is_version_range
 from nerq_cli.facts import NOT_REQUESTED, Fact, Found, Unknown
-from nerq_cli.hub_facts import HubRepository, HubScan
+from nerq_cli.hub_facts import PENDING_SCANS, HubRepository, HubScan
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.models.context import RepositoryContext, is_adapter, list_parts
 from nerq_cli.signals.models.files import Weights, find_programs
@@ -26,8 +27,6 @@ from nerq_cli.signals.signal import (
     format_count,
 )
 
-#: Levels of a file that state no result yet.
-_PENDING: Final = frozenset({"", "error", "pending", "queued", "scanning", "unscanned"})
 _HARMLESS: Final = frozenset({"innocuous", "ok", "safe"})
 _LISTED: Final = frozenset({"caution", "suspicious"})
 _BRANCHES: Final = frozenset({"", "main"})
@@ -54,18 +53,34 @@ def measure_file_scan(context: RepositoryContext, spec: SignalSpec) -> Iterator[
         yield build_from_level(spec, worst[0], worst[1] + more, fact)
         yield from _flag_scan(context, worst, fact)
         return
-    is_pending = any(scan.level.lower() in _PENDING for scan in repository.scans)
-    if repository.scans_done is None or not repository.scans_done or is_pending:
-        if repository.scans_done is None and not results:
-            yield build_unknown(spec, "no scan results in the answer", fact.source)
-        else:
-            yield build_unknown(spec, "scans not done" + (f"; so far {worst[1]}" if worst else ""), fact.source)
+    if reason := _explain_no_result(repository):
+        yield build_unknown(spec, reason + (f"; so far {worst[1]}" if worst else ""), fact.source)
+        return
+    if worst is None and repository.scanned_files == 0:
+        yield build_not_applicable(spec, "no file that may hold code")
         return
     if worst is None:
         yield build_from_level(spec, "clean", "no known problem found by the Hub's scanners", fact)
         return
     more = f", and {format_count(len(results) - 1, 'more file')}" if len(results) > 1 else ""
     yield build_from_level(spec, worst[0], worst[1] + more, fact)
+
+
+def _explain_no_result(repository: HubRepository) -> str:
+    """Return why it is not known what the scanners found; empty if it is."""
+    pending_count = sum(not scan.virus and scan.level.lower() in PENDING_SCANS for scan in repository.scans)
+    if repository.scan_problem:
+        return f"scan results not read: {repository.scan_problem}"
+    if repository.scans_done is None and not repository.scans:
+        return "files not listed" if repository.files is None else "no scan results in the answer"
+    if repository.scanned_files is None:
+        return "" if repository.scans_done and not pending_count else "scans not done"
+    total = format_count(repository.scanned_files, "file")
+    parts = [
+        *([f"{repository.unscanned_files:,} not read"] if repository.unscanned_files else []),
+        *([f"{pending_count:,} not done"] if pending_count else []),
+    ]
+    return f"scans of {total} that may hold code: {', '.join(parts)}" if parts else ""
 
 
 def _rate_scan(context: RepositoryContext, scan: HubScan) -> tuple[str, str]:
@@ -80,7 +95,7 @@ def _rate_scan(context: RepositoryContext, scan: HubScan) -> tuple[str, str]:
         return "unsafe", f"{scan.path} is reported as unsafe"
     if level in _LISTED:
         return level, f"{scan.path} is reported as {level}"
-    if level in _PENDING:
+    if level in PENDING_SCANS:
         return "unlisted", f"{scan.path} not scanned"
     return "unlisted", f"{scan.path} is reported as {scan.level!r}, a level that is not listed"
 
@@ -351,6 +366,9 @@ def measure_pinning(context: RepositoryContext, spec: SignalSpec) -> Signal:
     sha = f"; now {fact.value.sha[:12]}" if fact.value.sha else ""  # the whole commit is in what to write
     if reference.revision in _BRANCHES:
         return build_from_level(spec, "none", f"not pinned: loads what is newest{sha}", fact)
+    if context.kind == "kernel" and is_version_range(reference.revision):
+        reason = f"not pinned: loads the newest version that meets {reference.revision}{sha}"
+        return build_from_level(spec, "none", reason, fact)
     return build_from_level(spec, "branch or tag", f"{reference.revision} can be moved to another commit{sha}", fact)
 
 

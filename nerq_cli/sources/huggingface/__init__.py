@@ -1,10 +1,13 @@
 """The Hugging Face Hub: repositories, cards, files and publishers. Data of the Hub and of those who published it.
 
 A model takes at most four requests: the repository (with files, configuration and scans), its card at the commit that
-it answers with, the organisation that owns it, and the user if there is no such organisation.
+it answers with, the organisation that owns it, and the user if there is no such organisation. The Hub states the scans
+of a whole repository for models alone. For datasets, Spaces and kernels one more request has the scan results of the
+files that may hold code, and for kernels another one the list of files.
 
-What a commit contains never changes, so cards and trees are kept for good. What the Hub states about a repository
-changes also for one commit (scans, gates, downloads), so that is requested again after a while.
+What a commit contains never changes, so cards and trees are kept for good, and so are the results of finished scans of
+its files. What the Hub states about a repository changes also for one commit (scans, gates, downloads), so that is
+requested again after a while.
 """
 
 from __future__ import annotations
@@ -18,14 +21,15 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.ecosystems import get_hub_ecosystem
-from nerq_cli.errors import ResponseError
+from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.hub_facts import CardMetadata, HubCard, HubFile, HubOwner, HubRepository
-from nerq_cli.inventory import AccountId, Package, Release
+from nerq_cli.inventory import AccountId, HubPaths, Package, Release
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.huggingface import answers
+from nerq_cli.sources.huggingface.answers import FileScans
 from nerq_cli.sources.huggingface.card import (
     MAX_TEXT,
     HeaderError,
@@ -34,7 +38,7 @@ from nerq_cli.sources.huggingface.card import (
     parse_header,
     split_card,
 )
-from nerq_cli.units import DAY
+from nerq_cli.units import DAY, HOUR
 
 _INFO: Final = SOURCES["huggingface"]
 LABEL: Final = _INFO.label
@@ -46,6 +50,9 @@ _FOR_GOOD: Final = 3_650 * DAY
 _REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS})
 #: Pages of a tree that are requested: 1,000 files each.
 _MAX_PAGES: Final = 3
+#: Files whose scan results one request asks for: huggingface_hub sends as many paths, the Hub takes 1,000 at most
+#: (huggingface_hub, _commit_api.py).
+MAX_SCANNED: Final = 500
 #: Fields of a repository whose list of files is too large for one answer. ``expand`` excludes ``blobs``.
 _FIELDS_WITHOUT_FILES: Final = (
     "author", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "lastModified", "library_name",
@@ -64,6 +71,15 @@ class HubAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     state: AnswerState = "found"
     #: None unless it was found.
     repository: HubRepository | None = None
+
+
+class ReferencesAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The tags and branches of a repository."""
+
+    state: AnswerState = "found"
+    #: The commit of each, by name.
+    tags: dict[str, str] = {}
+    branches: dict[str, str] = {}
 
 
 class CardAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -139,15 +155,36 @@ class _RepositorySource(_HubSource):
             yield release, HubAnswer(repository=HubRepository(kind=kind, id=release.package.name, disabled=True))
         elif response.notes.error_code == "RevisionNotFound":
             yield release, HubAnswer(state="no revision")
-        elif response.status in _REFUSALS and (
-            response.status != HTTPStatus.UNAUTHORIZED or response.notes.error_code == "GatedRepo"
-        ):
-            yield release, HubAnswer(state="refused")
-        elif response.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            raise ResponseError("does not offer this")
         else:
-            _check_token(request, response)
-            yield release, None if request.endpoint.identity else HubAnswer(state="hidden")
+            state = _read_refusal(request, response)
+            yield release, None if state is None else HubAnswer(state=state)
+
+
+class _ReferencesSource(_HubSource):
+    """The tags and branches of a repository."""
+
+    name = "hub-references"
+    kind = ReferencesAnswer
+    limit = 4_000_000
+
+    def get_max_age(self, value: ReferencesAnswer) -> int:
+        """Return how long an answer is kept: what cannot be read is tried again sooner."""
+        return self.max_age if value.state == "found" else self.absent_max_age
+
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
+        """Request one repository at a time."""
+        for package in subjects:
+            yield Request(url=f"{_build_api_url(endpoint, package)}/refs", subjects=(package,), endpoint=endpoint)
+
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, ReferencesAnswer | None]]:
+        """Read tags and branches, or why they cannot be read."""
+        [package] = request.subjects
+        if response.status < HTTPStatus.BAD_REQUEST:
+            tags, branches = answers.parse_references(response.body)
+            yield package, ReferencesAnswer(tags=tags, branches=branches)
+        else:
+            state = _read_refusal(request, response)
+            yield package, None if state is None else ReferencesAnswer(state=state)
 
 
 class _CardSource(_HubSource):
@@ -230,6 +267,38 @@ class _FilesSource(_HubSource):
         )
 
 
+class _ScansSource(_HubSource):
+    """The scan results of files at a commit: ``POST .../paths-info``, which has no pages."""
+
+    name = "hub-scans"
+    kind = FileScans
+    limit = 8_000_000
+
+    def get_max_age(self, value: FileScans) -> int:
+        """Return how long results are kept: for good as soon as every file has its result."""
+        return _FOR_GOOD if value.is_final else HOUR
+
+    def requests(self, subjects: Sequence[HubPaths], endpoint: Endpoint) -> Iterator[Request[HubPaths]]:
+        """Request the files of one repository at a time."""
+        for subject in subjects:
+            release = subject.release
+            url = f"{_build_api_url(endpoint, release.package)}/paths-info/{quote(release.version, safe='')}"
+            body = msgspec.json.encode({"paths": subject.paths, "expand": True})
+            yield Request(url=url, subjects=(subject,), method="POST", body=body, endpoint=endpoint)
+
+    def parse(self, request: Request[HubPaths], response: Response) -> Iterator[tuple[HubPaths, FileScans | None]]:
+        """Read the results."""
+        [subject] = request.subjects
+        if response.status in _REFUSALS:
+            _check_token(request, response)
+            raise ResponseError(_explain_refusal(response))
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            if response.notes.error_code:
+                raise ResponseError("the repository or its commit is not there any more")
+            raise EndpointMissingError("does not state scan results of files")
+        yield subject, answers.parse_scans(subject.paths, response.body)
+
+
 class _FilesRequest(Request[Release], frozen=True, kw_only=True):
     """A request for one page, with what the earlier ones had."""
 
@@ -270,8 +339,10 @@ class _OwnerSource(_HubSource):
 
 
 REPOSITORIES: Final[Source[Release, HubAnswer]] = _RepositorySource()
+REFERENCES: Final[Source[Package, ReferencesAnswer]] = _ReferencesSource()
 CARDS: Final[Source[Release, CardAnswer]] = _CardSource()
 FILES: Final[Source[Release, FileList]] = _FilesSource()
+SCANS: Final[Source[HubPaths, FileScans]] = _ScansSource()
 OWNERS: Final[Source[AccountId, HubOwner]] = _OwnerSource()
 
 
@@ -325,6 +396,22 @@ def _find_next_url(endpoint: Endpoint, response: Response) -> str:
 def _is_disabled(response: Response) -> bool:
     """Whether the Hub took the repository down (huggingface_hub, utils/_http.py)."""
     return response.status == HTTPStatus.FORBIDDEN and "is disabled" in response.notes.error_message.lower()
+
+
+def _read_refusal(request: Request[Any], response: Response) -> Literal["hidden", "refused"] | None:
+    """Return why a repository cannot be read; None if it does not exist.
+
+    Raises:
+        ResponseError: the token is refused, or the server does not offer the request.
+    """
+    if response.status in _REFUSALS and (
+        response.status != HTTPStatus.UNAUTHORIZED or response.notes.error_code == "GatedRepo"
+    ):
+        return "refused"
+    if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        raise ResponseError("does not offer this")
+    _check_token(request, response)
+    return None if request.endpoint.identity else "hidden"
 
 
 def _check_token(request: Request[Any], response: Response) -> None:

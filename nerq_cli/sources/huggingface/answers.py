@@ -10,7 +10,7 @@ import msgspec
 from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import huggingface
 from nerq_cli.errors import ResponseError
-from nerq_cli.hub_facts import HubFile, HubKind, HubOwner, HubRepository, HubScan
+from nerq_cli.hub_facts import PENDING_SCANS, HubFile, HubKind, HubOwner, HubRepository, HubScan, can_run_code
 from nerq_cli.sources.huggingface.card import build_metadata
 from nerq_cli.sources.text import clean_text, decode_json, decode_optional, parse_count, parse_timestamp, split_list
 
@@ -23,6 +23,9 @@ _MAX_SCANS: Final = 500
 _MAX_LIST: Final = 200
 _MAX_VALUE: Final = 200
 _MAX_PATH: Final = 500
+#: Start of tags that name a base model, and what a model can be to it (hub-docs, model-cards.md).
+_BASE_TAG: Final = "base_model:"
+_RELATIONS: Final = ("adapter", "finetune", "merge", "quantized")
 
 #: Suffixes of files that hold data alone and come in thousands: the last that are kept.
 _DATA_SUFFIXES: Final = (
@@ -53,6 +56,31 @@ class _FileAnswer(msgspec.Struct):
     lfs: _LargeFile | None = None
 
 
+class FileScans(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What scanners report about single files of a commit."""
+
+    #: Number of requested files whose state the answer has.
+    answered: int = 0
+    #: Those that are not safe, with states that are no result yet.
+    scans: tuple[HubScan, ...] = ()
+    #: Whether every requested file has a result that no scanner will add to.
+    is_final: bool = False
+
+
+class _PathAnswer(msgspec.Struct):
+    """A file in an answer about paths."""
+
+    path: object = None
+    security: object = msgspec.field(default=None, name="securityFileStatus")
+
+
+class _ReferenceAnswer(msgspec.Struct):
+    """A branch or tag."""
+
+    name: object = None
+    commit: object = msgspec.field(default=None, name="targetCommit")
+
+
 class _ScanAnswer(msgspec.Struct):
     """A file about which a scanner reports something."""
 
@@ -63,6 +91,8 @@ class _ScanAnswer(msgspec.Struct):
 
 _FILE = build_json_decoder_late(_FileAnswer)
 _SCAN = build_json_decoder_late(_ScanAnswer)
+_REFERENCE = build_json_decoder_late(_ReferenceAnswer)
+_PATH = build_json_decoder_late(_PathAnswer)
 
 
 def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
@@ -83,7 +113,10 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
     commit = read("sha")
     files, more_files = _read_files(raw.get("siblings"))
     scans_done, scans = _read_scans(raw.get("securityRepoStatus"))
+    tags = _read_texts(read("tags")) or ()
     metadata = build_metadata(card) if isinstance(card, dict) and card else None
+    own_tags = metadata.tags if metadata is not None else ()
+    bases, relation = _read_bases(read("baseModels"), [tag for tag in tags if tag not in own_tags])
     if metadata is not None and not metadata.has_results and (read("model-index") or read("evalResults")):
         metadata = msgspec.structs.replace(metadata, has_results=True)
     return HubRepository(
@@ -97,14 +130,14 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
         disabled=read("disabled") is True,
         downloads=parse_count(read("downloads")),
         likes=parse_count(read("likes")),
-        tags=_read_texts(read("tags")) or (),
+        tags=tags,
         pipeline_tag=clean_text(read("pipeline_tag"), _MAX_VALUE),
         library=clean_text(read("library_name"), _MAX_VALUE),
         card=metadata,
         has_card_data="cardData" in raw,
         architectures=_read_texts(config.get("architectures")) or () if isinstance(config, dict) else (),
         model_type=clean_text(config.get("model_type"), _MAX_VALUE) if isinstance(config, dict) else "",
-        auto_map=_read_auto_map(config, _read_texts(read("tags")) or ()),
+        auto_map=_read_auto_map(config, tags),
         parameters=_read_parameters(read("safetensors"), read("gguf")),
         files=files,
         more_files=more_files,
@@ -114,7 +147,8 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
         stage=clean_text(runtime.get("stage"), _MAX_VALUE) if isinstance(runtime, dict) else "",
         used_models=_read_texts(read("models")) if kind == "space" else None,
         used_datasets=_read_texts(read("datasets")) if kind == "space" else None,
-        verified_bases=_read_bases(read("baseModels")),
+        verified_bases=bases,
+        verified_relation=relation,
     )
 
 
@@ -128,6 +162,65 @@ def parse_files(body: bytes) -> list[HubFile]:
     if items is None:
         raise ResponseError("the answer holds no list of files")
     return list(_iter_files(items))
+
+
+def parse_scans(paths: Iterable[str], body: bytes) -> FileScans:
+    """Return what an answer states about the scans of files.
+
+    Args:
+        paths: Those that were requested; what the answer has about others is ignored.
+        body: The answer.
+
+    Raises:
+        ResponseError: it is no list.
+    """
+    items = split_list(body)
+    if items is None:
+        raise ResponseError("the answer holds no list of files")
+    open_paths, scans, has_pending = set(paths), [], False
+    for item in items:
+        answer = decode_optional(_PATH, item)
+        path = answer and answer.path
+        if answer is None or not isinstance(path, str) or not isinstance(answer.security, dict):
+            continue
+        if path not in open_paths:
+            continue
+        states = [answer.security, *(part for part in answer.security.values() if isinstance(part, dict))]
+        levels = [clean_text(state.get("status"), _MAX_VALUE).lower() for state in states]
+        has_virus = _has_virus(answer.security.get("avScan"))
+        if not levels[0] and not has_virus:
+            continue
+        open_paths.discard(path)
+        # A scanner that never looks at this format is "unscanned" for good: only the state of the file itself counts.
+        has_pending |= levels[0] in PENDING_SCANS or not PENDING_SCANS.isdisjoint(set(levels[1:]) - {"", "unscanned"})
+        if has_virus or levels[0] != "safe":
+            scans.append(HubScan(path[:_MAX_PATH], levels[0] or "not stated", virus=has_virus))
+    answered = len(set(paths)) - len(open_paths)
+    return FileScans(answered, _order_scans(scans), is_final=not open_paths and not has_pending)
+
+
+def parse_references(body: bytes) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the tags and the branches of a repository, each with its commit.
+
+    Raises:
+        ResponseError: it is no JSON object.
+    """
+    raw = decode_json(_OBJECT, body)
+    found: list[dict[str, str]] = []
+    for field in ("tags", "branches"):
+        items = split_list(raw.get(field, b"[]")) or ()
+        answers = (decode_optional(_REFERENCE, item) for item in items[:MAX_FILES])
+        found.append(
+            {
+                answer.name: answer.commit.lower()
+                for answer in answers
+                if answer is not None
+                and isinstance(answer.name, str)
+                and isinstance(answer.commit, str)
+                and huggingface.is_commit(answer.commit)
+            }
+        )
+    return found[0], found[1]
 
 
 def parse_organisation(body: bytes) -> HubOwner:
@@ -163,9 +256,15 @@ def parse_user(body: bytes) -> HubOwner:
 
 
 def select_files(files: Iterable[HubFile]) -> tuple[tuple[HubFile, ...], int]:
-    """Return the files to keep, by path, and the number of the others. Files of data alone are left out first."""
+    """Return the files to keep, by path, and the number of the others. Those that may hold code are kept first."""
     ordered = sorted(
-        files, key=lambda file: (file.path.lower().endswith(_DATA_SUFFIXES), file.path.count("/"), file.path)
+        files,
+        key=lambda file: (
+            not can_run_code(file.path),
+            file.path.lower().endswith(_DATA_SUFFIXES),
+            file.path.count("/"),
+            file.path,
+        ),
     )
     kept = sorted(ordered[:MAX_FILES], key=lambda file: file.path)
     return tuple(kept), len(ordered) - len(kept)
@@ -205,8 +304,18 @@ def _read_scans(raw: msgspec.Raw | None) -> tuple[bool | None, tuple[HubScan, ..
             scans.append(
                 HubScan(clean_text(answer.path, _MAX_PATH), level, virus="virus" in level or "infected" in level)
             )
-    worst_first = sorted(scans, key=lambda scan: (scan.level != "unsafe", scan.level, scan.path))
-    return done if isinstance(done, bool) else None, tuple(worst_first[:_MAX_SCANS])
+    return done if isinstance(done, bool) else None, _order_scans(scans)
+
+
+def _order_scans(scans: Iterable[HubScan]) -> tuple[HubScan, ...]:
+    """Return the worst scans first, as many as are kept."""
+    worst_first = sorted(scans, key=lambda scan: (not scan.virus, scan.level != "unsafe", scan.level, scan.path))
+    return tuple(worst_first[:_MAX_SCANS])
+
+
+def _has_virus(scan: object) -> bool:
+    """Return whether the virus scanner found something."""
+    return isinstance(scan, dict) and (scan.get("virusFound") is True or scan.get("status") in ("infected", "unsafe"))
 
 
 def _read_gate(value: object) -> str | None:
@@ -238,9 +347,17 @@ def _read_texts(value: object) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(filter(None, (clean_text(item, _MAX_VALUE) for item in value[:_MAX_LIST]))))
 
 
-def _read_bases(value: object) -> tuple[str, ...] | None:
-    """Return the ids of ``{"models": [{"id": ...}], "relation": ...}``; None if the answer has no such field."""
+def _read_bases(value: object, tags: Iterable[str]) -> tuple[tuple[str, ...] | None, str]:
+    """Return the ids of the base models that the Hub names, None if it names none, and what the repository is to them.
+
+    ``baseModels`` is in no usual answer (``{"models": [{"id": ...}], "relation": ...}``); the tags
+    ``base_model:org/name`` and ``base_model:finetune:org/name``, which the Hub adds to those of the card, are.
+    """
     models = value.get("models") if isinstance(value, dict) else value
-    if not isinstance(models, list):
-        return None
-    return _read_texts([item.get("id") if isinstance(item, dict) else item for item in models])
+    relation = value.get("relation") if isinstance(value, dict) else ""
+    if isinstance(models, list):
+        ids = _read_texts([item.get("id") if isinstance(item, dict) else item for item in models])
+        return ids, relation if relation in _RELATIONS else ""
+    links = [tag.removeprefix(_BASE_TAG).rpartition(":") for tag in tags if tag.startswith(_BASE_TAG)]
+    known = [(kind, id_) for kind, _, id_ in links if not kind or kind in _RELATIONS]
+    return _read_texts([id_ for _, id_ in known]) or None, next(filter(None, (kind for kind, _ in known)), "")

@@ -105,6 +105,9 @@ REPOSITORIES = st.builds(
     more_files=st.sampled_from([0, 0, 500]),
     scans_done=st.sampled_from([None, True, True, False]),
     scans=SCANS,
+    scanned_files=st.sampled_from([None, None, 0, 2]),
+    unscanned_files=st.sampled_from([0, 0, 1]),
+    scan_problem=st.sampled_from(["", "", "HTTP 500"]),
     stage=st.sampled_from(["", "RUNNING", "BUILD_ERROR", "PAUSED"]),
     used_models=st.sampled_from([None, (), ("acme/base",)]),
 ).map(add_configuration)

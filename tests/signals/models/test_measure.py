@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -162,6 +162,41 @@ def test_scans_that_are_not_done_are_never_clean() -> None:
         assert signal(evidence, "file_scan").state == "unknown"
     assert signal(change(scans=(HubScan("x", "dubious"),)), "file_scan").value == 40
     assert signal(change(scans_done=False, scans=(HubScan("x", "unsafe"),)), "file_scan").value == 0
+
+
+def scan_files(**fields: Any) -> HubEvidence:
+    """Return a dataset whose scan results were requested by file."""
+    return change(kind="dataset", **{"scans_done": True, "scanned_files": 3, **fields})
+
+
+def test_scans_of_single_files_are_known_if_all_that_may_hold_code_are_done() -> None:
+    assert signal(scan_files(), "file_scan").value == 100
+    assert signal(scan_files(scans=(HubScan("a.py", "caution"),)), "file_scan").value == 60
+    pending = (HubScan("a.py", "queued"), HubScan("b.py", "caution"))
+    for fields, reason in (
+        ({"unscanned_files": 2}, "scans of 3 files that may hold code: 2 not read"),
+        ({"unscanned_files": 1, "scans": pending[:1]}, "1 not read, 1 not done; so far a.py not scanned"),
+        ({"scans_done": None, "scan_problem": "HTTP 500"}, "scan results not read: HTTP 500"),
+        ({"scans_done": None, "files": None}, "files not listed"),
+    ):
+        result = signal(scan_files(**fields), "file_scan")
+        assert result.state == "unknown"
+        assert reason in result.reason
+    unsafe = scan_files(unscanned_files=1, scans=(*pending, HubScan("c.py", "unsafe")))
+    assert signal(unsafe, "file_scan").value == 0
+    assert caps(unsafe) == {"unsafe"}
+
+
+def test_without_a_file_that_may_hold_code_there_is_nothing_to_scan() -> None:
+    result = signal(scan_files(scanned_files=0), "file_scan")
+    assert (result.state, result.reason) == ("not_applicable", "no file that may hold code")
+    assert score(scan_files(scanned_files=0)).has_required_signal
+    assert not score(scan_files(scanned_files=0, scans_done=None)).has_required_signal
+
+
+def test_an_adapter_is_known_from_the_tags_of_the_hub() -> None:
+    adapter = change(card=HEADER, verified_bases=("acme/base",), verified_relation="adapter")
+    assert possible_caps(adapter) == {"unsafe-part"}
 
 
 def test_a_virus_counts_before_an_unsafe_file() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import threading
 import time
 from collections import Counter
@@ -15,6 +16,8 @@ from tests.conftest import Request, Site, Turn
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 CARD = "---\nlicense: apache-2.0\nbase_model: org/base\n---\n# Demo\n\nA model.\n"
+#: States of a file that every scanner is done with, as the Hub states them.
+SAFE = {"status": "safe", "avScan": {"status": "safe"}, "pickleImportScan": {"status": "unscanned"}}
 #: Requests of an anonymous address in a window of 5 minutes (hub-docs, rate-limits.md).
 QUOTAS = {"api": 500, "resolvers": 3_000}
 
@@ -69,6 +72,11 @@ class HubStandIn:
         #: Rows of a tree by name, and rows of a page.
         self.trees: dict[str, list[dict[str, Any]]] = {}
         self.page_size = 1_000
+        #: Commits of the branches and tags of repositories, by name.
+        self.branches: dict[str, dict[str, str]] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        #: Scan states of files (``securityFileStatus``), by name and path; all others are safe.
+        self.file_states: dict[tuple[str, str], Any] = {}
         self.tokens = {"hf_good"}
         self.quotas = dict(QUOTAS)
         self.window = 300
@@ -120,14 +128,18 @@ class HubStandIn:
             found = (self.organisations if segments[1] == "organizations" else self.users).get(unquote(segments[2]))
             return {"status": 404, "body": {}} if found is None else {"body": found}
         if segments[0] == "api":
-            return self._serve_repository(segments, query, has_token=bool(token))
+            return self._serve_repository(segments, query, request, has_token=bool(token))
         return self._serve_card(path, has_token=bool(token))
 
-    def _serve_repository(self, segments: list[str], query: dict[str, list[str]], *, has_token: bool) -> Turn:
+    def _serve_repository(
+        self, segments: list[str], query: dict[str, list[str]], request: Request, *, has_token: bool
+    ) -> Turn:
         kind, rest = segments[1], "/".join(segments[2:])
+        if rest.endswith("/refs"):
+            rest += "/main"
         name, view, revision = next(
             (name, view, unquote(revision))
-            for view in ("revision", "tree")
+            for view in ("revision", "tree", "paths-info", "refs")
             for name, _, revision in [rest.partition(f"/{view}/")]
             if revision
         )
@@ -139,14 +151,24 @@ class HubStandIn:
         if repository is None or (repository.get("private") and not has_token):
             code = {"X-Error-Code": "RepoNotFound"}
             return {"status": 404 if has_token else 401, "headers": code, "body": {"error": "Repository not found"}}
-        if revision not in ("main", "v1", repository.get("sha")):
+        commits = {*self.branches.get(name, {}).values(), *self.tags.get(name, {}).values()}
+        if revision in commits:
+            repository = repository | {"sha": revision}
+        elif revision not in ("main", "v1", repository.get("sha")):
             return {"status": 404, "headers": {"X-Error-Code": "RevisionNotFound"}, "body": {}}
-        if view == "tree":
-            return self._serve_tree(name, segments, query)
+        serve = {
+            "revision": lambda: self._serve_fields(kind, repository, query),
+            "refs": lambda: self._serve_references(name),
+            "paths-info": lambda: self._serve_paths(kind, name, request),
+            "tree": lambda: self._serve_tree(name, segments, query),
+        }
+        return serve[view]()
+
+    def _serve_fields(self, kind: str, repository: dict[str, Any], query: dict[str, list[str]]) -> Turn:
         fields = set(repository)
         if "expand" in query:
             fields &= {"id", *query["expand"]}
-        elif "securityStatus" not in query:
+        elif "securityStatus" not in query or kind != "models":
             fields -= {"securityRepoStatus"}
         return {"body": {key: value for key, value in repository.items() if key in fields}}
 
@@ -157,6 +179,27 @@ class HubStandIn:
         # As the Hub does it: a link to itself, also where a mirror passes it on.
         url = f"https://hub.example/{'/'.join(segments)}?recursive=true&cursor={end}"
         return {"body": rows[start:end], "headers": {"Link": f'<{url}>; rel="next"'} if end < len(rows) else {}}
+
+    def _serve_references(self, name: str) -> Turn:
+        kinds = (("heads", self.branches.get(name, {"main": SHA})), ("tags", self.tags.get(name, {})))
+        heads, tags = (
+            [{"name": one, "ref": f"refs/{kind}/{one}", "targetCommit": commit} for one, commit in named.items()]
+            for kind, named in kinds
+        )
+        return {"body": {"branches": heads, "tags": tags, "converts": []}}
+
+    def _serve_paths(self, kind: str, name: str, request: Request) -> Turn:
+        """Return the files of these paths that exist; their scans with ``expand`` alone."""
+        asked = json.loads(request.body)
+        if request.method != "POST" or len(asked["paths"]) > 1_000:
+            return {"status": 413, "body": {"error": "too many parameters"}}
+        siblings = [row["rfilename"] for row in self.repositories[kind, name].get("siblings", ())]
+        paths = {*siblings, *(row["path"] for row in self.trees.get(name, ()))}
+        rows = [{"type": "file", "path": path, "size": 1, "oid": "a" * 40} for path in asked["paths"] if path in paths]
+        if asked.get("expand"):
+            for row in rows:
+                row["securityFileStatus"] = self.file_states.get((name, str(row["path"])), SAFE)
+        return {"body": rows}
 
     def _serve_card(self, path: str, *, has_token: bool) -> Turn:
         name = path.strip("/").partition("/resolve/")[0]
