@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote
 
+from nerq_cli.manifests.references.known_names import is_known_namespace
 from nerq_cli.manifests.references.model import ReferenceKind
 from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
@@ -109,6 +111,20 @@ _PLACEHOLDER_NAME: Final = compile_late(
     re.IGNORECASE,
 )
 _TOKEN: Final = compile_late(r"hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_\w{30,}")
+#: Parts of the names of models.
+_MODEL_PART: Final = compile_late(
+    r"(?:^|[-_.])(?:\d+(?:\.\d+)?[bm]|v\d[\d.]*|(?:ro|distil|al|de)?bert\w*|gpt\w*|llama\w*|qwen\w*|mi[sx]tral\w*|gemma\w*|phi\d*|t5|bart"
+    r"|vit|clip|whisper|instruct\w*|chat|base|large|small|mini\w*|tiny|embed\w*|rerank\w*|lora|gguf|awq|gptq|diffusion|sdxl"
+    r"|flux\w*|encoder|llm|lm|ner|classifier|sentiment|finetuned?|ft|adapter|model)(?=$|[-_.])",
+    re.IGNORECASE,
+)
+#: Begins of words in keys of settings and in commands that are about models.
+_ABOUT_MODELS: Final = compile_late(
+    r"(?:^|_)(?:models?(?:_|$|type|id|name|path)|hf(?:_|$)|hugging|transformers?(?:_|$)|tokeni[sz]er|lora|gguf|quanti|embed|llms?(?:_|$)"
+    r"|v?llm|rerank|retriev|rag(?:_|$)|prompt|temperature|max_(?:new_)?(?:tokens|length|seq)|top_[kp](?:_|$)|batch_size|dtype|trust_remote"
+    r"|inference|generat|train|learning_rate|dataset|chat|assistant|agents?(?:_|$)|summari|classif|nlp|ml(?:_|$)|ai(?:_|$)"
+    r"|asr|tts|whisper|diffus|stable_|vision|gpus?(?:_|$)|cuda|tensor_parallel|pipeline|litellm|openai)"
+)
 #: A commit, in full.
 COMMIT: Final = compile_late(r"[0-9a-f]{40}")
 
@@ -209,6 +225,20 @@ def is_service_only(text: str) -> bool:
     return bool(slash and rest) and (
         namespace in _CLOSED_PROVIDERS or _HOSTED_NAMES.fullmatch(text) is not None or _is_router_variant(rest)
     )
+
+
+def is_model_name(hub_id: HubId) -> bool:
+    """Whether an id is that of a model by its publisher or its name, and not that of a car or a printer."""
+    return (
+        hub_id.is_address
+        or is_known_namespace(hub_id.name)
+        or _MODEL_PART.search(hub_id.name.rpartition("/")[2]) is not None
+    )
+
+
+def is_about_models(words: Iterable[str]) -> bool:
+    """Whether one of some words, in lower case with underscores, is one of settings or programs for models."""
+    return any(_ABOUT_MODELS.search(word) for word in words)
 
 
 def parse_kernel_version(text: str) -> str:
