@@ -79,6 +79,29 @@ _ADAPTER_OPTIONS: Final = frozenset({"--lora-modules", "--lora-adapters"})
 _JSON_OPTIONS: Final = frozenset({"--speculative-config", "--speculative_config", "--speculative-token-config"})
 #: Options of programs for anything.
 _WEAK_OPTIONS: Final = frozenset({"--model", "--model-name", "--model_name", "--checkpoint", "--adapter", "--dataset"})
+#: Programs to which a text in quotes is no command.
+_MESSAGE_PROGRAMS: Final = frozenset(
+    split_words("git gh die warn error info fail abort usage notify-send pkill pgrep curl log log_info msg")
+)
+#: Programs of the table whose name is a word of any text.
+_COMMON_PROGRAMS: Final = frozenset(split_words("main server transformers llama"))
+
+
+def _build_known_command() -> str:
+    """Return a regular expression for the begin of a text that is a whole command of a program of the table."""
+    programs = {
+        " +".join(f"(?:{'|'.join(map(re.escape, alternatives))})" for alternatives in row.words[:2])
+        for row in COMMANDS
+        if _COMMON_PROGRAMS.isdisjoint(row.words[0])
+    } | {"llama-(?:server|cli|embedding)"}
+    start = (
+        r"(?:[A-Z_][A-Z0-9_]*=\S* +)*(?:(?:uv +run|uvx|sudo|nohup|exec|env|time) +)*"
+        r"(?:\S*python3? +-m +)?(?:[\w.~/-]*/)?"
+    )
+    return f"{start}(?:{'|'.join(sorted(programs))}) "
+
+
+_KNOWN_COMMAND: Final = compile_late(_build_known_command())
 _TRUST_FLAGS: Final = frozenset({"--trust-remote-code", "--trust_remote_code", "--trust-remote-code=True"})
 #: Values of ``--load-format`` that read pickle files only (vLLM, SGLang).
 _PICKLE_FORMATS: Final = frozenset({"pt", "npcache"})
@@ -155,6 +178,11 @@ def read_script(
     interpreter.read_arrays(text)
     for command in split_commands(text, line, has_lines=has_lines, on_heredoc=interpreter.read_heredoc):
         interpreter.run(command)
+
+
+def is_command(text: str) -> bool:
+    """Whether a text is a whole command of a program of the table (``vllm serve owner/name``)."""
+    return " " in text and _KNOWN_COMMAND.match(text.lstrip()) is not None
 
 
 def read_arguments(words: Sequence[str], line: int, builder: ReferenceBuilder, image: str = "") -> None:
@@ -394,8 +422,17 @@ class _Shell:
         rows = _find_rows(words, image)
         for row, arguments in rows:
             self._read_row(row, arguments)
+        if not rows and program not in _MESSAGE_PROGRAMS:
+            self._read_inner_commands(words, image)
         self._read_options(words, is_known=bool(rows))
         self._read_addresses(program, words)
+
+    def _read_inner_commands(self, words: list[Word], image: Image) -> None:
+        """Read the commands in quotes that a scheduler, a terminal or another machine runs."""
+        for word in words[1:]:
+            if is_command(word.text):
+                for command in split_commands(word.text, word.line, has_lines=False):
+                    self.run(command, image)
 
     def _read_row(self, row: CommandPattern, arguments: list[Word]) -> None:
         revision = _get_option(arguments, row.revision_options)

@@ -106,7 +106,8 @@ _PLACEHOLDER_NAMESPACE: Final = compile_late(
     re.IGNORECASE,
 )
 _PLACEHOLDER_NAME: Final = compile_late(
-    r"(?:your|my|some)[-_].*|(?:your|my)(?:model|dataset|repo|space|lora)|xxx+|(?:model|repo|dataset|space|kernel|lora|adapter)[-_]?(?:id|name)(?:[-_]?here)?|model[-_]here|placeholder"
+    r"(?:your|some)[-_].*|my[-_](?:[\w.]+[-_])*(?:models?|datasets?|repo|space|loras?|adapter|kernel|llm|data|test|checkpoint"
+    r"|embeddings?|finetuned?|fine-tuned|app|bot|classifier|name|id|org|project)(?:[-_.]?v?\d+)?|(?:your|my)(?:model|dataset|repo|space|lora)|xxx+|(?:model|repo|dataset|space|kernel|lora|adapter)[-_]?(?:id|name)(?:[-_]?here)?|model[-_]here|placeholder"
     r"|changeme|todo",
     re.IGNORECASE,
 )
@@ -386,6 +387,7 @@ def interpret(text: str, kind: ReferenceKind, context: Literal["hub", "router", 
     repository, all others are hosted.
     ``setting``: an id with a slash, hosted if a provider or only a service has it.
     """
+    text = text.removeprefix("hf-hub:").removeprefix("hf_hub:") if context == "setting" else text
     if context == "router" or (context == "setting" and kind == "model" and "/" in text):
         for prefix in ("huggingface/", "huggingface:"):
             if text.startswith(prefix) and text.count("/") >= (2 if prefix.endswith("/") else 1):

@@ -12,8 +12,10 @@ from itertools import pairwise
 from threading import Lock
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
-from nerq_cli.manifests.references.commands import find_variable, read_arguments, read_script
+from nerq_cli.manifests.references.commands import find_variable, is_command, read_arguments, read_script
 from nerq_cli.manifests.references.ids import HubId, interpret, is_hosted, parse_address, parse_id, parse_kernel_version
 from nerq_cli.manifests.references.known_names import (
     DATASET_BUILDERS,
@@ -95,6 +97,20 @@ _TARGET_KEYWORDS: Final = frozenset(
 _PROCESS_FUNCTIONS: Final = frozenset(
     f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen", "getoutput")
 ) | {"os.system", "os.popen"}
+#: Functions that show or compare a text.
+_MESSAGE_FUNCTIONS: Final = frozenset(
+    split_words(
+        """
+        print echo secho debug info warning warn error exception critical log write writelines markdown success
+        fail skip exit append startswith endswith split join format add_argument argument option field rule
+        emit code text panel panel.fit caption title header
+        """
+    )
+)
+#: Words in the names of functions that run commands.
+_RUN_WORD: Final = compile_late(r"run|exec|cmd|command|launch|shell|system|popen|submit|spawn|ssh|start", re.IGNORECASE)
+#: Longest text that is read as a command, in characters.
+_MAX_COMMAND: Final = 10_000
 #: Names of variables and keys that are about models.
 _MODEL_WORD: Final = compile_late(
     r"(?:^|[_-])(?:model|checkpoint|repo_?id|hf|llm|embed\w*|tokenizer|lora|adapter)(?:$|[_\d-])", re.IGNORECASE
@@ -162,6 +178,9 @@ _WORDS: Final = (
     b"HF_MODEL_ID",
     b"hf-hub:",
     b"hf_hub:",
+    b"llama-cli",
+    b"--hf-repo",
+    b"mlx_lm.server",
 )
 #: A string with an id of a known publisher, as settings have it.
 _KNOWN_ID: Final = compile_late(
@@ -430,6 +449,27 @@ class _PythonReader:
             if self._fits(row, origin) and self._read_row(row, node, scope, origin):
                 return
         self._read_keywords(node, scope)
+        if last.lower() not in _MESSAGE_FUNCTIONS and not last.endswith(("Error", "Exception", "Warning")):
+            for argument in node.args:
+                self._read_command_text(argument, scope, last)
+
+    def _read_command_text(self, argument: ast.expr, scope: Scope, function: str) -> None:
+        """Add what a command refers to that a function of any library is given, as a text or a list of words."""
+        inner = ReferenceBuilder(self.builder.path)
+        match argument:
+            case ast.List(elts=[ast.Constant(value=str()), ast.Constant(value=str()), _, *_] as parts):
+                values = [self.analysis.evaluate(part, scope) for part in parts]
+                words = [found[0].text if len(found) == 1 else "$" for found in values]
+                if is_command(" ".join(words)):
+                    read_arguments(words, argument.lineno, inner)
+            case ast.Constant(value=str()) | ast.JoinedStr() | ast.BinOp(op=ast.Add()):
+                text = argument.value if isinstance(argument, ast.Constant) else self.analysis.complete(argument, scope)
+                if isinstance(text, str) and len(text) < _MAX_COMMAND and is_command(text):
+                    read_script(text, argument.lineno, inner, has_lines=False)
+        runs = _RUN_WORD.search(function) is not None
+        for found in inner.finish().references:
+            certainty = _lower(found.certainty, is_certain=runs)
+            self.builder.add_reference(replace(found, certainty=certainty), argument.lineno)
 
     def _read_keywords(self, node: ast.Call, scope: Scope) -> None:
         """Add the model of a call of any function that names its argument as the libraries of the Hub do."""

@@ -922,7 +922,16 @@ SCRIPTS: Final[tuple[ScriptPattern, ...]] = (
         id="js-inference",
         loader="@huggingface/inference",
         packages=("@huggingface/inference",),
-        functions=("*",),
+        functions=split_words(
+            """
+            textGeneration textGenerationStream chatCompletion chatCompletionStream featureExtraction textToImage
+            imageToText summarization translation automaticSpeechRecognition textToSpeech textClassification
+            tokenClassification fillMask questionAnswering tableQuestionAnswering zeroShotClassification
+            sentenceSimilarity imageClassification zeroShotImageClassification objectDetection imageSegmentation
+            imageToImage imageToVideo textToVideo visualQuestionAnswering documentQuestionAnswering audioToAudio
+            audioClassification tabularRegression tabularClassification conversational request streamingRequest
+            """
+        ),
         position=-1,
         keys=("model",),
         has_bare_names=True,
