@@ -7,10 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from nerq_cli.manifests.references.builder import ReferenceBuilder
-from nerq_cli.manifests.references.ids import HubId, interpret, is_id, parse_address, parse_id
+from nerq_cli.manifests.references.ids import (
+    HubId,
+    interpret,
+    is_about_models,
+    is_id,
+    is_model_name,
+    parse_address,
+    parse_id,
+)
 from nerq_cli.manifests.references.known_names import DATASETS, MODEL
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
-from nerq_cli.manifests.references.table import COMMANDS, OPTIONS, VARIABLES, CommandPattern
+from nerq_cli.manifests.references.table import COMMANDS, OPTIONS, VARIABLES, CommandPattern, VariablePattern
 from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
 
@@ -63,6 +71,43 @@ _FETCHERS: Final = frozenset(
 _OVERRIDE: Final = compile_late(
     r"[+~]*(?:[\w.]+\.)?(?:model\.(?:path|name|id|name_or_path)|(?:base_)?model_(?:path|name|id|name_or_path))=(\S+)"
 )
+#: Option that states the model, so that no other argument does.
+_STATED_MODEL: Final = ("--model",)
+#: Options with names and paths of adapters (``name=owner/name``), as many as follow.
+_ADAPTER_OPTIONS: Final = frozenset({"--lora-modules", "--lora-adapters"})
+#: Options with settings as JSON, in which ``model`` is an id.
+_JSON_OPTIONS: Final = frozenset({"--speculative-config", "--speculative_config", "--speculative-token-config"})
+#: Options of programs for anything.
+_WEAK_OPTIONS: Final = frozenset({"--model", "--model-name", "--model_name", "--checkpoint", "--adapter", "--dataset"})
+#: Programs to which a text in quotes is no command.
+_MESSAGE_PROGRAMS: Final = frozenset(
+    split_words("git gh die warn error info fail abort usage notify-send pkill pgrep curl log log_info msg")
+)
+#: Programs of the table whose name is a word of any text.
+_COMMON_PROGRAMS: Final = frozenset(split_words("main server transformers llama"))
+
+
+def _build_known_command() -> str:
+    """Return a regular expression for the begin of a text that is a whole command of a program of the table."""
+    programs = {
+        " +".join(f"(?:{'|'.join(map(re.escape, alternatives))})" for alternatives in row.words[:2])
+        for row in COMMANDS
+        if _COMMON_PROGRAMS.isdisjoint(row.words[0])
+    } | {"llama-(?:server|cli|embedding)"}
+    start = (
+        r"(?:[A-Z_][A-Z0-9_]*=\S* +)*(?:(?:uv +run|uvx|sudo|nohup|exec|env|time) +)*"
+        r"(?:\S*python3? +-m +)?(?:[\w.~/-]*/)?"
+    )
+    return f"{start}(?:{'|'.join(sorted(programs))}) "
+
+
+_KNOWN_COMMAND: Final = compile_late(_build_known_command())
+_TRUST_FLAGS: Final = frozenset({"--trust-remote-code", "--trust_remote_code", "--trust-remote-code=True"})
+#: Values of ``--load-format`` that read pickle files only (vLLM, SGLang).
+_PICKLE_FORMATS: Final = frozenset({"pt", "npcache"})
+_JSON_MODEL: Final = compile_late(r"[\"']model[\"']\s*:\s*[\"']([^\"'\s]+)[\"']")
+#: Words before the address of a model of the Hub (``pull hf.co/owner/name``), whatever the program is.
+_PULL_WORDS: Final = frozenset({"pull", "run", "create", "serve", "launch", "show"})
 #: Programs that start containers.
 _CONTAINER_PROGRAMS: Final = frozenset({"docker", "podman", "nerdctl"})
 #: Longest text between the lines of a script that is read, in characters.
@@ -133,6 +178,11 @@ def read_script(
     interpreter.read_arrays(text)
     for command in split_commands(text, line, has_lines=has_lines, on_heredoc=interpreter.read_heredoc):
         interpreter.run(command)
+
+
+def is_command(text: str) -> bool:
+    """Whether a text is a whole command of a program of the table (``vllm serve owner/name``)."""
+    return " " in text and _KNOWN_COMMAND.match(text.lstrip()) is not None
 
 
 def read_arguments(words: Sequence[str], line: int, builder: ReferenceBuilder, image: str = "") -> None:
@@ -262,7 +312,7 @@ class _Shell:
 
     def read_heredoc(self, words: list[Word], body: str, line: int) -> None:
         """Read the text that a command receives, if it is an interpreter."""
-        programs = [word.text for word in words]
+        programs = [self._expand(word).text for word in words]
         if self.read_python is not None and any(_PYTHONS.fullmatch(program) for program in programs):
             self.read_python(body, line)
         elif (
@@ -372,43 +422,49 @@ class _Shell:
         rows = _find_rows(words, image)
         for row, arguments in rows:
             self._read_row(row, arguments)
+        if not rows and program not in _MESSAGE_PROGRAMS:
+            self._read_inner_commands(words, image)
         self._read_options(words, is_known=bool(rows))
         self._read_addresses(program, words)
+
+    def _read_inner_commands(self, words: list[Word], image: Image) -> None:
+        """Read the commands in quotes that a scheduler, a terminal or another machine runs."""
+        for word in words[1:]:
+            if is_command(word.text):
+                for command in split_commands(word.text, word.line, has_lines=False):
+                    self.run(command, image)
 
     def _read_row(self, row: CommandPattern, arguments: list[Word]) -> None:
         revision = _get_option(arguments, row.revision_options)
         kind_text = _get_option(arguments, row.kind_options)
         kind = _REPOSITORY_TYPES.get(kind_text, "model") if kind_text else row.kind
         filename = _get_option(arguments, row.filename_options)
-        found: list[tuple[Word, HubId]] = []
-        if row.takes_id:
+        found: list[tuple[Word, HubId, str]] = []
+        if row.takes_id and not _get_option(arguments, _STATED_MODEL):
             position = _find_positional(arguments, row)
             if position is not None:
                 hub_id = _parse_argument(position.text, kind, row)
                 if hub_id is not None:
-                    found.append((position, hub_id))
-        for index, word in enumerate(arguments):
-            name, equals, value = word.text.partition("=")
-            if name not in row.options:
-                continue
-            following = arguments[index + 1] if index + 1 < len(arguments) else None
-            values = [word._replace(text=value)] if equals else ([following] if following is not None else [])
-            for item in values:
-                text = item.text.rpartition("=")[2] if name in {"--lora-modules", "--lora-adapters"} else item.text
-                hub_id = _parse_argument(text, kind, row)
-                if hub_id is not None:
-                    found.append((item, hub_id))
-        flag = any(word.text == "--trust-remote-code" or word.text == "--trust_remote_code" for word in arguments)  # noqa: PLR1714
-        for word, hub_id in found:
+                    found.append((position, hub_id, revision))
+        for name, item in _list_values(arguments, row.options):
+            hub_id = _parse_argument(item.text, kind, row)
+            if hub_id is not None:
+                stating = [(option,) for option in row.own_revisions.get(name, ())]
+                own = next(filter(None, (_get_option(arguments, option) for option in stating)), "")
+                found.append((item, hub_id, own if name in row.own_revisions else revision))
+        trusts = any(word.text in _TRUST_FLAGS for word in arguments)
+        refuses = _get_option(arguments, ("--load-format", "--load_format")) in _PICKLE_FORMATS
+        for word, hub_id, stated in found:
             self.builder.add(
                 hub_id,
                 word.line,
                 row.id,
                 "certain" if word.is_certain else "likely",
                 loader=row.loader,
-                revision=revision if "$" not in revision else "",
-                is_revision_known="$" not in revision,
-                trust_remote_code=True if flag else None,
+                revision=stated if "$" not in stated else "",
+                is_revision_known="$" not in stated,
+                trust_remote_code=True if trusts else None,
+                refuses_safetensors=refuses,
                 filename=filename if "$" not in filename else "",
             )
 
@@ -434,6 +490,8 @@ class _Shell:
                     hub_id = _accept_bare(parse_id(item.text, row.kind))
                 if hub_id is not None:
                     certainty: Certainty = row.certainty if item.is_certain else "likely"
+                    if name in _WEAK_OPTIONS and not is_model_name(hub_id) and not _is_about_models(words, name):
+                        certainty = "possible"  # the model of a car
                     pattern = "router-id" if hub_id.kind == "hosted-model" else row.id
                     self.builder.add(
                         hub_id, item.line, pattern, certainty, revision=revision if "$" not in revision else ""
@@ -464,8 +522,13 @@ class _Shell:
             )
 
     def _read_addresses(self, program: str, words: list[Word]) -> None:
-        for word in words[1:]:
+        for index, word in enumerate(words[1:]):
             text = word.text.removeprefix("git+")
+            if text.startswith("hf.co/") and words[index].text in _PULL_WORDS and program.startswith("$"):
+                hub_id = parse_address(text)
+                if hub_id is not None:
+                    self.builder.add(hub_id, word.line, "hub-url-command", "certain" if word.is_certain else "likely")
+                continue
             text = text.partition("=")[2] if "=hf://" in text else text
             text = text.partition(" @ ")[2] or text
             if text.startswith("hf://"):
@@ -487,27 +550,23 @@ class _Shell:
 
 def read_variable(name: str, value: str, line: int, builder: ReferenceBuilder, image: str = "") -> None:
     """Add the reference of an environment variable, if its name and value fit."""
-    value = value.strip().strip("\"'")
-    for row in VARIABLES:
-        if re.fullmatch(row.expression, name.upper()) is None:
-            continue
-        hub_id = interpret(value, row.kind, "setting")
-        if hub_id is None:
-            return
-        is_served = bool(image) and any(Image(image).fits(command) for command in COMMANDS)
-        if hub_id.kind == "hosted-model":
-            builder.add(hub_id, line, "router-id", "likely")
-        elif is_served and row.kind == "model":
-            builder.add(
-                hub_id,
-                line,
-                "serving-image-variable",
-                "certain",
-                loader=next(command.loader for command in COMMANDS if Image(image).fits(command)),
-            )
-        else:
-            builder.add(hub_id, line, row.id, row.certainty)
+    row = find_variable(name)
+    hub_id = interpret(value.strip().strip("\"'"), row.kind, "setting") if row is not None else None
+    if row is None or hub_id is None:
         return
+    is_served = bool(image) and any(Image(image).fits(command) for command in COMMANDS)
+    if hub_id.kind == "hosted-model":
+        builder.add(hub_id, line, "router-id", "likely")
+    elif is_served and row.kind == "model":
+        loader = next(command.loader for command in COMMANDS if Image(image).fits(command))
+        builder.add(hub_id, line, "serving-image-variable", "certain", loader=loader)
+    else:
+        builder.add(hub_id, line, row.id, row.certainty)
+
+
+def find_variable(name: str) -> VariablePattern | None:
+    """Return the row of an environment variable by its name; None if it is not about models."""
+    return next((row for row in VARIABLES if re.fullmatch(row.expression, name.upper())), None)
 
 
 def _find_program(words: Sequence[Word]) -> int:
@@ -568,6 +627,37 @@ def _find_rows(words: list[Word], image: Image) -> list[tuple[CommandPattern, li
     return found
 
 
+def _is_about_models(words: Sequence[Word], option: str) -> bool:
+    """Whether the program or another option of a command is one for models."""
+    names = (word.text.partition("=")[0] for word in words if word.text.startswith("-") or word is words[0])
+    scripts = (word.text.rpartition("/")[2] for word in words[:4] if not word.text.startswith("-"))
+    return is_about_models(
+        part.strip("-").lower().replace("-", "_").replace(".", "_") for part in (*names, *scripts) if part != option
+    )
+
+
+def _list_values(arguments: Sequence[Word], options: tuple[str, ...]) -> Iterator[tuple[str, Word]]:
+    """Yield the values of options that may be ids, each with the name of its option."""
+    for index, word in enumerate(arguments):
+        name, equals, value = word.text.partition("=")
+        if name not in options:
+            continue
+        values = [word._replace(text=value)] if equals else list(arguments[index + 1 : index + 2])
+        if name in _ADAPTER_OPTIONS:
+            values = values if equals else _take_values(arguments[index + 1 :])
+            values = [item._replace(text=item.text.rpartition("=")[2]) for item in values]
+        elif name in _JSON_OPTIONS:
+            values = [item._replace(text=match[1]) for item in values for match in _JSON_MODEL.finditer(item.text)]
+        for item in values:
+            yield name, item
+
+
+def _take_values(arguments: Sequence[Word]) -> list[Word]:
+    """Return the words up to the next option."""
+    end = next((index for index, word in enumerate(arguments) if word.text.startswith("-")), len(arguments))
+    return list(arguments[:end])
+
+
 def _get_option(arguments: Sequence[Word], names: tuple[str, ...]) -> str:
     for index, word in enumerate(arguments):
         name, equals, value = word.text.partition("=")
@@ -580,16 +670,20 @@ def _find_positional(arguments: Sequence[Word], row: CommandPattern) -> Word | N
     """Return the first argument that is no option and no value of one."""
     values = {*row.value_options, *row.revision_options, *row.kind_options, *row.filename_options, *row.options}
     previous = ""
+    behind_option: Word | None = None
     for word in arguments:
         before, previous = previous, word.text
         if word.text.startswith("-") or before in values:
             continue
         is_path = "/" in word.text or "$" in word.text
-        if before.startswith("--") and "=" not in before and not is_path:
+        is_value = before.startswith("--") and "=" not in before
+        if is_value and not is_path:
             continue  # more likely the value of an option than a name without a namespace
-        if is_path or is_id(word.text.partition(":")[0]):
+        if not is_value and (is_path or is_id(word.text.partition(":")[0])):
             return word
-    return None
+        if is_value and behind_option is None:
+            behind_option = word  # the value of the option, or an argument behind a flag
+    return behind_option
 
 
 def _parse_argument(text: str, kind: ReferenceKind, row: CommandPattern) -> HubId | None:

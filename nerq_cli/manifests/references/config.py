@@ -10,7 +10,15 @@ from typing import Any, Final, TypeAlias
 from nerq_cli.manifests.references import python
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
 from nerq_cli.manifests.references.commands import Word, read_script, read_variable, read_words
-from nerq_cli.manifests.references.ids import HubId, interpret, parse_address, parse_id, parse_kernel_version
+from nerq_cli.manifests.references.ids import (
+    HubId,
+    interpret,
+    is_about_models,
+    is_model_name,
+    parse_address,
+    parse_id,
+    parse_kernel_version,
+)
 from nerq_cli.manifests.references.known_names import DATASETS, MODEL, is_known_namespace
 from nerq_cli.manifests.references.model import TEMPLATE_NOTE, Certainty, ReferenceKind
 from nerq_cli.manifests.references.table import KEYS, KeyPattern
@@ -91,20 +99,6 @@ _TRAINING_REFERENCES: Final = frozenset(
 _TASK_KEYS: Final = frozenset({"task", "doc_to_text", "output_type", "test_split", "validation_split", "metric_list"})
 #: Keys of the settings of anything: a repository of code, the model of a car.
 _WEAK_KEYS: Final = frozenset({"model", "repo", "encoder", "backbone", "checkpoint"})
-#: Begins of words in keys of settings for models.
-_ABOUT_MODELS: Final = compile_late(
-    r"(?:^|_)(?:models?(?:_|$|type|id|name|path)|hf(?:_|$)|hugging|transformers?(?:_|$)|tokeni[sz]er|lora|gguf|quanti|embed|llms?(?:_|$)"
-    r"|v?llm|rerank|retriev|rag(?:_|$)|prompt|temperature|max_(?:new_)?(?:tokens|length|seq)|top_[kp](?:_|$)|batch_size|dtype|trust_remote"
-    r"|inference|generat|train|learning_rate|dataset|chat|assistant|agents?(?:_|$)|summari|classif|nlp|ml(?:_|$)|ai(?:_|$)"
-    r"|asr|tts|whisper|diffus|stable_|vision|gpus?(?:_|$)|cuda|tensor_parallel|pipeline|litellm|openai)"
-)
-#: Parts of the names of models.
-_MODEL_PART: Final = compile_late(
-    r"(?:^|[-_.])(?:\d+(?:\.\d+)?[bm]|v\d[\d.]*|(?:ro|distil|al|de)?bert\w*|gpt\w*|llama\w*|qwen\w*|mi[sx]tral\w*|gemma\w*|phi\d*|t5|bart"
-    r"|vit|clip|whisper|instruct\w*|chat|base|large|small|mini\w*|tiny|embed\w*|rerank\w*|lora|gguf|awq|gptq|diffusion|sdxl"
-    r"|flux\w*|encoder|llm|lm|ner|classifier|sentiment|finetuned?|ft|adapter|model)(?=$|[-_.])",
-    re.IGNORECASE,
-)
 _CLUSTER_VARIABLE: Final = compile_late(r"\$\((\w+)\)")
 _WORKFLOW_VARIABLE: Final = compile_late(r"\$\{\{\s*env\.(\w+)\s*\}\}")
 _ENV_LINE: Final = compile_late(
@@ -261,10 +255,11 @@ class SettingsReader:
         """Add the references of a document."""
         top = members_of(node)
         keys = {_normalise(key) for key in top}
-        self.is_training = bool(keys & _TRAINED_MODEL_KEYS) and len(keys & _TRAINING_KEYS) > 1
+        nested = {_normalise(key) for child in top.values() for key in members_of(child)}
+        self.is_training = bool(keys & _TRAINED_MODEL_KEYS) and len((keys | nested) & _TRAINING_KEYS) > 1
         self.is_task = "dataset_path" in keys and bool(keys & _TASK_KEYS)
         stem = _normalise(PurePosixPath(self.builder.path).stem)
-        self.is_about_models = _is_about_models(keys - _WEAK_KEYS) or _is_about_models([stem])
+        self.is_about_models = is_about_models(keys - _WEAK_KEYS) or is_about_models([stem])
         self.variables = _find_variables(node)
         for key, child in top.items() if top else [("", node)]:
             if not (is_compose and key == "models"):
@@ -428,7 +423,7 @@ class SettingsReader:
         if above == "dataset" and name in {"repo_id", "repo"}:
             kind = "dataset"
         around = {above, *(_normalise(key) for key in parent)} - {name}
-        is_weak = name in _WEAK_KEYS and not _is_about_models(around)
+        is_weak = name in _WEAK_KEYS and not is_about_models(around)
         if is_weak and name != "model":
             return
         hub_id = interpret(text, kind, "setting")
@@ -439,6 +434,8 @@ class SettingsReader:
             certainty = "certain"
         elif self.is_training and name in _TRAINING_REFERENCES and (hub_id is None or hub_id.kind != "hosted-model"):
             certainty = "certain"
+        if above == "litellm_params" and name == "model":
+            certainty = "certain"
         if hub_id is None and (above == "litellm_params" or certainty == "certain"):
             hub_id = (
                 interpret(text, kind, "router") if above == "litellm_params" else _accept_known(parse_id(text, kind))
@@ -446,7 +443,9 @@ class SettingsReader:
         if hub_id is None:
             return
         pattern = row.id
-        if hub_id.kind == "hosted-model":
+        if above == "litellm_params":
+            pattern = "litellm"
+        elif hub_id.kind == "hosted-model":
             pattern = "router-id"
         elif is_weak and certainty == "likely" and not self._is_model_name(hub_id):
             certainty = "possible"  # the model of a car, a printer, a phone
@@ -467,12 +466,7 @@ class SettingsReader:
 
     def _is_model_name(self, hub_id: HubId) -> bool:
         """Whether an id is that of a model by its publisher, its name, or what else the file is about."""
-        return (
-            hub_id.is_address
-            or self.is_about_models
-            or is_known_namespace(hub_id.name)
-            or _MODEL_PART.search(hub_id.name.rpartition("/")[2]) is not None
-        )
+        return self.is_about_models or is_model_name(hub_id)
 
     def _read_address(self, name: str, node: Node, text: str) -> None:
         hub_id = parse_address(text.strip())
@@ -677,11 +671,6 @@ def _split_word(word: Word) -> list[Word]:
     if " " in text and re.match(r"--?[\w-]+ \S", text):
         return [Word(part, word.line) for part in text.split()]
     return [word]
-
-
-def _is_about_models(words: Iterable[str]) -> bool:
-    """Whether one of the keys around a setting is one of settings for models."""
-    return any(_ABOUT_MODELS.search(word) for word in words)
 
 
 def _accept_known(hub_id: HubId | None) -> HubId | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote
 
+from nerq_cli.manifests.references.known_names import is_known_namespace
 from nerq_cli.manifests.references.model import ReferenceKind
 from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
@@ -104,11 +106,26 @@ _PLACEHOLDER_NAMESPACE: Final = compile_late(
     re.IGNORECASE,
 )
 _PLACEHOLDER_NAME: Final = compile_late(
-    r"(?:your|my|some)[-_].*|(?:your|my)(?:model|dataset|repo|space|lora)|xxx+|(?:model|repo|dataset|space|kernel|lora|adapter)[-_]?(?:id|name)(?:[-_]?here)?|model[-_]here|placeholder"
+    r"(?:your|some)[-_].*|my[-_](?:[\w.]+[-_])*(?:models?|datasets?|repo|space|loras?|adapter|kernel|llm|data|test|checkpoint"
+    r"|embeddings?|finetuned?|fine-tuned|app|bot|classifier|name|id|org|project)(?:[-_.]?v?\d+)?|(?:your|my)(?:model|dataset|repo|space|lora)|xxx+|(?:model|repo|dataset|space|kernel|lora|adapter)[-_]?(?:id|name)(?:[-_]?here)?|model[-_]here|placeholder"
     r"|changeme|todo",
     re.IGNORECASE,
 )
 _TOKEN: Final = compile_late(r"hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_\w{30,}")
+#: Parts of the names of models.
+_MODEL_PART: Final = compile_late(
+    r"(?:^|[-_.])(?:\d+(?:\.\d+)?[bm]|v\d[\d.]*|(?:ro|distil|al|de)?bert\w*|gpt\w*|llama\w*|qwen\w*|mi[sx]tral\w*|gemma\w*|phi\d*|t5|bart"
+    r"|vit|clip|whisper|instruct\w*|chat|base|large|small|mini\w*|tiny|embed\w*|rerank\w*|lora|gguf|awq|gptq|diffusion|sdxl"
+    r"|flux\w*|encoder|llm|lm|ner|classifier|sentiment|finetuned?|ft|adapter|model)(?=$|[-_.])",
+    re.IGNORECASE,
+)
+#: Begins of words in keys of settings and in commands that are about models.
+_ABOUT_MODELS: Final = compile_late(
+    r"(?:^|_)(?:models?(?:_|$|type|id|name|path)|hf(?:_|$)|hugging|transformers?(?:_|$)|tokeni[sz]er|lora|gguf|quanti|embed|llms?(?:_|$)"
+    r"|v?llm|rerank|retriev|rag(?:_|$)|prompt|temperature|max_(?:new_)?(?:tokens|length|seq)|top_[kp](?:_|$)|batch_size|dtype|trust_remote"
+    r"|inference|generat|train|learning_rate|dataset|chat|assistant|agents?(?:_|$)|summari|classif|nlp|ml(?:_|$)|ai(?:_|$)"
+    r"|asr|tts|whisper|diffus|stable_|vision|gpus?(?:_|$)|cuda|tensor_parallel|pipeline|litellm|openai)"
+)
 #: A commit, in full.
 COMMIT: Final = compile_late(r"[0-9a-f]{40}")
 
@@ -209,6 +226,20 @@ def is_service_only(text: str) -> bool:
     return bool(slash and rest) and (
         namespace in _CLOSED_PROVIDERS or _HOSTED_NAMES.fullmatch(text) is not None or _is_router_variant(rest)
     )
+
+
+def is_model_name(hub_id: HubId) -> bool:
+    """Whether an id is that of a model by its publisher or its name, and not that of a car or a printer."""
+    return (
+        hub_id.is_address
+        or is_known_namespace(hub_id.name)
+        or _MODEL_PART.search(hub_id.name.rpartition("/")[2]) is not None
+    )
+
+
+def is_about_models(words: Iterable[str]) -> bool:
+    """Whether one of some words, in lower case with underscores, is one of settings or programs for models."""
+    return any(_ABOUT_MODELS.search(word) for word in words)
 
 
 def parse_kernel_version(text: str) -> str:
@@ -351,6 +382,7 @@ def interpret(text: str, kind: ReferenceKind, context: Literal["hub", "router", 
     repository, all others are hosted.
     ``setting``: an id with a slash, hosted if a provider or only a service has it.
     """
+    text = text.removeprefix("hf-hub:").removeprefix("hf_hub:") if context == "setting" else text
     if context == "router" or (context == "setting" and kind == "model" and "/" in text):
         for prefix in ("huggingface/", "huggingface:"):
             if text.startswith(prefix) and text.count("/") >= (2 if prefix.endswith("/") else 1):

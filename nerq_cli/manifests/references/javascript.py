@@ -42,6 +42,8 @@ _BEFORE_REGEX: Final = frozenset(
         """
     )
 )
+#: An import in a text that is evaluated, so that a compiler leaves it as it is.
+_IMPORT_IN_TEXT: Final = compile_late(r"import\([\"']([^\"']{1,200})[\"']\)")
 _SCRIPT_ELEMENT: Final = compile_late(r"<script\b[^>]*>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 _CDN: Final = compile_late(r"https?://[^/]+/(?:npm/)?((?:@[\w.-]+/)?[\w.-]+)(?:@[^/]*)?(?:/.*)?")
 _PACKAGE: Final = compile_late(
@@ -208,6 +210,9 @@ class _ScriptReader:
             if token.kind != "string":
                 continue
             before = self._text(index - 1)
+            if "import(" in token.text and (inner := _IMPORT_IN_TEXT.search(token.text)) is not None:
+                self.packages.add(_package_name(inner[1]))
+                continue
             package = _package_name(token.text)
             if before == "from":
                 self._read_import_clause(index - 2, package)
@@ -508,17 +513,6 @@ class _ScriptReader:
 
     def _fits(self, row: ScriptPattern, package: str, function: str, names: list[str]) -> bool:
         last = names[-1]
-        if row.functions == ("*",):
-            return any(_fits_package(item, row.packages) for item in self.packages) and last not in {
-                "log",
-                "error",
-                "json",
-                "push",
-                "test",
-                "expect",
-                "it",
-                "describe",
-            }
         if not any(name in {function, last} for name in row.functions):
             return False
         if package:

@@ -12,8 +12,10 @@ from itertools import pairwise
 from threading import Lock
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
-from nerq_cli.manifests.references.commands import read_arguments, read_script
+from nerq_cli.manifests.references.commands import find_variable, is_command, read_arguments, read_script
 from nerq_cli.manifests.references.ids import HubId, interpret, is_hosted, parse_address, parse_id, parse_kernel_version
 from nerq_cli.manifests.references.known_names import (
     DATASET_BUILDERS,
@@ -26,7 +28,14 @@ from nerq_cli.manifests.references.known_names import (
     is_known_namespace,
 )
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
-from nerq_cli.manifests.references.python_values import MODEL_ID_VARIABLE, CallSite, ModuleAnalysis, Scope, Value
+from nerq_cli.manifests.references.python_values import (
+    MODEL_ID_VARIABLE,
+    CallSite,
+    ModuleAnalysis,
+    Scope,
+    Value,
+    dotted,
+)
 from nerq_cli.manifests.references.table import CALLS, Argument, CallPattern
 from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
@@ -88,6 +97,20 @@ _TARGET_KEYWORDS: Final = frozenset(
 _PROCESS_FUNCTIONS: Final = frozenset(
     f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen", "getoutput")
 ) | {"os.system", "os.popen"}
+#: Functions that show or compare a text.
+_MESSAGE_FUNCTIONS: Final = frozenset(
+    split_words(
+        """
+        print echo secho debug info warning warn error exception critical log write writelines markdown success
+        fail skip exit append startswith endswith split join format add_argument argument option field rule
+        emit code text panel panel.fit caption title header
+        """
+    )
+)
+#: Words in the names of functions that run commands.
+_RUN_WORD: Final = compile_late(r"run|exec|cmd|command|launch|shell|system|popen|submit|spawn|ssh|start", re.IGNORECASE)
+#: Longest text that is read as a command, in characters.
+_MAX_COMMAND: Final = 10_000
 #: Names of variables and keys that are about models.
 _MODEL_WORD: Final = compile_late(
     r"(?:^|[_-])(?:model|checkpoint|repo_?id|hf|llm|embed\w*|tokenizer|lora|adapter)(?:$|[_\d-])", re.IGNORECASE
@@ -96,6 +119,12 @@ _MODEL_WORD: Final = compile_late(
 _MODEL_NAME: Final = compile_late(
     r"(?:.*_)?(?:model|model_?id|model_?name|repo_?id|checkpoint|tokenizer|embedder|reranker|dataset|dataset_?(?:id|name))"
     r"(?:_(?:id|name|path|repo|name_or_path))?",
+    re.IGNORECASE,
+)
+#: Names of dictionaries from names of any kind to ids.
+_MODEL_TABLE: Final = compile_late(
+    r"(?:\w+_)?(?:models?|model_(?:ids?|names?)|checkpoints?|repos?|repo_ids?)(?:_(?:map|mapping|registry|table|list|configs?"
+    r"|ids?|names?|paths?|repos?|presets?|zoo|options|choices|by_\w+))?",
     re.IGNORECASE,
 )
 _DATASET_WORD: Final = compile_late(r"(?:^|[_-])datasets?(?:$|[_\d-])", re.IGNORECASE)
@@ -147,6 +176,11 @@ _WORDS: Final = (
     b"vllm.entrypoints",
     b"sglang.launch_server",
     b"HF_MODEL_ID",
+    b"hf-hub:",
+    b"hf_hub:",
+    b"llama-cli",
+    b"--hf-repo",
+    b"mlx_lm.server",
 )
 #: A string with an id of a known publisher, as settings have it.
 _KNOWN_ID: Final = compile_late(
@@ -352,6 +386,8 @@ class _PythonReader:
         self.written: set[str] = set()
         #: Kinds of repositories that calls state (``repo_type``).
         self.kinds: dict[str, ReferenceKind] = {}
+        #: Calls that return an environment variable or a default.
+        self.environment: list[CallSite] = []
 
     def read(self) -> None:
         self._find_saved()
@@ -397,6 +433,12 @@ class _PythonReader:
             node = ast.copy_location(ast.Call(node.args[position], node.args[position + 1 :], node.keywords), node)
             origin = self.analysis.find_origin(node.func, scope)
             last = origin.rpartition(".")[2]
+        if (
+            self.analysis.is_environment_reader(node.func, dotted(node.func))
+            and len(node.args) + len(node.keywords) > 1
+        ):
+            self.environment.append(call)
+            return
         if origin in _PROCESS_FUNCTIONS:
             self._read_command(node, scope)
             return
@@ -407,6 +449,27 @@ class _PythonReader:
             if self._fits(row, origin) and self._read_row(row, node, scope, origin):
                 return
         self._read_keywords(node, scope)
+        if last.lower() not in _MESSAGE_FUNCTIONS and not last.endswith(("Error", "Exception", "Warning")):
+            for argument in node.args:
+                self._read_command_text(argument, scope, last)
+
+    def _read_command_text(self, argument: ast.expr, scope: Scope, function: str) -> None:
+        """Add what a command refers to that a function of any library is given, as a text or a list of words."""
+        inner = ReferenceBuilder(self.builder.path)
+        match argument:
+            case ast.List(elts=[ast.Constant(value=str()), ast.Constant(value=str()), _, *_] as parts):
+                values = [self.analysis.evaluate(part, scope) for part in parts]
+                words = [found[0].text if len(found) == 1 else "$" for found in values]
+                if is_command(" ".join(words)):
+                    read_arguments(words, argument.lineno, inner)
+            case ast.Constant(value=str()) | ast.JoinedStr() | ast.BinOp(op=ast.Add()):
+                text = argument.value if isinstance(argument, ast.Constant) else self.analysis.complete(argument, scope)
+                if isinstance(text, str) and len(text) < _MAX_COMMAND and is_command(text):
+                    read_script(text, argument.lineno, inner, has_lines=False)
+        runs = _RUN_WORD.search(function) is not None
+        for found in inner.finish().references:
+            certainty = _lower(found.certainty, is_certain=runs)
+            self.builder.add_reference(replace(found, certainty=certainty), argument.lineno)
 
     def _read_keywords(self, node: ast.Call, scope: Scope) -> None:
         """Add the model of a call of any function that names its argument as the libraries of the Hub do."""
@@ -593,8 +656,11 @@ class _PythonReader:
                 words.append("python" if is_interpreter else values[0].text if len(values) == 1 else "$")
             read_arguments(words, node.lineno, self.builder)
             return
-        for value in self.analysis.evaluate(argument, scope):
+        values = self.analysis.evaluate(argument, scope)
+        for value in values:
             read_script(value.text, node.lineno, self.builder, has_lines=False)
+        for part, owner in () if values else nodes:
+            read_script(self.analysis.complete(part, owner), node.lineno, self.builder, has_lines=False)
 
     def _read_address(self, text: str, line: int, *, is_certain: bool = True) -> bool:
         """Add an address of the Hub; return whether the text is one."""
@@ -617,25 +683,72 @@ class _PythonReader:
             for value in self.analysis.evaluate(node, scope):
                 self._read_address(value.text, node.lineno, is_certain=value.is_certain)
         for text, line, target in self.analysis.texts:
+            names = target.split("\n")
             if self._read_address(text, line):
                 continue
-            if target == MODEL_ID_VARIABLE:
+            if text.startswith(_TIMM_PREFIXES):
+                self._read_prefixed(text, line, target)
+                continue
+            if names[-1] == MODEL_ID_VARIABLE:
                 found = parse_id(text)
                 if found is not None and ("/" in text or MODEL.fullmatch(text)):
                     self.builder.add(found, line, "variable-hf-model-id", "certain", loader="transformers")
                 continue
             if target and "/" in text and "://" not in text:
-                kind = self.kinds.get(text) or ("dataset" if _DATASET_WORD.search(target) else "model")
-                if (kind == "dataset" or _MODEL_WORD.search(target)) and not is_hosted(text):
-                    found = parse_id(text, kind)
-                    if found is not None and text not in self.written and not self.builder.has(text):
-                        is_known = is_known_namespace(text) and _MODEL_NAME.fullmatch(target) is not None
-                        pattern = "model-constant" if is_known else "near-model-word"
-                        self.builder.add(found, line, pattern, "likely" if is_known else "possible")
+                self._read_named(text, line, names)
+        for call in self.environment:
+            self._read_default(call)
+
+    def _read_prefixed(self, text: str, line: int, target: str) -> None:
+        """Add an id with the prefix of timm and open_clip (``hf-hub:owner/name``) that no call was given."""
+        hub_id = parse_id((_strip_prefix(text, _TIMM_PREFIXES) or "").partition("@")[0])
+        if hub_id is not None and "/" in hub_id.name and not self.builder.has(hub_id.name):
+            self.builder.add(hub_id, line, "timm-prefix", "likely" if target else "possible", loader="timm")
+
+    def _read_named(self, text: str, line: int, names: list[str]) -> None:
+        """Add a string of the form of an id that a name about models has, or a dictionary with such a name."""
+        name = next((item for item in reversed(names) if _MODEL_WORD.search(item) or _DATASET_WORD.search(item)), "")
+        if not name:
+            name = next((item for item in names if _MODEL_TABLE.fullmatch(item)), "")
+            if not name or not is_known_namespace(text):
+                return
+        kind = self.kinds.get(text) or ("dataset" if _DATASET_WORD.search(name) else "model")
+        if (kind != "dataset" and name == names[-1] and not _MODEL_WORD.search(name)) or is_hosted(text):
+            return
+        found = parse_id(text, kind)
+        if found is None or text in self.written or self.builder.has(text):
+            return
+        is_named = (_MODEL_NAME if name == names[-1] else _MODEL_TABLE).fullmatch(name) is not None
+        if is_known_namespace(text) and is_named and not self._is_for_services():
+            self.builder.add(found, line, "model-constant", "likely")
+        elif name == names[-1]:
+            self.builder.add(found, line, "near-model-word", "possible")
+
+    def _is_for_services(self) -> bool:
+        """Whether the file calls services that have models under the ids of their publishers, and no library."""
+        return bool(self.analysis.roots & _SERVICE_ROOTS) and not self.analysis.roots & _HUB_ROOTS
+
+    def _read_default(self, call: CallSite) -> None:
+        """Add the default of an environment variable with a name about models (``os.getenv("HF_MODEL_ID", …)``)."""
+        names = self.analysis.evaluate(_get_argument(call.node, (0,)), call.scope)
+        values = self.analysis.evaluate(_get_argument(call.node, (1, "default")), call.scope)
+        if len(names) != 1 or len(values) != 1 or self.builder.has(values[0].text) or self._is_for_services():
+            return
+        row = find_variable(names[0].text)
+        hub_id = interpret(values[0].text, row.kind, "setting") if row is not None else None
+        if row is not None and hub_id is not None and hub_id.kind != "hosted-model":
+            is_clear = names[0].text.startswith("HF_") or is_known_namespace(hub_id.name)
+            self.builder.add(hub_id, call.node.lineno, row.id, "likely" if is_clear else "possible")
 
 
 #: Libraries that load from hubs of their own.
 _OTHER_HUBS: Final = split_words("modelscope* paddlenlp* paddle* mindformers* mindnlp* keras_nlp* keras_hub* gluonnlp*")
+#: Clients of services that run models of many publishers.
+_SERVICE_ROOTS: Final = frozenset(
+    split_words("openai groq litellm together fireworks openrouter langchain_openai langchain_groq cerebras dspy")
+)
+#: Prefixes of ids of the Hub for timm and open_clip.
+_TIMM_PREFIXES: Final = ("hf-hub:", "hf_hub:")
 #: Modules whose import shows that a file loads from the Hub.
 _HUB_ROOTS: Final = frozenset(
     split_words(

@@ -127,7 +127,7 @@ class Text(NamedTuple):
 
     text: str
     line: int
-    #: Name that it is assigned to; empty if none.
+    #: Names that it is assigned to, the outer ones first, each in a line: of a variable, then of keys in it.
     target: str
 
 
@@ -174,7 +174,7 @@ class ModuleAnalysis:
             if (
                 isinstance(node.value, str)
                 and 3 < len(node.value) < 400  # noqa: PLR2004
-                and ("/" in node.value or target == MODEL_ID_VARIABLE)
+                and ("/" in node.value or target.endswith(MODEL_ID_VARIABLE))
             ):
                 self.texts.append(Text(node.value, node.lineno, target))
             return
@@ -221,7 +221,7 @@ class ModuleAnalysis:
             for key, value in zip(node.keys, node.values, strict=True):
                 if key is not None:
                     yield key, inner, conditional, ""
-                yield value, inner, conditional, _text_of(key) or target
+                yield value, inner, conditional, _join_targets(target, _text_of(key))
             return
         for child in _find_children(node):
             yield child, inner, conditional, target
@@ -377,12 +377,25 @@ class ModuleAnalysis:
             case ast.Attribute(value=value, attr=name):
                 return f"{self.find_origin(value, scope, depth + 1)}.{name}"
             case ast.Call(func=function):
-                return f"{self.find_origin(function, scope, depth + 1)}()"
+                origin = self.find_origin(function, scope, depth + 1)
+                return (self._find_returned(origin[2:], depth) if origin.startswith("?.") else "") or f"{origin}()"
             case ast.Await(value=value):
                 return self.find_origin(value, scope, depth + 1)
             case ast.IfExp(body=body):
                 return self.find_origin(body, scope, depth + 1)
         return "?"
+
+    def _find_returned(self, name: str, depth: int) -> str:
+        """Return the full name of what the one function of the file with a name returns; empty if it is not known."""
+        scopes = self._functions.get(name, ())
+        if len(scopes) != 1:
+            return ""
+        origins = {
+            self.find_origin(returned.value, scopes[0], depth + 3)
+            for returned in _find_returns(scopes[0].node)
+            if returned.value is not None
+        }
+        return origins.pop() if len(origins) == 1 and not min(origins).startswith("?") else ""
 
     def _find_name_origin(self, name: str, scope: Scope, line: int, depth: int) -> str:
         bindings = self._find_bindings(name, scope)
@@ -461,6 +474,18 @@ class ModuleAnalysis:
             case ast.Call():
                 return self._evaluate_call(node, scope, depth)
         return []
+
+    def complete(self, node: ast.expr, scope: Scope) -> str:
+        """Return a text in parts with ``$_`` for those that are computed; empty if it is no such text."""
+        match node:
+            case ast.JoinedStr(values=parts):
+                pass
+            case ast.BinOp(op=ast.Add()):
+                parts = _split_sum(node)
+            case _:
+                return ""
+        values = [self.evaluate(part, scope, 1) for part in parts]
+        return "".join(found[0].text if len(found) == 1 else "$_" for found in values)
 
     def _concatenate(self, parts: Sequence[ast.expr], scope: Scope, depth: int) -> list[Value]:
         result = [Value("", is_certain=True)]
@@ -621,10 +646,10 @@ class ModuleAnalysis:
         return self._calls_by_name.get(name, [])
 
     def _evaluate_call(self, node: ast.Call, scope: Scope, depth: int) -> list[Value]:  # noqa: C901, PLR0911
-        function = _dotted(node.func)
+        function = dotted(node.func)
         last = _last_name(node.func)
         default = _get_keyword(node, "default")
-        if self._is_environment_reader(node.func, function):
+        if self.is_environment_reader(node.func, function):
             return _weaken(self.evaluate(default or _get_item(node.args, 1), scope, depth + 1))
         if last in _FIELD_FUNCTIONS:
             return _weaken(self.evaluate(default or _get_item(node.args, 0), scope, depth + 1))
@@ -651,7 +676,8 @@ class ModuleAnalysis:
                 return self._evaluate_widget(node, scope, depth)
         return []
 
-    def _is_environment_reader(self, node: ast.expr, function: str) -> bool:
+    def is_environment_reader(self, node: ast.expr, function: str) -> bool:
+        """Whether a function, by its name as written, returns the value of a variable or else a default."""
         if function in {"config.get", "env.get"}:
             return False
         if function in _ENVIRONMENT_READERS:
@@ -792,6 +818,25 @@ def _find_children(node: ast.AST) -> list[ast.AST]:
     return children
 
 
+def _find_returns(function: ast.AST) -> list[ast.Return]:
+    """Return the statements that return from a function, without those of functions in it."""
+    found: list[ast.Return] = []
+    pending = list(ast.iter_child_nodes(function))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Return):
+            found.append(node)
+        elif isinstance(node, ast.stmt) and not isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            pending += ast.iter_child_nodes(node)
+        elif isinstance(node, (ast.ExceptHandler, ast.match_case)):
+            pending += node.body
+    return found
+
+
+def _join_targets(target: str, key: str) -> str:
+    return f"{target}\n{key}" if target and key else target or key
+
+
 def _split_sum(node: ast.BinOp) -> list[ast.expr]:
     """Return the operands of a chain of the same operator from left to right."""
     parts: list[ast.expr] = []
@@ -865,7 +910,7 @@ def _last_name(node: ast.AST) -> str:
     return ""
 
 
-def _dotted(node: ast.expr) -> str:
+def dotted(node: ast.expr) -> str:
     """Return a name with its attributes as written; empty for other expressions."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):

@@ -18,7 +18,7 @@ from nerq_cli.manifests.references.find import ReaderRow, describe_size, find_re
 from nerq_cli.manifests.references.model import FileReferences, Reference
 
 #: Version of what the readers find: a change makes what was kept before unused.
-FINDER_VERSION: Final = 4
+FINDER_VERSION: Final = 5
 #: Most references of a search.
 MAX_REFERENCES: Final = 100_000
 #: Most files that are named with the reason why they were not read; further ones are counted.

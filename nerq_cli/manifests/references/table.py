@@ -88,6 +88,8 @@ class CommandPattern(msgspec.Struct, frozen=True, kw_only=True):
     #: Options with a value that is none.
     value_options: tuple[str, ...] = ()
     revision_options: tuple[str, ...] = ("--revision",)
+    #: Options whose id has another revision than that of the model, with the options that state it.
+    own_revisions: Mapping[str, tuple[str, ...]] = {}
     kind_options: tuple[str, ...] = ()
     filename_options: tuple[str, ...] = ()
     kind: ReferenceKind = "model"
@@ -775,18 +777,23 @@ CALLS: Final[tuple[CallPattern, ...]] = (
     CallPattern(
         id="openai-client",
         loader="openai",
-        libraries=("openai", "together", "fireworks*", "groq", "langchain_openai", "langchain*", "openrouter"),
-        functions=(
-            "completions.create",
-            "completions.parse",
-            "responses.create",
-            "embeddings.create",
-            "ChatOpenAI",
-            "OpenAIEmbeddings",
-            "images.generate",
-            "completions.stream",
+        libraries=split_words(
+            """
+            openai together fireworks* groq langchain* openrouter llama_index* haystack* cerebras* mistralai*
+            """
         ),
-        argument=("model", "model_name"),
+        functions=split_words(
+            """
+            completions.create completions.parse completions.stream responses.create embeddings.create
+            images.generate ChatOpenAI OpenAIEmbeddings AzureChatOpenAI ChatGroq ChatTogether ChatFireworks
+            ChatNVIDIA ChatDeepInfra ChatCerebras ChatMistralAI ChatBedrock ChatBedrockConverse ChatPerplexity
+            ChatDeepSeek ChatNebius ChatSambaNovaCloud ChatBaseten NVIDIAEmbeddings TogetherEmbeddings
+            FireworksEmbeddings Together Fireworks Groq OpenAILike TogetherLLM OpenAIEmbedding NVIDIA DeepInfraLLM
+            DeepInfra Cerebras OpenAIChatGenerator OpenAIGenerator NvidiaChatGenerator OpenRouterChatGenerator
+            TogetherAIChatGenerator
+            """
+        ),
+        argument=("model", "model_name", "model_id"),
         context="router",
         on_instances=True,
         certainty="likely",
@@ -915,7 +922,16 @@ SCRIPTS: Final[tuple[ScriptPattern, ...]] = (
         id="js-inference",
         loader="@huggingface/inference",
         packages=("@huggingface/inference",),
-        functions=("*",),
+        functions=split_words(
+            """
+            textGeneration textGenerationStream chatCompletion chatCompletionStream featureExtraction textToImage
+            imageToText summarization translation automaticSpeechRecognition textToSpeech textClassification
+            tokenClassification fillMask questionAnswering tableQuestionAnswering zeroShotClassification
+            sentenceSimilarity imageClassification zeroShotImageClassification objectDetection imageSegmentation
+            imageToImage imageToVideo textToVideo visualQuestionAnswering documentQuestionAnswering audioToAudio
+            audioClassification tabularRegression tabularClassification conversational request streamingRequest
+            """
+        ),
         position=-1,
         keys=("model",),
         has_bare_names=True,
@@ -993,6 +1009,23 @@ _DOWNLOAD_VALUES: Final = (
     "--format",
 )
 
+_VLLM_OPTIONS: Final = split_words(
+    """
+    --model --tokenizer --speculative-model --speculative_model --speculative-config --speculative_config
+    --lora-modules --hf-config-path
+    """
+)
+_TOKENIZER_REVISION: Final = ("--tokenizer-revision", "--tokenizer_revision", "--revision")
+#: Revisions of what else vLLM loads beside its model: those of adapters and draft models are not stated.
+_VLLM_REVISIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "--tokenizer": _TOKENIZER_REVISION,
+    "--speculative-model": (),
+    "--speculative_model": (),
+    "--speculative-config": (),
+    "--speculative_config": (),
+    "--lora-modules": (),
+}
+
 #: Programs.
 COMMANDS: Final[tuple[CommandPattern, ...]] = (
     CommandPattern(
@@ -1009,7 +1042,9 @@ COMMANDS: Final[tuple[CommandPattern, ...]] = (
         loader="vllm",
         words=(("vllm",), ("serve", "chat", "complete", "bench")),
         takes_id=True,
-        options=("--model", "--tokenizer", "--speculative-model", "--lora-modules"),
+        options=_VLLM_OPTIONS,
+        value_options=("--served-model-name", "--chat-template", "--download-dir", "--dataset-path", "--dataset-name"),
+        own_revisions=_VLLM_REVISIONS,
         images=("vllm/vllm", "/vllm-", "/vllm:", "vllm-openai"),
         bare_names="models",
     ),
@@ -1025,7 +1060,8 @@ COMMANDS: Final[tuple[CommandPattern, ...]] = (
                 "aphrodite.endpoints.openai.api_server",
             ),
         ),
-        options=("--model", "--tokenizer", "--speculative-model", "--speculative_model", "--lora-modules"),
+        options=_VLLM_OPTIONS,
+        own_revisions=_VLLM_REVISIONS,
         bare_names="models",
     ),
     CommandPattern(
@@ -1316,6 +1352,11 @@ FORMS: Final[tuple[FormPattern, ...]] = (
     FormPattern(
         id="keyword-model-name-or-path",
         summary="`model_name_or_path=` and the like in calls of any function in Python",
+    ),
+    FormPattern(
+        id="timm-prefix",
+        summary="other strings with the prefix of timm and open_clip (`hf-hub:owner/name`) in Python",
+        certainty="likely",
     ),
     FormPattern(
         id="model-constant",
