@@ -47,6 +47,8 @@ class ResolvedServer(msgspec.Struct, frozen=True):
     declarations: tuple[Declaration, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[RegistrationProblem, ...] = ()
+    #: None without an answer of the registry.
+    registration: McpRegistration | None = None
 
 
 def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
@@ -80,7 +82,7 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
     )
     label = f"{server.name} {server.version}".strip()
     note = f"{label} in the MCP registry is {packages}" if packages else f"{label} has no package in the MCP registry"
-    return ResolvedServer(declarations, (note,), tuple(_find_problems(server, declarations, run)))
+    return ResolvedServer(declarations, (note,), tuple(_find_problems(server, declarations, run)), server)
 
 
 def _explain_search(name: str, found: tuple[McpRegistration, ...]) -> UsageError:
