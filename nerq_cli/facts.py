@@ -329,6 +329,35 @@ class McpNameProof(msgspec.Struct, frozen=True, omit_defaults=True):
     names: tuple[str, ...] = ()
 
 
+class ReleaseFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file of a release."""
+
+    name: str
+    #: ``sha256`` (hexadecimal) on PyPI, ``sha512-...`` (Base64, subresource integrity) on npm; empty = not stated.
+    digest: str = ""
+    #: Where it is downloaded from; empty = not stated.
+    url: str = ""
+
+
+class ReleaseProfile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the author of a release states about it: untrusted text, of no effect on a score."""
+
+    #: The version that states it: another one where the index has no page of this one.
+    version: str
+    #: In a sentence; empty = none.
+    summary: str = ""
+    #: As written: a name, or an address.
+    author: str = ""
+    keywords: tuple[str, ...] = ()
+    #: PyPI: classifiers about topic and audience.
+    topics: tuple[str, ...] = ()
+    #: PyPI: "Development Status" without its number; empty = not stated.
+    status: str = ""
+    files: tuple[ReleaseFile, ...] = ()
+    #: Number of direct dependencies that it states, optional ones left out; None = not stated.
+    dependencies: int | None = None
+
+
 class ReleaseRequirements(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one release requires, as it states that (PEP 508)."""
 

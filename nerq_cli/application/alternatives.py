@@ -17,6 +17,7 @@ from nerq_cli.ecosystems import get_prefix, is_hub
 from nerq_cli.errors import ExitStatus, NothingToScanError, UsageError
 from nerq_cli.insight.alternatives import (
     Candidate,
+    Choice,
     Option,
     Subject,
     choose_options,
@@ -51,10 +52,7 @@ def run_alternatives(name: str, session: Session, *, project: str | None = None)
     (target,), notes = assess_targets([name], session, run, options, command="alternatives")
     assessment = target.assessment
     packages = _read_project(project, notes) if not is_hub(assessment.dependency.package.ecosystem) else None
-    candidates = list_candidates(_build_subject(assessment))
-    scored = _score_candidates(select_scored(candidates), session, run, options)
-    choice = choose_options([_build_option(item, scored, packages) for item in candidates])
-    shown = [scored[item.candidate.name] for item in choice.options if item.candidate.name in scored]
+    choice, shown = find_alternatives(assessment, session, run, options, packages)
     missing = explain_missing([assessment, *shown], run)
     if missing:
         status = ExitStatus.INCOMPLETE if options.strict else ExitStatus.PASSED
@@ -77,6 +75,23 @@ def run_alternatives(name: str, session: Session, *, project: str | None = None)
         exit_reason=reason,
         warnings=tuple(dict.fromkeys((*run.warnings, *notes))),
     )
+
+
+def find_alternatives(
+    assessment: Assessment,
+    session: Session,
+    run: EvidenceRun,
+    options: ScanOptions,
+    packages: frozenset[Package] | None = None,
+) -> tuple[Choice, list[Assessment]]:
+    """Return the alternatives to a target, and the assessments of those that are shown.
+
+    ``packages`` are those that the project depends on, which are preferred.
+    """
+    candidates = list_candidates(_build_subject(assessment))
+    scored = _score_candidates(select_scored(candidates), session, run, options)
+    choice = choose_options([_build_option(item, scored, packages) for item in candidates])
+    return choice, [scored[item.candidate.name] for item in choice.options if item.candidate.name in scored]
 
 
 def _build_subject(assessment: Assessment) -> Subject:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from nerq_cli.application.snapshots import summarise_report
 from nerq_cli.errors import UsageError
 from nerq_cli.report.badge import Badge
+from nerq_cli.report.wording import shorten_version
 
 if TYPE_CHECKING:
     from nerq_cli.application.check import CheckResult
-    from nerq_cli.report.model import Report
+    from nerq_cli.report.model import Assessment, Report
 
 
 def describe_target(result: CheckResult) -> Badge:
@@ -28,14 +29,20 @@ def describe_target(result: CheckResult) -> Badge:
     if len(report.dependencies) != 1:
         raise UsageError("a badge is about one package", hint="name one of those that nerq check shows")
     [assessment] = report.dependencies
-    dependency, score = assessment.dependency, assessment.score
+    dependency = assessment.dependency
     if assessment.in_registry is False:
         raise UsageError(f"there is no package {dependency.package.name} on {dependency.package.ecosystem}")
-    subject = f"{dependency.package.name} {dependency.version or ''}".strip()
+    return describe_assessment(assessment, report.as_of)
+
+
+def describe_assessment(assessment: Assessment, as_of: int) -> Badge:
+    """Return the badge of a target that was checked at a moment (epoch seconds UTC). Without a grade it is grey."""
+    dependency, score = assessment.dependency, assessment.score
+    subject = f"{dependency.package.name} {shorten_version(dependency.version or '')}".strip()
     if score is None or score.value is None or score.grade is None:
         number = "" if score is None or score.value is None else f", provisionally {score.value:.1f}"
-        return Badge(subject=subject, result=f"unknown{number}", grade=None, as_of=report.as_of)
-    return Badge(subject=subject, result=f"{score.value:.1f} {score.grade}", grade=score.grade, as_of=report.as_of)
+        return Badge(subject=subject, result=f"unknown{number}", grade=None, as_of=as_of)
+    return Badge(subject=subject, result=f"{score.value:.1f} {score.grade}", grade=score.grade, as_of=as_of)
 
 
 def describe_project(report: Report, name: str) -> Badge:

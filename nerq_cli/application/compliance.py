@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 MAX_DATASETS: Final = 8
 
 
-class _KeepingRun(EvidenceRun):
+class KeepingRun(EvidenceRun):
     """A run that keeps the evidence about releases."""
 
     def __init__(self, session: Session) -> None:
@@ -64,7 +64,7 @@ def run_compliance(names: Sequence[str], session: Session) -> ComplianceReport:
     """
     rules = session.build_rules(())
     options = replace(session.build_scan_options(), find_upgrades=False)
-    run = _KeepingRun(session)
+    run = KeepingRun(session)
     targets: list[tuple[str, list[Declaration]]] = []
     notes: list[str] = []
     for name in dict.fromkeys(names):
@@ -106,7 +106,7 @@ def _iter_entries(
         _raise_ambiguous(matches)
     for match in matches:
         release = match.dependency.release
-        yield _assess_package(match, evidence.get(release, Evidence()) if release is not None else Evidence())
+        yield assess_package(match, evidence.get(release, Evidence()) if release is not None else Evidence())
 
 
 def _raise_ambiguous(matches: Sequence[Assessment]) -> NoReturn:
@@ -168,6 +168,13 @@ def _read_repositories(
     readable = [key for key, reason in skip_reasons.items() if not reason]
     evidence = dict(run.collect_repositories(readable)) if readable else {}
     evidence |= {key: HubEvidence(repository=Unknown(reason)) for key, reason in skip_reasons.items() if reason}
+    return assess_repositories(evidence, as_of, run)
+
+
+def assess_repositories(
+    evidence: Mapping[tuple[Package, str], HubEvidence], as_of: int, run: EvidenceRun
+) -> dict[tuple[Package, str], ComplianceEntry]:
+    """Return the entry of each repository and revision, given the evidence about it."""
     lineage = {key: _list_lineage(facts) for key, facts in evidence.items()}
     bases = {base.id: base for base_models, _ in lineage.values() for base in base_models.values()}
     names = list(dict.fromkeys(name for _, dataset_names in lineage.values() for name in dataset_names))
@@ -230,7 +237,8 @@ def _assess_repository(
 # --- packages
 
 
-def _assess_package(assessment: Assessment, evidence: Evidence) -> ComplianceEntry:
+def assess_package(assessment: Assessment, evidence: Evidence) -> ComplianceEntry:
+    """Return the entry of a package: its licence. AI instruments are not about packages."""
     dependency = assessment.dependency
     metadata = evidence.metadata.value if isinstance(evidence.metadata, Found) else None
     version = dependency.release.version if dependency.release is not None else dependency.version or ""

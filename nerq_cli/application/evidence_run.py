@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Found,
         McpNameProof,
         McpRegistration,
+        ReleaseProfile,
         ReleaseRequirements,
         Unknown,
     )
@@ -258,6 +259,28 @@ class EvidenceRun:
     def is_declared_private(self, package: Package) -> bool:
         """Return whether the settings declare a name private."""
         return bool(find_private_pattern(self._session.config, package))
+
+    def find_profile(self, release: Release) -> Fact[ReleaseProfile]:
+        """Return what the author of a release states about it; its name must be one that may be sent to its index.
+
+        Where the index has no page of the release, it is what the version on the page of the project states.
+        """
+        from nerq_cli.evidence.registry_lookup import RegistryLookup
+        from nerq_cli.facts import Found, Unknown
+        from nerq_cli.sources.registries.release_profile import PROJECT_PROFILE, RELEASE_PROFILE
+
+        run = self._open_fetch_run()
+        endpoint = RegistryLookup(run, self._session.index_config).find_endpoint(release.package)
+        if endpoint.is_simple_index:
+            return Unknown("this index has no JSON for single releases", release.package.ecosystem)
+        fact = run.fetch(RELEASE_PROFILE, [release], endpoint)[release]
+        if not isinstance(fact, Found) and release.package.registry_api == "pypi":
+            fact = run.fetch(PROJECT_PROFILE, [release], endpoint)[release]
+        if not isinstance(fact, Found):
+            return fact
+        version = fact.value.version
+        as_of = "" if version == release.version else f" (as of {version})"
+        return msgspec.structs.replace(fact, source=f"{release.package.ecosystem}{as_of}")
 
     def find_requirements(self, releases: Sequence[Release]) -> dict[Release, Fact[ReleaseRequirements]]:
         """Return what releases on PyPI require; the names must be ones that may be sent to their index."""

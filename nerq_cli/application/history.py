@@ -13,7 +13,7 @@ from nerq_cli.application.settings import parse_as_of
 from nerq_cli.application.snapshots import name_project
 from nerq_cli.ecosystems import get_ecosystem, is_hub
 from nerq_cli.errors import UsageError
-from nerq_cli.insight.history import TREND_DAYS, Trend, build_history, judge_values
+from nerq_cli.insight.history import TREND_DAYS, History, Trend, build_history, judge_values
 from nerq_cli.insight.snapshots import Snapshot, read_value, unpack_row, unpack_summary
 from nerq_cli.inventory import Release
 from nerq_cli.report.history import (
@@ -125,6 +125,18 @@ def _read_target(text: str, file: HistoryFile, today: int, hub_url: str) -> Targ
         versions=tuple(versions),
         history=build_history(series, today),
     )
+
+
+def read_package_history(package: Package, file: HistoryFile, today: int) -> History | None:
+    """Return the past of all versions of a package up to a day; None without a snapshot that can be read."""
+    prefix = f"{package.ecosystem}/{package.name}"
+    recorded = [
+        snapshot
+        for name in file.list_versions(prefix)
+        for snapshot in _iter_snapshots(file, name, name.rpartition("@")[2])
+        if snapshot.day <= today
+    ]
+    return build_history(choose_series(recorded, package), today) if recorded else None
 
 
 def _find_names(declaration: Declaration, file: HistoryFile) -> dict[str, str]:

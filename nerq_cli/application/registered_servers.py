@@ -48,6 +48,8 @@ class ResolvedServer(msgspec.Struct, frozen=True):
     declarations: tuple[Declaration, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[RegistrationProblem, ...] = ()
+    #: None without an answer of the registry.
+    registration: McpRegistration | None = None
 
 
 def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
@@ -79,7 +81,7 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
     packages = ", ".join(describe_package(*package) for package in server.packages)
     label = f"{server.name} {server.version}".strip()
     note = f"{label} in the MCP registry is {packages}" if packages else f"{label} has no package in the MCP registry"
-    return ResolvedServer(declarations, (note,), tuple(_find_problems(server, declarations, run)))
+    return ResolvedServer(declarations, (note,), tuple(_find_problems(server, declarations, run)), server)
 
 
 def describe_package(kind: str, identifier: str, version: str) -> str:

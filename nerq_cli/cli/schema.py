@@ -24,6 +24,7 @@ class Document(str, Enum):
     ALTERNATIVES = "alternatives"
     HISTORY = "history"
     REVIEWS = "reviews"
+    PAGE = "page"
 
 
 #: Modules whose ``build_schema`` returns the schema of a document.
@@ -34,6 +35,7 @@ _MODULES: Final = {
     Document.ALTERNATIVES: "nerq_cli.report.pages.alternatives",
     Document.HISTORY: "nerq_cli.report.history",
     Document.REVIEWS: "nerq_cli.config.reviews",
+    Document.PAGE: "nerq_cli.report.pages.report",
 }
 #: Documents that are read.
 _FILES: Final = (Document.CONFIG.value, Document.REVIEWS.value)

@@ -31,7 +31,8 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; "
     "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-_ICON: Final = (
+#: Icon of every page, as an address of data.
+ICON: Final = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' "
     "rx='3' fill='%231d4e89'/%3E%3Cpath d='M4.5 12V4.5l7 7V4' fill='none' stroke='white' stroke-width='2'/%3E%3C/svg%3E"
 )
@@ -39,8 +40,8 @@ _ICON: Final = (
 
 def render(report: Report, options: RenderOptions) -> bytes:
     """Return the report as an HTML page. The same report gives the same bytes."""
-    style, script = _read_asset("page.css"), _read_asset("page.js")
-    policy = _POLICY.format(script=_hash(script), style=_hash(style))
+    style, script = read_asset("page.css"), read_asset("page.js")
+    policy = _POLICY.format(script=hash_asset(script), style=hash_asset(style))
     head = (
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=policy),
@@ -49,7 +50,7 @@ def render(report: Report, options: RenderOptions) -> bytes:
         element("meta", name="referrer", content="no-referrer"),
         element("meta", name="generator", content=f"nerq-cli {report.version}"),
         element("title", f"{find_verdict(report)}: {report.exit_reason} - nerq"),
-        Markup(f'<link rel="icon" href="{_ICON}">'),
+        Markup(f'<link rel="icon" href="{ICON}">'),
         Markup(f"<style>{style}</style>"),
     )
     packed_parts = FORMATS["json"].render_parts(report, options._replace(packed=True, compact=False))
@@ -99,9 +100,11 @@ def _build_pictures(report: Report) -> Markup | None:
 
 
 @cache
-def _read_asset(name: str) -> str:
+def read_asset(name: str) -> str:
+    """Return a style or script of this folder."""
     return files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def hash_asset(text: str) -> str:
+    """Return the hash of a style or script as a content security policy has it."""
     return b64encode(sha256(text.encode()).digest()).decode()

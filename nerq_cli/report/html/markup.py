@@ -31,6 +31,11 @@ def escape_text(text: str) -> Markup:
     return Markup(sanitize_text(text, TEXT_LIMIT).translate(_REFERENCES).replace("##", "&#35;&#35;"))
 
 
+def escape_command(text: str) -> Markup:
+    """Return a command as HTML, whole: a part of it would be another command."""
+    return Markup(sanitize_text(text).translate(_REFERENCES).replace("##", "&#35;&#35;"))
+
+
 def element(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Markup:
     """Return an element. Children and attributes that are None or False are left out."""
     tag = name + "".join(map(_format_attribute, attributes, attributes.values()))

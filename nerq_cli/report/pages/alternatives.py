@@ -123,7 +123,7 @@ def render_json(report: AlternativesReport) -> bytes:
             grade=score.grade if score is not None else None,
             not_scored=clean(report.reason) or None,
             threshold=report.threshold,
-            alternatives=[_build_alternative(option) for option in report.choice.options],
+            alternatives=[build_alternative(option) for option in report.choice.options],
             further=report.choice.further,
             excluded=[
                 ExcludedAlternative(name=clean(option.candidate.name), reason=clean(option.excluded))
@@ -139,7 +139,8 @@ def build_schema() -> dict[str, object]:
     return build_schema_of(AlternativesDocument)
 
 
-def _build_alternative(option: Option) -> Alternative:
+def build_alternative(option: Option) -> Alternative:
+    """Return the object of one alternative."""
     candidate, score = option.candidate, option.score
     return Alternative(
         relation=candidate.relation,

@@ -1,0 +1,240 @@
+"""The page about one target: its evidence, its history, its alternatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from nerq_cli import __version__
+from nerq_cli.application.alternatives import find_alternatives
+from nerq_cli.application.badge import describe_assessment
+from nerq_cli.application.build_report import build_report
+from nerq_cli.application.check import MCP_PREFIX
+from nerq_cli.application.compare import label_target
+from nerq_cli.application.compliance import KeepingRun, assess_package, assess_repositories
+from nerq_cli.application.history import read_package_history
+from nerq_cli.application.named_targets import assess_targets, explain_missing, explain_no_score
+from nerq_cli.application.snapshots import record_report
+from nerq_cli.ecosystems import get_prefix
+from nerq_cli.errors import ExitStatus
+from nerq_cli.facts import NOT_REQUESTED, Evidence, Fact, Found, McpRegistration, ReleaseProfile
+from nerq_cli.insight.purpose import PURPOSES, Purpose
+from nerq_cli.insight.report_page import PageSubject, Version, write_texts
+from nerq_cli.insight.target_details import (
+    describe_package,
+    describe_repository,
+    list_hub_details,
+    list_package_details,
+)
+from nerq_cli.insight.verification import list_verification
+from nerq_cli.policy.upgrade import Upgrade
+from nerq_cli.report import wording
+from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.guidance import explain_assessment
+from nerq_cli.report.pages.report import PageFinding, PageReport
+from nerq_cli.units import DAY
+
+if TYPE_CHECKING:
+    from nerq_cli.application.session import Session
+    from nerq_cli.compliance.assess import Compliance
+    from nerq_cli.insight.alternatives import Choice
+    from nerq_cli.insight.guidance import Guidance
+    from nerq_cli.insight.history import History
+    from nerq_cli.inventory import RegistrationProblem, Release
+    from nerq_cli.report.model import Assessment, Report
+
+
+class _Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page has beside the assessment of its target."""
+
+    profile: Fact[ReleaseProfile]
+    server: McpRegistration | None
+    compliance: Compliance | None
+    choice: Choice
+    history: History | None
+    history_reason: str
+
+
+def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
+    """Score a target, and return the page about it.
+
+    Args:
+        name: As the user wrote it.
+        session: Has the settings.
+        purpose: What the target is to be used for.
+
+    Raises:
+        UsageError: the name is no target, does not exist, or may be several things.
+    """
+    run = KeepingRun(session)
+    options = replace(session.build_scan_options(), score_latest=True)
+    server, problems = _find_server(name, run)
+    options = replace(options, registration_problems=problems)
+    (target,), notes = assess_targets([name], session, run, options, command="report")
+    assessment = target.assessment
+    parts = _collect_parts(assessment, server, session, run)
+    report = build_report((), (assessment,), options, sources=run.describe_sources())
+    record_report(report, session)
+    history, history_reason = _read_history(assessment, session, options.as_of)
+    parts = replace(parts, history=history, history_reason=history_reason)
+    missing = explain_missing([assessment], run)
+    if missing:
+        status = ExitStatus.INCOMPLETE if options.strict else ExitStatus.PASSED
+        reason = f"not everything could be read: {'; '.join(missing)}"
+    else:
+        status, reason = ExitStatus.PASSED, "read"
+    page = _build_page(assessment, report, parts, run.evidence, purpose)
+    return replace(
+        page,
+        target=target.text,
+        complete=not missing,
+        exit=status,
+        exit_reason=reason,
+        warnings=tuple(dict.fromkeys((*run.warnings, *notes))),
+    )
+
+
+def _find_server(name: str, run: KeepingRun) -> tuple[McpRegistration | None, tuple[RegistrationProblem, ...]]:
+    """Return the registration that a target names, and problems with it; nothing for a target of another kind."""
+    if not name.strip().lower().startswith(MCP_PREFIX):
+        return None, ()
+    from nerq_cli.application.registered_servers import resolve_target
+
+    resolved = resolve_target(name, run)
+    return resolved.registration, resolved.problems
+
+
+def _collect_parts(assessment: Assessment, server: McpRegistration | None, session: Session, run: KeepingRun) -> _Parts:
+    dependency = assessment.dependency
+    options = replace(session.build_scan_options(), find_upgrades=False)
+    profile: Fact[ReleaseProfile] = NOT_REQUESTED
+    if assessment.hub is not None:
+        key = dependency.package, dependency.requirement
+        compliance: Compliance | None = assess_repositories({key: assessment.hub}, options.as_of, run)[key].compliance
+    elif dependency.release is not None and assessment.score is not None:
+        evidence = run.evidence.get(dependency.release, Evidence())
+        if isinstance(evidence.metadata, Found):
+            profile = run.find_profile(dependency.release)
+        compliance = assess_package(assessment, evidence).compliance
+    else:
+        compliance = None
+    choice, _ = find_alternatives(assessment, session, run, options)
+    return _Parts(profile=profile, server=server, compliance=compliance, choice=choice, history=None, history_reason="")
+
+
+def _read_history(assessment: Assessment, session: Session, as_of: int) -> tuple[History | None, str]:
+    """Return the past of a target; else why there is none."""
+    file = session.history
+    if file is None:
+        return None, "--no-cache leaves no history to read"
+    history = read_package_history(assessment.dependency.package, file, as_of // DAY)
+    return history, "" if history is not None else file.read_problem or "no run before this one left a snapshot"
+
+
+def _build_page(
+    assessment: Assessment,
+    report: Report,
+    parts: _Parts,
+    evidence_by_release: Mapping[Release, Evidence],
+    purpose: Purpose,
+) -> PageReport:
+    dependency = assessment.dependency
+    package = dependency.package
+    evidence = evidence_by_release.get(dependency.release, Evidence()) if dependency.release else Evidence()
+    guidance = {other: explain_assessment(assessment, report, other) for other in PURPOSES}
+    subject = _build_subject(assessment, report, parts, guidance, purpose)
+    findings = wording.select_findings(wording.group_findings(report), dependency)
+    metadata = assessment.metadata.value if assessment.metadata is not None else None
+    profile = parts.profile.value if isinstance(parts.profile, Found) else ReleaseProfile(version="")
+    version = dependency.release.version if dependency.release is not None else dependency.version or ""
+    if assessment.hub is not None:
+        details, description = tuple(list_hub_details(assessment.hub)), describe_repository(assessment.hub)
+    else:
+        details = tuple(list_package_details(evidence, parts.profile, parts.server))
+        description = describe_package(parts.profile)
+    return PageReport(
+        version=__version__,
+        as_of=report.as_of,
+        target="",
+        command=wording.check_target(dependency),
+        ecosystem=get_prefix(package.ecosystem),
+        kind=dependency.kind,
+        purl=dependency.purl,
+        subject=subject,
+        texts=write_texts(subject),
+        details=details,
+        description=description,
+        findings=tuple(PageFinding(finding.id, finding.text, finding.fails) for finding in findings),
+        compliance=parts.compliance,
+        checks=list_verification(
+            guidance[purpose].checks,
+            ecosystem=package.ecosystem,
+            name=package.name,
+            version=version,
+            files=profile.files,
+            repository=(metadata.attested_repository or metadata.repository or "") if metadata is not None else "",
+        ),
+        history=parts.history,
+        history_reason=parts.history_reason,
+        badge=describe_assessment(assessment, report.as_of),
+        complete=False,
+        exit=ExitStatus.PASSED,
+        exit_reason="",
+    )
+
+
+def _build_subject(
+    assessment: Assessment, report: Report, parts: _Parts, guidance: Mapping[Purpose, Guidance], purpose: Purpose
+) -> PageSubject:
+    dependency, score = assessment.dependency, assessment.score
+    findings = wording.select_findings(wording.group_findings(report), dependency)
+    compliance = parts.compliance
+    eu_class = compliance.eu_class if compliance is not None else None
+    words, reason = "", ""
+    if eu_class is not None and eu_class.label != "not_assessed":
+        from nerq_cli.compliance.eu_class import CLASS_WORDS
+
+        words, reason = CLASS_WORDS[eu_class.label], next((item.text for item in eu_class.reasons), "")
+    return PageSubject(
+        label=label_target(assessment),
+        name=dependency.package.name,
+        version=wording.shorten_version(dependency.version or ""),
+        kind=wording.KIND_NAMES[dependency.kind][0],
+        as_of=report.as_of,
+        score=score,
+        reason=explain_no_score(assessment),
+        threshold=wording.find_threshold(assessment, report),
+        advisories=deduplicate_advisories(assessment.advisories),
+        knows_advisories=any(
+            signal.id == "known_advisories" and signal.state == "known"
+            for signal in (score.signals if score is not None else ())
+        ),
+        malware=wording.find_malware_reason(assessment),
+        objections=tuple(f"{finding.id}: {finding.text}" for finding in findings if finding.fails),
+        latest=assessment.latest,
+        latest_released_at=assessment.latest_released_at,
+        releases_behind=assessment.releases_behind,
+        released_at=assessment.released_at,
+        proposed=_build_version(assessment.upgrade),
+        newest=_build_version(assessment.latest_upgrade),
+        guidance=guidance,
+        purpose=purpose,
+        choice=parts.choice,
+        trend=parts.history.trend if parts.history is not None else None,
+        eu_class=words,
+        eu_reason=reason,
+    )
+
+
+def _build_version(upgrade: Upgrade | None) -> Version | None:
+    if upgrade is None:
+        return None
+    return Version(
+        version=upgrade.version,
+        value=upgrade.value,
+        passes=upgrade.passes,
+        fixed_advisories=upgrade.fixed_advisories,
+    )
