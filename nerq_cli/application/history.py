@@ -16,7 +16,7 @@ from nerq_cli.errors import UsageError
 from nerq_cli.insight.history import TREND_DAYS, Trend, build_history, judge_values
 from nerq_cli.insight.snapshots import Snapshot, read_value, unpack_row, unpack_summary
 from nerq_cli.inventory import Release
-from nerq_cli.report.history import (
+from nerq_cli.report.pages.history_document import (
     DependencyHistory,
     HistoryReport,
     ProjectDay,
@@ -49,7 +49,7 @@ def read_histories(names: Sequence[str], session: Session) -> HistoryReport:
     hub_url = session.endpoints["huggingface"].url
     histories = tuple(_read_target(name, file, moment // DAY, hub_url) for name in dict.fromkeys(names))
     _check_problem(file)
-    return HistoryReport(version=__version__, as_of=moment, targets=histories)
+    return HistoryReport(version=__version__, as_of=moment, threshold=session.config.threshold, targets=histories)
 
 
 def read_project_history(root: Path, session: Session) -> HistoryReport:
@@ -73,7 +73,7 @@ def read_project_history(root: Path, session: Session) -> HistoryReport:
         trend=_judge_project(days, today),
         dependencies=tuple(_iter_moved(file, [row for row, _ in summaries], today)),
     )
-    return HistoryReport(version=__version__, as_of=moment, project=project)
+    return HistoryReport(version=__version__, as_of=moment, threshold=session.config.threshold, project=project)
 
 
 def _open_history(session: Session) -> HistoryFile:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
-from nerq_cli.cli import options
+from nerq_cli.cli import options, page_output
 from nerq_cli.cli.command import create_app
+from nerq_cli.cli.page_output import PageFormat
 from nerq_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from nerq_cli.report.history import HistoryReport
 
 _STATUSES: Final = (
     "Exit status: 0 shown · 2 there is no history of the target, or it cannot be read. A declining score fails nothing."
@@ -23,14 +19,6 @@ _STATUSES: Final = (
 _MAX_STEPS: Final = 10
 
 app = create_app()
-
-
-class Format(str, Enum):
-    """How the result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    MARKDOWN = "markdown"
 
 
 @app.command(epilog=_STATUSES)
@@ -47,9 +35,8 @@ def history(
     project: Annotated[
         bool, typer.Option("--project", help="Show the history of the project in the directory.  [default: this one]")
     ] = False,
-    form: Annotated[
-        Format, typer.Option("--format", "-f", help="Format on stdout: table, json, markdown.")
-    ] = Format.TABLE,
+    form: page_output.FormatOption = PageFormat.TABLE,
+    output: page_output.OutputOption = None,
     show_all: Annotated[bool, typer.Option("--all", "-a", help="Show every step, not only the newest 10.")] = False,
     shared: options.ReportOptions,
 ) -> None:
@@ -60,8 +47,9 @@ def history(
     """
     from nerq_cli.application.history import read_histories, read_project_history
     from nerq_cli.application.session import Session
-    from nerq_cli.cli.stdout import write_stdout_parts
+    from nerq_cli.cli.output import check_unread
 
+    outputs = page_output.parse_outputs(output)
     names = targets or []
     if project and len(names) > 1:
         raise UsageError("--project takes one directory", hint="run nerq history for each")
@@ -71,24 +59,19 @@ def history(
     if project and not root.is_dir():
         raise UsageError(f"{root} is no directory", hint="--project takes the directory that was scanned")
     with Session.open(shared, root) as session:
+        check_unread((item.path for item in outputs), session.list_files())
         report = read_project_history(root, session) if project else read_histories(names, session)
-    write_stdout_parts([_render(report, form, None if show_all else _MAX_STEPS)])
+    from nerq_cli.report.pages import history as page
+    from nerq_cli.report.pages.history_document import render_json
 
-
-def _render(report: HistoryReport, form: Format, steps: int | None) -> bytes:
-    from nerq_cli.report.sanitize import defuse_ci_commands
-
-    if form is Format.JSON:
-        from nerq_cli.report.history import render_json
-
-        return render_json(report)
-    if form is Format.MARKDOWN:
-        from nerq_cli.report.history_markdown import render_markdown
-
-        return defuse_ci_commands(render_markdown(report, steps=steps).decode()).encode()
-    from nerq_cli.report.terminal.console import stream_options
-    from nerq_cli.report.terminal.history_page import render_text
-
-    render_options = stream_options(sys.stdout)
-    text = render_text(report, render_options, steps=steps)
-    return defuse_ci_commands(text).encode(render_options.encoding, "backslashreplace")
+    steps = None if show_all else _MAX_STEPS
+    page_output.write_page(
+        {
+            PageFormat.TABLE: lambda render_options: page.render_text(report, render_options, steps=steps),
+            PageFormat.JSON: lambda _: render_json(report),
+            PageFormat.MARKDOWN: lambda _: page.render_markdown(report, steps=steps),
+            PageFormat.HTML: lambda _: page.render_html(report),
+        },
+        form,
+        outputs,
+    )

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from nerq_cli.application.history import choose_series
 from nerq_cli.insight.snapshots import pack_summary, unpack_row, unpack_summary
 from nerq_cli.inventory import Package
-from nerq_cli.report.history import build_schema, draw_sparkline, format_day
+from nerq_cli.report.pages.history import draw_sparkline
+from nerq_cli.report.pages.history_document import build_schema, format_day
 from nerq_cli.store.history import HistoryFile
 from tests.cli.conftest import AS_OF, Registry, Result
 
@@ -102,6 +103,28 @@ def test_the_history_of_a_target_has_trend_and_steps(file: HistoryFile, nerq: Ne
     markdown = nerq("history", "pypi:demo", "-f", "markdown").out
     assert "| score | " in markdown
     assert "(+15.0)" in markdown
+
+
+def test_files_get_the_format_of_their_suffix(file: HistoryFile, nerq: Nerq, tmp_path: Path) -> None:
+    copy_back(file, rise=15)
+    names = ["page.html", "page.md", "page.json", "page.txt"]
+    options = [option for name in names for option in ("-o", str(tmp_path / name))]
+    result = nerq("history", "pypi:demo", *options)
+    html, markdown, document, text = ((tmp_path / name).read_text(encoding="utf-8") for name in names)
+    assert html.count("<svg") == 2
+    assert "dashed: threshold 70" in html
+    assert "improving: +15.0 points over 13 weeks" in html
+    assert "<script" not in html
+    assert "(+15.0)" in markdown
+    assert json.loads(document)["schema"] == 1
+    assert text == result.out
+    project = tmp_path / "scanned"
+    project.mkdir()
+    (project / "requirements.txt").write_text("demo==2.0\n")
+    nerq("scan", str(project))
+    html = nerq("history", "--project", str(project), "-f", "html").out
+    assert "Median score of the dependencies" in html
+    assert "Score of demo" in html
 
 
 def test_the_same_history_gives_the_same_bytes(file: HistoryFile, nerq: Nerq) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nerq_cli.report.html.markup import Markup, element, join
+from nerq_cli.report.html.markup import Markup, element
+from nerq_cli.report.pages.html_table import build_table
 from nerq_cli.report.wording import format_date
 from nerq_cli.units import DAY
 
@@ -263,20 +264,17 @@ def _build_table(points: Sequence[ChartPoint], caption: str) -> Markup:
     has_subjects, has_notes = any(point.subject for point in points), any(point.note for point in points)
     headings = ["date", *["version"] * has_subjects, "score", "range", *["note"] * has_notes]
     rows = [
-        element(
-            "tr",
-            element("th", _format_day(point.day), scope="row"),
-            *([element("td", point.subject)] if has_subjects else []),
-            element("td", "no score" if point.value is None else f"{point.value:.1f}"),
-            element("td", _describe_range(point)),
-            *([element("td", point.note)] if has_notes else []),
+        (
+            _format_day(point.day),
+            *([point.subject] if has_subjects else []),
+            "no score" if point.value is None else f"{point.value:.1f}",
+            _describe_range(point),
+            *([point.note] if has_notes else []),
         )
         for point in _thin(points)
     ]
-    head = element("tr", *(element("th", heading, scope="col") for heading in headings))
-    table = element("table", element("thead", head), element("tbody", *rows))
-    region = element("div", table, class_="scroll", tabindex="0", role="region", aria_label=f"{caption}: table")
-    return element("details", element("summary", "The same as a table"), join(region))
+    table = build_table(headings, rows, f"{caption}: table")
+    return element("details", element("summary", "The same as a table"), table)
 
 
 def _thin(points: Sequence[ChartPoint]) -> list[ChartPoint]:
