@@ -13,7 +13,8 @@ from nerq_cli.cli.page_output import PageFormat
 from nerq_cli.errors import UsageError
 
 _STATUSES: Final = (
-    "Exit status: 0 shown · 2 there is no history of the target, or it cannot be read. A declining score fails nothing."
+    "Exit status: 0 shown · 2 there is no history of the target, or it cannot be read · 3 something that --reconstruct "
+    "needs could not be read (with --strict, and by default when CI is set). A declining score fails nothing."
 )
 #: Steps of a target that are shown without ``--all``.
 _MAX_STEPS: Final = 10
@@ -22,7 +23,7 @@ app = create_app()
 
 
 @app.command(epilog=_STATUSES)
-@options.with_history_options
+@options.with_read_options
 def history(
     *,
     targets: Annotated[
@@ -37,6 +38,13 @@ def history(
     ] = False,
     form: page_output.FormatOption = PageFormat.TABLE,
     output: page_output.OutputOption = None,
+    reconstruct: Annotated[
+        bool,
+        typer.Option(
+            "--reconstruct",
+            help="Also score the version that was newest at each of the last 24 month ends, from evidence with dates.",
+        ),
+    ] = False,
     show_all: Annotated[bool, typer.Option("--all", "-a", help="Show every step, not only the newest 10.")] = False,
     shared: options.ReportOptions,
 ) -> None:
@@ -45,7 +53,7 @@ def history(
     Every scan and check leaves a snapshot of the day in the cache directory: daily for 90 days, weekly for a year, then
     monthly. A trend is judged over 90 days, and only over snapshots that can be compared.
     """
-    from nerq_cli.application.history import read_histories, read_project_history
+    from nerq_cli.application.history import read_histories, read_project_history, reconstruct_histories
     from nerq_cli.application.session import Session
     from nerq_cli.cli.output import check_unread
 
@@ -53,14 +61,19 @@ def history(
     names = targets or []
     if project and len(names) > 1:
         raise UsageError("--project takes one directory", hint="run nerq history for each")
+    if project and reconstruct:
+        raise UsageError("--reconstruct is about packages", hint="name one: nerq history --reconstruct pypi:requests")
     if not project and not names:
         raise UsageError("there is no target", hint="name one: nerq history requests, or nerq history --project")
     root = Path(names[0] if project and names else ".")
     if project and not root.is_dir():
         raise UsageError(f"{root} is no directory", hint="--project takes the directory that was scanned")
-    with Session.open(shared, root) as session:
+    with Session.open(shared, root, shared.progress_factory) as session:
         check_unread((item.path for item in outputs), session.list_files())
-        report = read_project_history(root, session) if project else read_histories(names, session)
+        if project:
+            report = read_project_history(root, session)
+        else:
+            report = reconstruct_histories(names, session) if reconstruct else read_histories(names, session)
     from nerq_cli.report.pages import history as page
     from nerq_cli.report.pages.history_document import render_json
 
@@ -75,3 +88,5 @@ def history(
         form,
         outputs,
     )
+    page_output.write_exit(report.exit, report.exit_reason, report.warnings, shared, strict=report.complete)
+    raise typer.Exit(report.exit)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nerq_cli.insight.history import MIN_WEEKS, Cause, Move, Step, Trend
+from nerq_cli.insight.reconstruction import UNDATED_SIGNALS
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
 from nerq_cli.report.html.markup import Markup, element, join
 from nerq_cli.report.markdown_text import escape
@@ -20,6 +21,8 @@ from nerq_cli.report.wording import format_timestamp
 
 if TYPE_CHECKING:
     from nerq_cli.insight.history import History
+    from nerq_cli.insight.reconstruction import Reconstruction
+    from nerq_cli.insight.snapshots import Snapshot
     from nerq_cli.report import RenderOptions
     from nerq_cli.report.pages.history_document import HistoryReport, TargetHistory
 
@@ -28,6 +31,9 @@ _STYLES: Final = {"improving": "good", "declining": "bad", "stable": "", "too li
 _MAX_MOVES: Final = 5
 _HEADINGS: Final = ("", "history", "first", "last", "trend over 90 days")
 _DAY_HEADINGS: Final = ("date", "dependencies", "below", "lowest", "median", "")
+_MONTH_HEADINGS: Final = ("month end", "version", "score", "range", "coverage")
+_RECONSTRUCTED: Final = "Reconstructed: the version that was newest at each month end"
+_NO_SNAPSHOT: Final = "No snapshot was recorded."
 _NO_STEP: Final = "No step: nothing moved the score by a point."
 
 
@@ -170,10 +176,46 @@ def _describe_foot(report: HistoryReport) -> str:
     return f"nerq-cli {report.version}, as of {format_timestamp(report.as_of)}"
 
 
-def _select_steps(history: History, steps: int | None) -> tuple[list[Step], str]:
+def _list_months(reconstruction: Reconstruction) -> list[tuple[str, ...]]:
+    """Return the month ends, newest first; those in a row that differ in nothing but their day are one."""
+    rows: list[tuple[int, int, tuple[str, ...]]] = []
+    months = [(snapshot.day, _list_month(snapshot)) for snapshot in reconstruction.snapshots]
+    months += [(gap.day, ("", f"no score: {gap.reason}", "", "")) for gap in reconstruction.gaps]
+    for day, texts in sorted(months):
+        if rows and rows[-1][2] == texts:
+            rows[-1] = (rows[-1][0], day, texts)
+        else:
+            rows.append((day, day, texts))
+    return [
+        (format_day(first) if first == last else f"{format_day(first)} to {format_day(last)}", *texts)
+        for first, last, texts in reversed(rows)
+    ]
+
+
+def _list_month(snapshot: Snapshot) -> tuple[str, ...]:
+    score = describe_score(snapshot.value, snapshot.grade)
+    range_ = "-" if snapshot.low is None or snapshot.high is None else f"{snapshot.low:.1f} to {snapshot.high:.1f}"
+    return (
+        snapshot.version,
+        f"~{score}" if snapshot.provisional and snapshot.value is not None else score,
+        range_,
+        f"{snapshot.coverage:.0%}",
+    )
+
+
+def _list_notes(reconstruction: Reconstruction) -> Iterator[str]:
+    yield from (f"{note[:1].upper()}{note[1:]}." for note in reconstruction.notes)
+    yield (
+        "Computed with the methodology of today, from release dates, advisories published by then, and what the "
+        f"releases state. Not known of those days: {', '.join(UNDATED_SIGNALS.values())}. Severities of advisories are "
+        "those of today."
+    )
+
+
+def _select_steps(all_steps: Sequence[Step], steps: int | None) -> tuple[list[Step], str]:
     """Return the newest steps, newest first, and a sentence about the others; empty if there are none."""
-    shown = list(reversed(history.steps))[:steps]
-    rest = len(history.steps) - len(shown)
+    shown = list(reversed(all_steps))[:steps]
+    rest = len(all_steps) - len(shown)
     return shown, _NO_STEP if not shown else f"{rest} earlier steps; --all shows them." if rest else ""
 
 
@@ -186,8 +228,11 @@ def render_text(report: HistoryReport, options: RenderOptions, *, steps: int | N
     for target in report.targets:
         page.add_gap()
         page.add_line((page.safe_text(f"{target.target}: {target.purl}"), "strong"))
-        page.add_paragraph(page.safe_text(_describe_versions(target), 0), "dim")
+        if target.versions:
+            page.add_paragraph(page.safe_text(_describe_versions(target), 0), "dim")
         _add_history(page, target.history, steps)
+        if target.reconstruction is not None:
+            _add_reconstruction(page, target.reconstruction, steps)
     if report.project is not None:
         _add_project(page, report.project, steps)
     page.add_gap()
@@ -196,15 +241,33 @@ def render_text(report: HistoryReport, options: RenderOptions, *, steps: int | N
 
 
 def _add_history(page: Page, history: History, steps: int | None) -> None:
+    if not history.snapshots:
+        page.add_paragraph(_NO_SNAPSHOT, "dim")
+        return
     columns = [Column(heading) for heading in _HEADINGS[:-1]]
     columns.append(Column(_HEADINGS[-1], min_width=20))
     add_table(page, columns, [_build_row(page, row) for row in _list_rows(history)])
     page.add_gap()
-    shown, note = _select_steps(history, steps)
+    shown, note = _select_steps(history.steps, steps)
     for step in shown:
         _add_step(page, step)
     if note:
         page.add_paragraph(note, "dim")
+
+
+def _add_reconstruction(page: Page, reconstruction: Reconstruction, steps: int | None) -> None:
+    page.add_gap()
+    page.add_line((_RECONSTRUCTED, "strong"))
+    points = [(snapshot.day, snapshot.value) for snapshot in reconstruction.snapshots]
+    if line := draw_sparkline(points, page.glyphs.levels, SPARKLINE_WIDTH):
+        page.add_line(("  score  ", ""), (line, "action"))
+    rows = [[(page.safe_text(text), "") for text in row] for row in _list_months(reconstruction)]
+    add_table(page, [Column(heading) for heading in _MONTH_HEADINGS], rows)
+    shown, _ = _select_steps(reconstruction.steps, steps)
+    for step in shown:
+        _add_step(page, step)
+    for note in _list_notes(reconstruction):
+        page.add_paragraph(page.safe_text(note, 0), "dim")
 
 
 def _build_row(page: Page, row: _Row) -> list[Span]:
@@ -261,7 +324,13 @@ def _write_markdown(report: HistoryReport, steps: int | None) -> Iterator[str]:
     for target in report.targets:
         yield f"## History of {escape(target.target)}\n\n"
         yield from _write_history(target.history, steps)
-        yield write_paragraph(_describe_versions(target))
+        if target.versions:
+            yield write_paragraph(_describe_versions(target))
+        if target.reconstruction is not None:
+            yield f"### {_RECONSTRUCTED}\n\n"
+            yield from write_table(_MONTH_HEADINGS, _list_months(target.reconstruction))
+            yield from _write_steps(_select_steps(target.reconstruction.steps, steps)[0])
+            yield from map(write_paragraph, _list_notes(target.reconstruction))
     if report.project is not None:
         project = report.project
         yield f"## History of {escape(project.path)}\n\n"
@@ -274,16 +343,23 @@ def _write_markdown(report: HistoryReport, steps: int | None) -> Iterator[str]:
 
 
 def _write_history(history: History, steps: int | None) -> Iterator[str]:
+    if not history.snapshots:
+        yield write_paragraph(_NO_SNAPSHOT)
+        return
     yield from write_table(_HEADINGS, (_list_texts(row) for row in _list_rows(history)))
-    shown, note = _select_steps(history, steps)
-    for step in shown:
+    shown, note = _select_steps(history.steps, steps)
+    yield from _write_steps(shown)
+    if note:
+        yield write_paragraph(note)
+
+
+def _write_steps(steps: Sequence[Step]) -> Iterator[str]:
+    for step in steps:
         yield f"- **{format_day(step.last_day)}** {escape(describe_step(step))}: {escape(describe_causes(step))}\n"
         for move in step.moves:
             yield f"  - {escape(describe_move(move))}\n"
-    if shown:
+    if steps:
         yield "\n"
-    if note:
-        yield write_paragraph(note)
 
 
 def _list_texts(row: _Row) -> tuple[str, ...]:
@@ -302,18 +378,32 @@ def render_html(report: HistoryReport) -> str:
     body = [element("h1", title)]
     for number, target in enumerate(report.targets):
         body.append(element("h2", f"{target.target}: {target.purl}"))
-        body.append(element("p", _describe_versions(target)))
-        body.append(_build_history(target.history, target.target, f"target-{number}", report.threshold))
+        body += [element("p", _describe_versions(target))] if target.versions else []
+        earlier = () if target.reconstruction is None else target.reconstruction.snapshots
+        body.append(_build_history(target.history, target.target, f"target-{number}", report.threshold, earlier))
+        if target.reconstruction is not None:
+            body.append(_build_reconstruction(target.reconstruction, target.target))
     if report.project is not None:
         body.append(_build_project(report.project, report.threshold))
     return wrap_html(title, join(*body), _describe_foot(report))
 
 
-def _build_history(history: History, name: str, key: str, threshold: float) -> Markup:
-    chart = build_history_chart(history.snapshots, key=key, caption=f"Score of {name}", threshold=threshold)
+def _build_history(
+    history: History, name: str, key: str, threshold: float, reconstructed: Sequence[Snapshot] = ()
+) -> Markup:
+    snapshots = sorted((*reconstructed, *history.snapshots), key=lambda snapshot: snapshot.day)
+    if not snapshots:
+        return element("p", _NO_SNAPSHOT)
+    chart = build_history_chart(snapshots, key=key, caption=f"Score of {name}", threshold=threshold)
+    if not history.snapshots:
+        return join(chart, element("p", _NO_SNAPSHOT))
     rows = [(row.name, *row.ends, describe_trend(row.trend)) for row in _list_rows(history)]
     table = build_table([heading for heading in _HEADINGS if heading != "history"], rows, f"Trends of {name}")
-    steps, note = _select_steps(history, None)
+    steps, note = _select_steps(history.steps, None)
+    return join(chart, table, _build_steps(steps), element("p", note) if note else None)
+
+
+def _build_steps(steps: Sequence[Step]) -> Markup | None:
     items = [
         element(
             "li",
@@ -323,7 +413,16 @@ def _build_history(history: History, name: str, key: str, threshold: float) -> M
         )
         for step in steps
     ]
-    return join(chart, table, element("ul", *items) if items else None, element("p", note) if note else None)
+    return element("ul", *items) if items else None
+
+
+def _build_reconstruction(reconstruction: Reconstruction, name: str) -> Markup:
+    return join(
+        element("h3", _RECONSTRUCTED),
+        build_table(_MONTH_HEADINGS, _list_months(reconstruction), f"Reconstructed scores of {name}"),
+        _build_steps(_select_steps(reconstruction.steps, None)[0]),
+        *(element("p", note) for note in _list_notes(reconstruction)),
+    )
 
 
 def _build_project(project: ProjectHistory, threshold: float) -> Markup:

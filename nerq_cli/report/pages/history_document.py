@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.history import Cause, Direction, History, Move, MoveKind, Step, Trend
+from nerq_cli.insight.reconstruction import UNDATED_SIGNALS, Reconstruction
 from nerq_cli.insight.snapshots import ProjectSummary, Snapshot
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document
 from nerq_cli.report.wording import format_date, format_timestamp
@@ -39,6 +40,8 @@ class TargetHistory(msgspec.Struct, frozen=True, kw_only=True):
     #: Newest first.
     versions: tuple[RecordedVersion, ...]
     history: History
+    #: Scores of past month ends; None unless they were asked for.
+    reconstruction: Reconstruction | None = None
 
 
 class ProjectDay(msgspec.Struct, frozen=True):
@@ -80,12 +83,9 @@ class HistoryReport(msgspec.Struct, frozen=True, kw_only=True):
     project: ProjectHistory | None = None
     exit: ExitStatus = ExitStatus.PASSED
     exit_reason: str = "read"
+    #: Whether everything that was to be read could be read.
+    complete: bool = True
     warnings: tuple[str, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything that was to be read could be read."""
-        return self.exit is ExitStatus.PASSED and not self.warnings
 
 
 #: 0 to 100, one decimal.
@@ -180,6 +180,25 @@ class HistoryVersion(msgspec.Struct, frozen=True):
     snapshots: int
 
 
+class HistoryGap(msgspec.Struct, frozen=True):
+    """A month end without a score."""
+
+    date: _Date
+    reason: str
+
+
+class HistoryReconstruction(msgspec.Struct, frozen=True):
+    """Scores of the versions that were newest at past month ends, computed from evidence that has dates."""
+
+    snapshots: list[HistorySnapshot]
+    steps: list[HistoryStep]
+    gaps: list[HistoryGap]
+    not_dated: Annotated[
+        dict[str, str], Meta(description="Signals that are not known in it, with what has no dates in their sources.")
+    ]
+    notes: list[str]
+
+
 class HistoryTarget(msgspec.Struct, frozen=True):
     """The past of a target, or of a dependency of a project."""
 
@@ -190,6 +209,9 @@ class HistoryTarget(msgspec.Struct, frozen=True):
     dimensions: dict[str, HistoryTrend]
     steps: list[HistoryStep]
     snapshots: list[HistorySnapshot]
+    reconstruction: Annotated[
+        HistoryReconstruction | None, Meta(description="Null without --reconstruct; it is no part of trends.")
+    ]
 
 
 class HistoryProjectDay(msgspec.Struct, frozen=True):
@@ -225,6 +247,7 @@ class HistoryDocument(msgspec.Struct, frozen=True):
     version: str
     as_of: str
     threshold: _Value
+    complete: Annotated[bool, Meta(description="Whether everything that was to be read could be read.")]
     exit: ExitDocument
     targets: list[HistoryTarget]
     project: HistoryProject | None
@@ -239,9 +262,11 @@ def render_json(report: HistoryReport) -> bytes:
             version=report.version,
             as_of=format_timestamp(report.as_of),
             threshold=report.threshold,
+            complete=report.complete,
             exit=ExitDocument(code=report.exit.value, reason=clean(report.exit_reason)),
             targets=[
-                _build_target(target.target, target.purl, target.versions, target.history) for target in report.targets
+                _build_target(target.target, target.purl, target.versions, target.history, target.reconstruction)
+                for target in report.targets
             ],
             project=None if report.project is None else _build_project(report.project),
             warnings=list(map(clean, report.warnings)),
@@ -259,7 +284,13 @@ def format_day(day: int) -> str:
     return format_date(day * DAY) if day else "1970-01-01"
 
 
-def _build_target(name: str, purl: str | None, versions: Sequence[RecordedVersion], history: History) -> HistoryTarget:
+def _build_target(
+    name: str,
+    purl: str | None,
+    versions: Sequence[RecordedVersion],
+    history: History,
+    reconstruction: Reconstruction | None = None,
+) -> HistoryTarget:
     return HistoryTarget(
         target=clean(name),
         purl=purl and clean(purl),
@@ -271,6 +302,17 @@ def _build_target(name: str, purl: str | None, versions: Sequence[RecordedVersio
         dimensions={name: _build_trend(trend) for name, trend in history.dimensions.items()},
         steps=list(map(_build_step, history.steps)),
         snapshots=list(map(_build_snapshot, history.snapshots)),
+        reconstruction=None if reconstruction is None else _build_reconstruction(reconstruction),
+    )
+
+
+def _build_reconstruction(reconstruction: Reconstruction) -> HistoryReconstruction:
+    return HistoryReconstruction(
+        snapshots=list(map(_build_snapshot, reconstruction.snapshots)),
+        steps=list(map(_build_step, reconstruction.steps)),
+        gaps=[HistoryGap(format_day(gap.day), clean(gap.reason)) for gap in reconstruction.gaps],
+        not_dated=dict(UNDATED_SIGNALS),
+        notes=list(map(clean, reconstruction.notes)),
     )
 
 
