@@ -7,16 +7,19 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from nerq_cli import __version__, targets
 from nerq_cli.application.check import MCP_PREFIX
-from nerq_cli.application.settings import parse_as_of
+from nerq_cli.application.settings import parse_as_of, resolve_strict
 from nerq_cli.application.snapshots import name_project
 from nerq_cli.ecosystems import get_ecosystem, is_hub
-from nerq_cli.errors import UsageError
+from nerq_cli.errors import ExitStatus, UsageError
 from nerq_cli.insight.history import TREND_DAYS, History, Trend, build_history, judge_values
 from nerq_cli.insight.snapshots import Snapshot, read_value, unpack_row, unpack_summary
 from nerq_cli.inventory import Release
-from nerq_cli.report.history import (
+from nerq_cli.privacy import mark_withheld
+from nerq_cli.report.pages.history_document import (
     DependencyHistory,
     HistoryReport,
     ProjectDay,
@@ -28,6 +31,7 @@ from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
     from nerq_cli.application.session import Session
+    from nerq_cli.insight.reconstruction import Reconstruction
     from nerq_cli.inventory import Declaration, Package
     from nerq_cli.store.history import HistoryFile, ProjectRow
 
@@ -49,7 +53,80 @@ def read_histories(names: Sequence[str], session: Session) -> HistoryReport:
     hub_url = session.endpoints["huggingface"].url
     histories = tuple(_read_target(name, file, moment // DAY, hub_url) for name in dict.fromkeys(names))
     _check_problem(file)
-    return HistoryReport(version=__version__, as_of=moment, targets=histories)
+    return HistoryReport(version=__version__, as_of=moment, threshold=session.config.threshold, targets=histories)
+
+
+def reconstruct_histories(names: Sequence[str], session: Session) -> HistoryReport:
+    """Return the past of the named packages, with scores of the last 24 month ends computed from dated evidence.
+
+    Raises:
+        UsageError: a name is no package, may be several, or may not be sent; there is no such package.
+    """
+    from nerq_cli.application.reconstruct import reconstruct_package
+
+    moment = parse_as_of(session.settings.as_of)
+    file = session.history
+    hub_url = session.endpoints["huggingface"].url
+    rules = session.build_rules(())
+    histories: list[TargetHistory] = []
+    missing: list[str] = []
+    warnings: list[str] = []
+    for name in dict.fromkeys(names):
+        declaration = _find_package(name, file, hub_url)
+        [marked] = mark_withheld([declaration], rules)
+        if marked.skip_reason:
+            raise UsageError(f"{name} is not looked up: {marked.skip_reason}")
+        run = reconstruct_package(declaration.package, session, moment // DAY)
+        histories.append(_add_reconstruction(name, declaration, file, moment // DAY, run.reconstruction))
+        missing += [f"{name}: {phrase}" for phrase in run.missing]
+        warnings += run.warnings
+    strict = resolve_strict(session.config)
+    is_failed = bool(missing) and strict
+    return HistoryReport(
+        version=__version__,
+        as_of=moment,
+        threshold=session.config.threshold,
+        targets=tuple(histories),
+        exit=ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED,
+        exit_reason=f"not everything could be read: {'; '.join(missing)}" if missing else "read",
+        complete=not missing,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _find_package(text: str, file: HistoryFile | None, hub_url: str) -> Declaration:
+    """Return the package that a name stands for; of several the only one that has snapshots."""
+    _check_target(text)
+    declarations = targets.parse_target(text, hub_url=hub_url)
+    package = declarations[0].package
+    if get_ecosystem(package.ecosystem).registry_api not in ("pypi", "npm"):
+        raise UsageError(f"{text}: the past of {package.ecosystem} has no dates", hint="--reconstruct takes packages")
+    if declarations[0].requirement:
+        raise UsageError(
+            f"{text}: --reconstruct scores the version that was newest at each month end", hint="leave the version out"
+        )
+    if len(declarations) > 1 and file is not None:
+        recorded = tuple(item for item in declarations if _find_names(item, file))
+        declarations = recorded if len(recorded) == 1 else declarations
+    if len(declarations) > 1:
+        raise _explain_several(declarations, "nerq history --reconstruct")
+    return declarations[0]
+
+
+def _add_reconstruction(
+    text: str, declaration: Declaration, file: HistoryFile | None, today: int, reconstruction: Reconstruction
+) -> TargetHistory:
+    """Return the past of a package that needs no snapshots, with the reconstructed one."""
+    if file is not None and _find_names(declaration, file):
+        return replace(_read_versions(text, declaration, file, today), reconstruction=reconstruction)
+    newest = reconstruction.snapshots[-1].version if reconstruction.snapshots else ""
+    return TargetHistory(
+        target=text,
+        purl=Release(package=declaration.package, version=newest).purl,
+        versions=(),
+        history=build_history((), today),
+        reconstruction=reconstruction,
+    )
 
 
 def read_project_history(root: Path, session: Session) -> HistoryReport:
@@ -73,7 +150,7 @@ def read_project_history(root: Path, session: Session) -> HistoryReport:
         trend=_judge_project(days, today),
         dependencies=tuple(_iter_moved(file, [row for row, _ in summaries], today)),
     )
-    return HistoryReport(version=__version__, as_of=moment, project=project)
+    return HistoryReport(version=__version__, as_of=moment, threshold=session.config.threshold, project=project)
 
 
 def _open_history(session: Session) -> HistoryFile:
@@ -93,22 +170,33 @@ def _check_problem(file: HistoryFile) -> None:
 
 
 def _read_target(text: str, file: HistoryFile, today: int, hub_url: str) -> TargetHistory:
-    if text.strip().lower().startswith(MCP_PREFIX):
-        raise UsageError(f"{text!r} stands for packages", hint="name the package that nerq check shows for it")
+    _check_target(text)
     declarations = targets.parse_target(text, hub_url=hub_url)
-    candidates = [(item, names) for item in declarations if (names := _find_names(item, file))]
+    candidates = [item for item in declarations if _find_names(item, file)]
     if len(candidates) > 1:
-        packages = [item.package for item, _ in candidates]
-        commands = "   ".join(f"nerq history {package.ecosystem.lower()}:{package.name}" for package in packages)
-        ecosystems = " and ".join(package.ecosystem for package in packages)
-        raise UsageError(f"{packages[0].name} may be the package on {ecosystems}", hint=f"name one: {commands}")
+        raise _explain_several(candidates, "nerq history")
     if not candidates:
         _check_problem(file)
         raise UsageError(f"there is no history of {text}", hint=_HINT)
-    [(declaration, names)] = candidates
+    return _read_versions(text, candidates[0], file, today)
+
+
+def _check_target(text: str) -> None:
+    if text.strip().lower().startswith(MCP_PREFIX):
+        raise UsageError(f"{text!r} stands for packages", hint="name the package that nerq check shows for it")
+
+
+def _explain_several(declarations: Sequence[Declaration], command: str) -> UsageError:
+    packages = [item.package for item in declarations]
+    commands = "   ".join(f"{command} {package.ecosystem.lower()}:{package.name}" for package in packages)
+    ecosystems = " and ".join(package.ecosystem for package in packages)
+    return UsageError(f"{packages[0].name} may be the package on {ecosystems}", hint=f"name one: {commands}")
+
+
+def _read_versions(text: str, declaration: Declaration, file: HistoryFile, today: int) -> TargetHistory:
     recorded = [
         snapshot
-        for version, name in names.items()
+        for version, name in _find_names(declaration, file).items()
         for snapshot in _iter_snapshots(file, name, version)
         if snapshot.day <= today
     ]

@@ -138,12 +138,16 @@ def explain_missing(targets: Sequence[Assessment], run: EvidenceRun) -> list[str
         for item in targets
         if item.score is None or item.score.value is None
     ]
-    sources = [
+    return list(dict.fromkeys((*missing, *describe_missing_sources(run))))
+
+
+def describe_missing_sources(run: EvidenceRun) -> list[str]:
+    """Return the required sources that did not answer, and that no other one replaced."""
+    return [
         describe_incomplete(source)
         for source in run.describe_sources()
         if source.state in _STATES and source.required and not source.fallback
     ]
-    return list(dict.fromkeys((*missing, *sources)))
 
 
 def explain_no_score(assessment: Assessment) -> str:

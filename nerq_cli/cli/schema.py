@@ -33,7 +33,7 @@ _MODULES: Final = {
     Document.COMPLIANCE: "nerq_cli.report.compliance",
     Document.COMPARE: "nerq_cli.report.pages.compare",
     Document.ALTERNATIVES: "nerq_cli.report.pages.alternatives",
-    Document.HISTORY: "nerq_cli.report.history",
+    Document.HISTORY: "nerq_cli.report.pages.history_document",
     Document.REVIEWS: "nerq_cli.config.reviews",
     Document.PAGE: "nerq_cli.report.pages.report",
 }

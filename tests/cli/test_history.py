@@ -16,12 +16,14 @@ from msgspec.structs import replace
 from nerq_cli.application.history import choose_series
 from nerq_cli.insight.snapshots import pack_summary, unpack_row, unpack_summary
 from nerq_cli.inventory import Package
-from nerq_cli.report.history import build_schema, draw_sparkline, format_day
+from nerq_cli.report.pages.history import draw_sparkline
+from nerq_cli.report.pages.history_document import build_schema, format_day
 from nerq_cli.store.history import HistoryFile
-from tests.cli.conftest import AS_OF, Registry, Result
+from tests.cli.conftest import AS_OF, Registry, Result, Services
 
 Nerq = Callable[..., Result]
 NAME = "PyPI/demo@2.0"
+CRITICAL = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]
 
 
 @pytest.fixture
@@ -104,6 +106,27 @@ def test_the_history_of_a_target_has_trend_and_steps(file: HistoryFile, nerq: Ne
     assert "(+15.0)" in markdown
 
 
+def test_files_get_the_format_of_their_suffix(file: HistoryFile, nerq: Nerq, tmp_path: Path) -> None:
+    copy_back(file, rise=15)
+    names = ["page.html", "page.md", "page.json", "page.txt"]
+    options = [option for name in names for option in ("-o", str(tmp_path / name))]
+    result = nerq("history", "pypi:demo", *options)
+    html, markdown, document, text = ((tmp_path / name).read_text(encoding="utf-8") for name in names)
+    assert html.count("<svg") == 2
+    assert "dashed: threshold 70" in html
+    assert "improving: +15.0 points over 13 weeks" in html
+    assert "<script" not in html
+    assert "(+15.0)" in markdown
+    assert json.loads(document)["schema"] == 1
+    assert text == result.out
+    project = tmp_path / "scanned"
+    project.mkdir()
+    (project / "requirements.txt").write_text("demo==2.0\n")
+    nerq("scan", str(project))
+    html = nerq("history", "--project", str(project), "-f", "html").out
+    assert "Median score of the dependencies" in html
+
+
 def test_the_same_history_gives_the_same_bytes(file: HistoryFile, nerq: Nerq) -> None:
     copy_back(file)
     tomorrow = format_day(file.read_snapshots(NAME)[-1].day + 1)
@@ -179,12 +202,95 @@ def test_a_project_has_a_history_and_the_dependencies_that_moved(file: HistoryFi
     assert "median score" in text
     assert "improving: +12.0 points" in text
     assert "improving: +12.0 points" in nerq("history", "--project", str(project), "-f", "markdown").out
+    assert "Score of demo" in nerq("history", "--project", str(project), "-f", "html").out
 
 
 def test_a_part_of_a_project_leaves_no_snapshot_of_it(file: HistoryFile, nerq: Nerq, tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("demo==2.0\n")
     nerq("scan", str(tmp_path / "requirements.txt"))
     assert file.read_projects(os.path.realpath(tmp_path)) == []
+
+
+def test_past_month_ends_are_reconstructed_from_what_has_dates(
+    demo: Registry, services: Services, directory: Path, nerq: Nerq, tmp_path: Path
+) -> None:
+    services.advisory("demo", "1.0", identifier="GHSA-aaaa-bbbb-cccc", summary="bad", severity=CRITICAL)
+    path = tmp_path / "page.html"
+    result = nerq("history", "--reconstruct", "pypi:demo", "--as-of", AS_OF, "-f", "json", "-o", str(path))
+    assert result.status == 0, result.err
+    jsonschema.validate(result.json, build_schema())
+    [target] = result.json["targets"]
+    assert (target["snapshots"], target["trend"]["direction"]) == ([], "too little history")
+    made = target["reconstruction"]
+    dates = {item["date"]: item for item in (*made["gaps"], *made["snapshots"])}
+    assert len(dates) == 24
+    assert dates["2025-09-30"]["reason"] == "no stable version had been published"
+    assert {item["origin"] for item in made["snapshots"]} == {"reconstructed"}
+    versions = {date: item["version"] for date, item in dates.items() if "version" in item}
+    assert (versions["2025-10-31"], versions["2026-09-30"], versions["2026-10-31"]) == ("1.0", "1.0", "2.0")
+    limits = {date: [cap["id"] for cap in item.get("caps", [])] for date, item in dates.items()}
+    assert "critical-no-fix" in limits["2026-01-31"]
+    assert not any("critical" in cap for cap in limits["2025-12-31"])
+    assert not any("critical" in cap for cap in limits["2026-10-31"])
+    assert all({"status", "adoption", "publishers"} <= {*item["unknown"]} for item in made["snapshots"])
+    page = path.read_text(encoding="utf-8")
+    assert "13 of 13 are reconstructed: hollow points" in page
+    assert "Reconstructed: the version that was newest at each month end" in page
+    sent = len([*demo.paths, *services.site.requests])
+    for form in ("table", "markdown"):
+        text = nerq("history", "--reconstruct", "pypi:demo", "--as-of", AS_OF, "-f", form).out
+        assert "Reconstructed: the version that was newest at each month end" in text
+        assert "Not known of those days" in text.replace("\n", " ")
+    again = nerq("history", "--reconstruct", "pypi:demo", "--as-of", AS_OF, "-f", "json")
+    assert again.out == result.out
+    assert len([*demo.paths, *services.site.requests]) == sent, "the evidence is warm"
+    history = HistoryFile.open(directory, now=1)
+    assert history.list_versions("PyPI/demo") == []
+    history.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pypi:demo==2.0"], "--reconstruct scores the version that was newest"),
+        (["hf:org/model"], "--reconstruct takes packages"),
+        (["mcp:io.example/server"], "stands for packages"),
+        (["pypi:unheard"], "PyPI has no unheard"),
+        (["demo"], "demo may be the package on PyPI and npm"),
+        (["--project"], "--reconstruct is about packages"),
+    ],
+)
+def test_what_cannot_be_reconstructed_is_an_error(
+    arguments: list[str], message: str, demo: Registry, nerq: Nerq
+) -> None:
+    result = nerq("history", "--reconstruct", *arguments)
+    assert result.status == 2
+    assert message in f"{result.err}"
+    assert result.out == ""
+
+
+def test_recorded_and_reconstructed_scores_are_told_apart(file: HistoryFile, nerq: Nerq) -> None:
+    result = nerq("history", "--reconstruct", "demo", "-f", "json")
+    [target] = result.json["targets"]
+    assert [item["origin"] for item in target["snapshots"]] == ["recorded"]
+    assert {item["origin"] for item in target["reconstruction"]["snapshots"]} == {"reconstructed"}
+    assert len(file.read_snapshots(NAME)) == 1
+
+
+def test_a_private_name_is_not_looked_up(demo: Registry, nerq: Nerq, project: Path) -> None:
+    (project / "nerq.toml").write_text('private = ["demo"]\n')
+    result = nerq("history", "--reconstruct", "pypi:demo")
+    assert result.status == 2
+    assert "is not looked up" in result.err
+    assert demo.paths == []
+
+
+def test_evidence_that_is_missing_is_not_a_score(demo: Registry, nerq: Nerq) -> None:
+    result = nerq("history", "--reconstruct", "pypi:demo", "--offline", "--strict", "-f", "json")
+    assert result.status == 3
+    assert result.json["complete"] is False
+    assert result.json["targets"][0]["reconstruction"]["snapshots"] == []
+    assert len(result.json["targets"][0]["reconstruction"]["gaps"]) == 24
 
 
 def test_of_two_versions_in_turns_the_higher_one_is_the_series(file: HistoryFile) -> None:

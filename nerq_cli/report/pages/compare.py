@@ -12,8 +12,9 @@ from nerq_cli.ecosystems import Kind
 from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.compare import Cell, Change, Comparison, Group, Row, Side
 from nerq_cli.report import RenderOptions
-from nerq_cli.report.html.markup import Markup, element, join
+from nerq_cli.report.html.markup import element, join
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document, wrap_html
+from nerq_cli.report.pages.html_table import build_table
 from nerq_cli.report.pages.markdown import write_paragraph, write_table
 from nerq_cli.report.terminal.layout import Column, Page, Span, add_table
 from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology
@@ -456,7 +457,7 @@ def render_html(report: CompareReport) -> str:
     labels = [side.label for side in comparison.sides]
     body = [element("h1", _describe_title(report)), element("p", comparison.outcome.text)]
     body += [element("p", change.text) for change in comparison.changes]
-    body.append(_build_table(["", *labels], list(_list_facts(report))))
+    body.append(build_table(["", *labels], list(_list_facts(report)), "Scores"))
     for group, title in TITLES.items():
         rows = _select_rows(report, group)
         if not rows:
@@ -467,21 +468,13 @@ def render_html(report: CompareReport) -> str:
             continue
         points = ["Points"] if group == "decides" else []
         body.append(
-            _build_table(
+            build_table(
                 ["Signal", *labels, *points],
                 [
                     (row.name, *map(describe_cell, row.cells), *([f"{row.points:.1f}"] if points else []))
                     for row in rows
                 ],
+                title,
             )
         )
     return wrap_html(_describe_title(report), join(*body), _describe_foot(report))
-
-
-def _build_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
-    head = element("tr", *(element("th", heading, scope="col") for heading in headings))
-    lines = [
-        element("tr", element("th", row[0], scope="row"), *(element("td", text) for text in row[1:])) for row in rows
-    ]
-    table = element("table", element("thead", head), element("tbody", *lines))
-    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label="table")

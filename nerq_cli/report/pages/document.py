@@ -8,12 +8,15 @@ import msgspec
 from msgspec import Meta
 
 from nerq_cli.report.html.markup import Markup, element
+from nerq_cli.report.pages.line_chart import CHART_STYLE
 from nerq_cli.report.sanitize import TEXT_LIMIT, defuse_ci_commands, defuse_json, sanitize_text
 
 _STYLE: Final = Markup(
-    "\n:root { color-scheme: light dark; --line: #c4c8cc; --ink: #1c2024; --ground: #ffffff; --muted: #565e67; }\n"
+    "\n:root { color-scheme: light dark; --line: #c4c8cc; --ink: #1c2024; --ground: #ffffff; --muted: #565e67;\n"
+    "  --accent: #1d4e89; }\n"
     "@media (prefers-color-scheme: dark) {\n"
-    "  :root { --line: #454d55; --ink: #e7e9eb; --ground: #131619; --muted: #a3acb6; }\n}\n"
+    "  :root { --line: #454d55; --ink: #e7e9eb; --ground: #131619; --muted: #a3acb6;\n"
+    "    --accent: #8abdf5; }\n}\n"
     "body { margin: 0 auto; max-width: 1160px; padding: 16px 24px 48px; background: var(--ground); color: var(--ink);\n"
     '  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; }\n'
     "h1 { font-size: 22px; } h2 { font-size: 18px; margin-top: 28px; }\n"
@@ -55,7 +58,7 @@ def wrap_html(title: str, body: Markup, foot: str) -> str:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", http_equiv="Content-Security-Policy", content="default-src 'none'; style-src 'unsafe-inline'"),
         element("title", title),
-        element("style", _STYLE),
+        element("style", _STYLE, CHART_STYLE if 'class="chart"' in body else None),
     )
     page = element("html", head, element("body", element("main", body), element("footer", foot)), lang="en")
     return defuse_ci_commands(f"<!DOCTYPE html>\n{page}\n")

@@ -1,17 +1,18 @@
-"""The past of scores as data, JSON and its schema. Every text of a snapshot is sanitized here."""
+"""The past of scores as data, JSON and its schema."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from nerq_cli.insight.history import MIN_WEEKS, Cause, Direction, History, Move, MoveKind, Step, Trend
+from nerq_cli.errors import ExitStatus
+from nerq_cli.insight.history import Cause, Direction, History, Move, MoveKind, Step, Trend
+from nerq_cli.insight.reconstruction import UNDATED_SIGNALS, Reconstruction
 from nerq_cli.insight.snapshots import ProjectSummary, Snapshot
-from nerq_cli.report.sanitize import TEXT_LIMIT, defuse_json, sanitize_text
+from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document
 from nerq_cli.report.wording import format_date, format_timestamp
 from nerq_cli.units import DAY
 
@@ -39,6 +40,8 @@ class TargetHistory(msgspec.Struct, frozen=True, kw_only=True):
     #: Newest first.
     versions: tuple[RecordedVersion, ...]
     history: History
+    #: Scores of past month ends; None unless they were asked for.
+    reconstruction: Reconstruction | None = None
 
 
 class ProjectDay(msgspec.Struct, frozen=True):
@@ -74,8 +77,15 @@ class HistoryReport(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     #: Moment that trends end at (epoch seconds UTC).
     as_of: int
+    #: Score (0-100) that a dependency must reach.
+    threshold: float
     targets: tuple[TargetHistory, ...] = ()
     project: ProjectHistory | None = None
+    exit: ExitStatus = ExitStatus.PASSED
+    exit_reason: str = "read"
+    #: Whether everything that was to be read could be read.
+    complete: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 #: 0 to 100, one decimal.
@@ -170,6 +180,25 @@ class HistoryVersion(msgspec.Struct, frozen=True):
     snapshots: int
 
 
+class HistoryGap(msgspec.Struct, frozen=True):
+    """A month end without a score."""
+
+    date: _Date
+    reason: str
+
+
+class HistoryReconstruction(msgspec.Struct, frozen=True):
+    """Scores of the versions that were newest at past month ends, computed from evidence that has dates."""
+
+    snapshots: list[HistorySnapshot]
+    steps: list[HistoryStep]
+    gaps: list[HistoryGap]
+    not_dated: Annotated[
+        dict[str, str], Meta(description="Signals that are not known in it, with what has no dates in their sources.")
+    ]
+    notes: list[str]
+
+
 class HistoryTarget(msgspec.Struct, frozen=True):
     """The past of a target, or of a dependency of a project."""
 
@@ -180,6 +209,9 @@ class HistoryTarget(msgspec.Struct, frozen=True):
     dimensions: dict[str, HistoryTrend]
     steps: list[HistoryStep]
     snapshots: list[HistorySnapshot]
+    reconstruction: Annotated[
+        HistoryReconstruction | None, Meta(description="Null without --reconstruct; it is no part of trends.")
+    ]
 
 
 class HistoryProjectDay(msgspec.Struct, frozen=True):
@@ -208,46 +240,43 @@ class HistoryProject(msgspec.Struct, frozen=True):
     ]
 
 
-class HistoryTool(msgspec.Struct, frozen=True):
-    """The program that wrote the document."""
-
-    name: str
-    version: str
-
-
 class HistoryDocument(msgspec.Struct, frozen=True):
-    """What ``nerq history --format json`` prints."""
+    """The past of targets, or of a project."""
 
-    schema_version: Literal[1]
-    tool: HistoryTool
+    schema: Annotated[int, Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
+    version: str
     as_of: str
+    threshold: _Value
+    complete: Annotated[bool, Meta(description="Whether everything that was to be read could be read.")]
+    exit: ExitDocument
     targets: list[HistoryTarget]
     project: HistoryProject | None
-
-
-def build_history_document(report: HistoryReport) -> HistoryDocument:
-    """Return the document of a report."""
-    return HistoryDocument(
-        schema_version=SCHEMA_VERSION,
-        tool=HistoryTool("nerq-cli", report.version),
-        as_of=format_timestamp(report.as_of),
-        targets=[
-            _build_target(target.target, target.purl, target.versions, target.history) for target in report.targets
-        ],
-        project=None if report.project is None else _build_project(report.project),
-    )
+    warnings: list[str]
 
 
 def render_json(report: HistoryReport) -> bytes:
     """Return the document of a report as UTF-8 JSON. The same report gives the same bytes."""
-    content = msgspec.json.encode(build_history_document(report))
-    return defuse_json(msgspec.json.format(content, indent=2)) + b"\n"
+    return encode_document(
+        HistoryDocument(
+            schema=SCHEMA_VERSION,
+            version=report.version,
+            as_of=format_timestamp(report.as_of),
+            threshold=report.threshold,
+            complete=report.complete,
+            exit=ExitDocument(code=report.exit.value, reason=clean(report.exit_reason)),
+            targets=[
+                _build_target(target.target, target.purl, target.versions, target.history, target.reconstruction)
+                for target in report.targets
+            ],
+            project=None if report.project is None else _build_project(report.project),
+            warnings=list(map(clean, report.warnings)),
+        )
+    )
 
 
 def build_schema() -> dict[str, object]:
     """Return the JSON Schema (2020-12) of the document."""
-    (reference,), definitions = msgspec.json.schema_components([HistoryDocument], ref_template="#/$defs/{name}")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **reference, "$defs": definitions}
+    return build_schema_of(HistoryDocument)
 
 
 def format_day(day: int) -> str:
@@ -255,28 +284,41 @@ def format_day(day: int) -> str:
     return format_date(day * DAY) if day else "1970-01-01"
 
 
-def _clean(text: str) -> str:
-    return sanitize_text(text, TEXT_LIMIT)
-
-
-def _build_target(name: str, purl: str | None, versions: Sequence[RecordedVersion], history: History) -> HistoryTarget:
+def _build_target(
+    name: str,
+    purl: str | None,
+    versions: Sequence[RecordedVersion],
+    history: History,
+    reconstruction: Reconstruction | None = None,
+) -> HistoryTarget:
     return HistoryTarget(
-        target=_clean(name),
-        purl=purl and _clean(purl),
+        target=clean(name),
+        purl=purl and clean(purl),
         versions=[
-            HistoryVersion(_clean(item.version), format_day(item.first_day), format_day(item.last_day), item.snapshots)
+            HistoryVersion(clean(item.version), format_day(item.first_day), format_day(item.last_day), item.snapshots)
             for item in versions
         ],
         trend=_build_trend(history.trend),
         dimensions={name: _build_trend(trend) for name, trend in history.dimensions.items()},
         steps=list(map(_build_step, history.steps)),
         snapshots=list(map(_build_snapshot, history.snapshots)),
+        reconstruction=None if reconstruction is None else _build_reconstruction(reconstruction),
+    )
+
+
+def _build_reconstruction(reconstruction: Reconstruction) -> HistoryReconstruction:
+    return HistoryReconstruction(
+        snapshots=list(map(_build_snapshot, reconstruction.snapshots)),
+        steps=list(map(_build_step, reconstruction.steps)),
+        gaps=[HistoryGap(format_day(gap.day), clean(gap.reason)) for gap in reconstruction.gaps],
+        not_dated=dict(UNDATED_SIGNALS),
+        notes=list(map(clean, reconstruction.notes)),
     )
 
 
 def _build_project(project: ProjectHistory) -> HistoryProject:
     return HistoryProject(
-        path=_clean(project.path),
+        path=clean(project.path),
         trend=_build_trend(project.trend),
         days=[
             HistoryProjectDay(
@@ -285,7 +327,7 @@ def _build_project(project: ProjectHistory) -> HistoryProject:
                 scored=day.summary.scored,
                 below=day.summary.below,
                 lowest=day.summary.lowest,
-                lowest_name=_clean(day.summary.lowest_name) or None,
+                lowest_name=clean(day.summary.lowest_name) or None,
                 median=day.summary.median,
                 threshold=day.summary.threshold,
                 complete=day.summary.complete,
@@ -312,8 +354,8 @@ def _build_step(step: Step) -> HistoryStep:
     return HistoryStep(
         first=format_day(step.first_day),
         last=format_day(step.last_day),
-        version_before=_clean(step.version_before),
-        version_after=_clean(step.version_after),
+        version_before=clean(step.version_before),
+        version_after=clean(step.version_after),
         methodology_before=step.methodology_before,
         methodology_after=step.methodology_after,
         before=step.before,
@@ -331,20 +373,20 @@ def _build_step(step: Step) -> HistoryStep:
 def _build_move(move: Move) -> HistoryMove:
     return HistoryMove(
         id=move.id,
-        name=_clean(move.name),
+        name=clean(move.name),
         kind=move.kind,
         points=move.points,
         before=move.before,
         after=move.after,
-        reason_before=_clean(move.reason_before),
-        reason_after=_clean(move.reason_after),
+        reason_before=clean(move.reason_before),
+        reason_after=clean(move.reason_after),
     )
 
 
 def _build_snapshot(snapshot: Snapshot) -> HistorySnapshot:
     return HistorySnapshot(
         date=format_day(snapshot.day),
-        version=_clean(snapshot.version),
+        version=clean(snapshot.version),
         methodology=snapshot.methodology,
         score=snapshot.value,
         low=snapshot.low,
@@ -356,99 +398,6 @@ def _build_snapshot(snapshot: Snapshot) -> HistorySnapshot:
         dimensions=dict(snapshot.dimensions),
         signals={signal.id: signal.value for signal in snapshot.signals if signal.value is not None},
         unknown=[signal.id for signal in snapshot.signals if signal.state == "unknown"],
-        caps=[HistoryCap(cap.id, cap.limit, _clean(cap.reason)) for cap in snapshot.caps],
-        verdict=_clean(snapshot.verdict) or None,
+        caps=[HistoryCap(cap.id, cap.limit, clean(cap.reason)) for cap in snapshot.caps],
+        verdict=clean(snapshot.verdict) or None,
     )
-
-
-# --- words and lines
-
-#: Bars of a sparkline.
-SPARKLINE_WIDTH: Final = 26
-#: Least width of the range that a sparkline shows, in points: a small change is not to look like a large one.
-_MIN_RANGE: Final = 20.0
-_CAUSE_WORDS: Final[dict[Cause, str]] = {
-    "methodology": "another methodology",
-    "source lost": "a source was lost",
-    "source regained": "a source was regained",
-    "version": "another version",
-    "evidence": "facts changed",
-}
-
-
-def describe_trend(trend: Trend) -> str:
-    """Return a trend in words."""
-    if trend.change is None:
-        text = f"{trend.direction}: {trend.weeks} of {MIN_WEEKS} weeks"
-    else:
-        text = f"{trend.direction}: {trend.change:+.1f} points over {trend.weeks} weeks"
-    return f"{text}; {trend.left_out} snapshots cannot be compared" if trend.left_out else text
-
-
-def describe_causes(step: Step) -> str:
-    """Return why a score differs, in words."""
-    parts = []
-    for cause in step.causes:
-        words = _CAUSE_WORDS[cause]
-        if cause == "methodology":
-            words += f" ({step.methodology_before} → {step.methodology_after})"
-        elif cause == "version":
-            words += f" ({step.version_before} → {step.version_after})"
-        parts.append(words)
-    text = ", ".join(parts) or "the range changed"
-    return text if step.is_trend else f"{text}: no trend"
-
-
-def describe_score(value: float | None, grade: str | None) -> str:
-    """Return a score with its grade: ``82.4 A``."""
-    return "not scored" if value is None else f"{value:.1f} {grade or ''}".rstrip()
-
-
-def describe_step(step: Step) -> str:
-    """Return the two scores of a step, and their difference."""
-    text = f"{describe_score(step.before, step.grade_before)} → {describe_score(step.after, step.grade_after)}"
-    return text if step.change is None else f"{text} ({step.change:+.1f})"
-
-
-def describe_move(move: Move) -> str:
-    """Return what a signal, or the hard limits, added to a step, and why."""
-    if move.kind == "reweighted":
-        why = "same value; its part of the score changed with those of other signals"
-    elif move.kind == "lost":
-        why = f"not known any more: {move.reason_after}"
-    elif move.kind == "regained":
-        why = f"known again: {move.reason_after}"
-    elif move.id == "cap":
-        why = f"{move.reason_after or 'lifted'}{f' (before: {move.reason_before})' if move.reason_before else ''}"
-    else:
-        same = move.reason_after == move.reason_before
-        why = move.reason_after if same else f"{move.reason_after or 'none'} (before: {move.reason_before or 'none'})"
-    return f"{move.points:+.1f} {move.name}: {why}"
-
-
-def draw_sparkline(points: Sequence[tuple[int, float | None]], levels: str, width: int) -> str:
-    """Return a line of bars for values (day, 0-100), oldest first; a space where there is none.
-
-    Each bar is the last value of an equal part of the time. Bars show a range of 20 points or more.
-    """
-    values = [value for _, value in points if value is not None]
-    if not values:
-        return ""
-    low, high = min(values), max(values)
-    padding = max(0.0, _MIN_RANGE - (high - low)) / 2
-    low, high = low - padding, high + padding
-    first, last = points[0][0], points[-1][0]
-    count = min(width, last - first + 1)
-    cells = [" "] * count
-    for day, value in points:
-        if value is not None:
-            index = (day - first) * count // (last - first + 1)
-            cells[index] = levels[min(len(levels) - 1, int((value - low) / (high - low) * len(levels)))]
-    return "".join(cells)
-
-
-def list_changed_days(project: ProjectHistory) -> list[ProjectDay]:
-    """Return the days on which the numbers of a project changed, newest first; the newest day always."""
-    days = project.days
-    changed = [day for before, day in pairwise(days) if day.summary != before.summary]
-    return list(dict.fromkeys((days[-1], *reversed(changed), days[0])))
