@@ -32,6 +32,7 @@ from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.evidence.registry_lookup import PackageFacts
+    from nerq_cli.insight.watch import WatchedFacts
     from nerq_cli.inventory import Dependency, Package
     from nerq_cli.resolve.resolver import Resolution, Unsatisfied
 
@@ -75,6 +76,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     is_partial: bool = False
     #: Whether a waiver ends when a version that can be installed fixes the advisory.
     checks_fixes: bool = False
+    #: Whether a later run is compared with this one: then what it compares beside scores is collected.
+    keeps_facts: bool = False
 
     def judge(self, dependency: Dependency, score: scoring.Score | None) -> State:
         """Return the state of a dependency with this score."""
@@ -230,6 +233,7 @@ def assess_release(
         else (),
         marks=_collect_marks(release, evidence, options),
         in_registry=_is_in_registry(evidence.package_info),
+        watched=_collect_facts(release, evidence, options) if options.keeps_facts else None,
     )
     if state == "below" and advisories and options.waivers:
         return replace(assessment, without_waived=_score_without_waived(assessment, release, evidence, options))
@@ -341,6 +345,12 @@ def _collect_marks(release: Release, evidence: Evidence, options: ScanOptions) -
     from nerq_cli.policy.marks import collect_marks
 
     return collect_marks(release.package.ecosystem, release.version, evidence, options.as_of, rule_ids)
+
+
+def _collect_facts(release: Release, evidence: Evidence, options: ScanOptions) -> WatchedFacts:
+    from nerq_cli.application.watched_facts import collect_facts
+
+    return collect_facts(release, evidence, options.as_of)
 
 
 def list_marked_rules(settings: PolicySettings) -> list[str]:

@@ -23,6 +23,7 @@ class Document(str, Enum):
     COMPARE = "compare"
     ALTERNATIVES = "alternatives"
     HISTORY = "history"
+    WATCH = "watch"
 
 
 #: Modules whose ``build_schema`` returns the schema of a document.
@@ -32,6 +33,7 @@ _MODULES: Final = {
     Document.COMPARE: "nerq_cli.report.pages.compare",
     Document.ALTERNATIVES: "nerq_cli.report.pages.alternatives",
     Document.HISTORY: "nerq_cli.report.history",
+    Document.WATCH: "nerq_cli.report.pages.watch",
 }
 
 
