@@ -172,7 +172,7 @@ def _assess_dependency(
         return assessment
     if isinstance(fact, Found) and release.version in fact.value.versions:
         return assessment
-    return replace(_assess_unsatisfied(dependency, unsatisfied), marks=assessment.marks)
+    return replace(_assess_unsatisfied(dependency, unsatisfied), marks=assessment.marks, watched=assessment.watched)
 
 
 def _assess_skipped(dependency: Dependency, evidence: Mapping[Release, Evidence], options: ScanOptions) -> Assessment:

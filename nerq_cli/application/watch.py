@@ -121,7 +121,7 @@ def run_watch(
         directory=find_directory(inputs.root),
         methodology=report.methodology.version,
         dependencies=compared.kept,
-        findings=compared.kept_findings,
+        findings=(*record.findings, *compared.carried),
         servers=tuple(servers),
         registrations=carry_registrations(earlier.registrations if earlier else (), registrations, unknown),
     )
@@ -130,6 +130,7 @@ def run_watch(
         for finding, marked in zip(report.findings, compared.findings, strict=True)
         if finding.fails
     )
+    open_findings += tuple(_build_unchecked(finding) for finding in compared.carried if finding.level == "deny")
     threshold = options.policy.describe_threshold(options.threshold)
     status, reason = _decide(report, compared, threshold, is_first=earlier is None)
     page = WatchReport(
@@ -170,7 +171,8 @@ class _Compared(NamedTuple):
     #: The findings of the report, in its order, with what became of each since the last pass.
     findings: Sequence[Finding]
     kept: tuple[Watched, ...]
-    kept_findings: tuple[RecordedFinding, ...]
+    #: Findings of the last pass that could not be checked again.
+    carried: tuple[RecordedFinding, ...] = ()
 
 
 def _compare(
@@ -178,7 +180,7 @@ def _compare(
 ) -> _Compared:
     watched = tuple(observation.watched for observation in now.observations.values())
     if earlier is None:
-        return _Compared((), findings, watched, now.record.findings)
+        return _Compared((), findings, watched)
     before = Record(
         methodology=earlier.methodology,
         dependencies=tuple(map(_build_recorded, earlier.dependencies)),
@@ -197,8 +199,8 @@ def _compare(
             *compare_waivers(now.waivers, days_passed, notice_days),
         )
     )
-    carried = _carry_findings(before.findings, now.record, watched)
-    return _Compared(tuple(changes), marked, outcome.kept, (*now.record.findings, *carried))
+    carried = tuple(_carry_findings(before.findings, now.record, watched))
+    return _Compared(tuple(changes), marked, outcome.kept, carried)
 
 
 def _pair(
@@ -285,8 +287,8 @@ def _observe_one(entry: Assessment, recorded: RecordedDependency) -> Observation
         state=recorded.state,
         methodology="" if score is None else f"{score.methodology.target} {score.methodology.version}",
         score=recorded.score,
-        signals=parts.signals,
-        caps=parts.caps,
+        signals=dict(parts.signals),
+        caps=dict(parts.caps),
         advisories=tuple(
             WatchedAdvisory(
                 id=advisory.id,
@@ -419,6 +421,23 @@ def _build_open(finding: Finding, marked: Finding, *, is_first: bool) -> OpenFin
         fix=finding.fix,
         locations=finding.locations,
         change="" if is_first else marked.change,
+    )
+
+
+def _build_unchecked(finding: RecordedFinding) -> OpenFinding:
+    text = ", ".join(filter(None, (finding.advisory, finding.severity))) or finding.rule
+    return OpenFinding(
+        rule=finding.rule,
+        text=text,
+        purl=finding.package,
+        name=finding.package.rpartition("/")[2],
+        version=finding.version,
+        advisory=finding.advisory,
+        severity=finding.severity,
+        fix="",
+        locations=(),
+        change="unchanged",
+        is_checked=False,
     )
 
 

@@ -64,7 +64,7 @@ def watch(
     from nerq_cli.application.session import Session
     from nerq_cli.application.watch import run_watch
     from nerq_cli.application.watch_state import find_state_path, read_state
-    from nerq_cli.cli.output import check_recording, check_unread
+    from nerq_cli.cli.output import check_recording, check_unread, write_warnings
     from nerq_cli.report.pages import watch as page
 
     outputs = page_output.parse_outputs(output)
@@ -96,7 +96,10 @@ def watch(
     # After the page: what could not be shown is shown by the next pass.
     if result.state is not None and not keep:
         _write_state(state_path, result.state, is_cached=state is None)
-    page_output.write_exit(report.exit, report.exit_reason, report.warnings, shared, strict=report.strict)
+    if form is not PageFormat.TABLE:  # the page ends with the status
+        page_output.write_exit(report.exit, report.exit_reason, report.warnings, shared, strict=report.strict)
+    elif not shared.quiet:
+        write_warnings(report.warnings)
     raise typer.Exit(report.exit)
 
 

@@ -18,10 +18,10 @@ from nerq_cli.problem import Problem
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.html.markup import Markup, element, join
 from nerq_cli.report.markdown_text import escape
-from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document, wrap_html
+from nerq_cli.report.pages.document import build_schema_of, clean, encode_document, wrap_html
 from nerq_cli.report.pages.markdown import CELL_LIMIT
 from nerq_cli.report.terminal.layout import Column, Page, add_table
-from nerq_cli.report.wording import format_age, format_location, format_timestamp, shorten_version
+from nerq_cli.report.wording import JUST_FETCHED, format_age, format_location, format_timestamp, shorten_version
 from nerq_cli.signals.signal import format_count
 
 #: Version of the schema of the document.
@@ -44,7 +44,7 @@ _TABLE_WIDTH: Final = 100
 
 _TITLES: Final[dict[Effect, str]] = {
     "worse": "Worse",
-    "uncertain": "What could be read, or how it is judged",
+    "uncertain": "No fall or rise: not known at one of the passes, or judged otherwise",
     "neutral": "Other changes",
     "better": "Better",
 }
@@ -95,6 +95,8 @@ class OpenFinding(msgspec.Struct, frozen=True, kw_only=True):
     locations: tuple[Location, ...]
     #: What became of it since the last pass: ``new``, ``worse`` or ``unchanged``; empty at the first pass.
     change: Change
+    #: Whether it was found at this pass: else it is one of the last pass that could not be checked again.
+    is_checked: bool = True
 
 
 class WatchReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,6 +202,7 @@ class WatchFinding(msgspec.Struct, frozen=True):
     change: Annotated[
         Literal["new", "worse", "unchanged"] | None, Meta(description="Since the last pass; null at the first.")
     ]
+    checked: Annotated[bool, Meta(description="False: one of the last pass that could not be checked again.")]
 
 
 class WatchWaiver(msgspec.Struct, frozen=True):
@@ -211,6 +214,16 @@ class WatchWaiver(msgspec.Struct, frozen=True):
     days_left: int
 
 
+class WatchExit(msgspec.Struct, frozen=True):
+    """The exit status of a pass."""
+
+    code: Annotated[
+        int,
+        Meta(description="0 nothing got worse, 1 something did, 2 usage error, 3 not all checked, 4 nothing."),
+    ]
+    reason: str
+
+
 class WatchDocument(msgspec.Struct, frozen=True):
     """What changed since the last pass."""
 
@@ -220,7 +233,7 @@ class WatchDocument(msgspec.Struct, frozen=True):
     last_pass: Annotated[str | None, Meta(description="Null at the first pass.")]
     complete: Annotated[bool, Meta(description="Whether everything could be checked.")]
     clean: Annotated[bool, Meta(description="Whether nothing fails the policy, and all that decides was checked.")]
-    exit: ExitDocument
+    exit: WatchExit
     threshold: _Points
     dependencies: Annotated[int, Meta(ge=0)]
     changes: Annotated[list[WatchItem], Meta(description="The worst first.")]
@@ -239,7 +252,7 @@ def render_json(report: WatchReport) -> bytes:
             last_pass=format_timestamp(report.last_pass) or None,
             complete=report.complete,
             clean=report.clean,
-            exit=ExitDocument(code=report.exit.value, reason=clean(report.exit_reason)),
+            exit=WatchExit(code=report.exit.value, reason=clean(report.exit_reason)),
             threshold=report.threshold,
             dependencies=report.dependencies,
             changes=list(map(_build_item, report.changes)),
@@ -304,6 +317,7 @@ def _build_finding(finding: OpenFinding) -> WatchFinding:
         fix=clean(finding.fix) or None,
         locations=[clean(format_location(location)) for location in finding.locations],
         change=finding.change or None,
+        checked=finding.is_checked,
     )
 
 
@@ -314,8 +328,9 @@ def describe_title(report: WatchReport) -> str:
     """Return what the page compares."""
     if not report.last_pass:
         return "First pass: nothing to compare with"
-    age = max(0, report.as_of - report.last_pass)
-    return f"Changes since {format_timestamp(report.last_pass)} ({format_age(age).removesuffix(' old')})"
+    age = format_age(max(0, report.as_of - report.last_pass)).removesuffix(" old")
+    passed = "" if age == JUST_FETCHED else f" ({age})"
+    return f"Changes since {format_timestamp(report.last_pass)}{passed}"
 
 
 def describe_kind(change: WatchChange) -> str:
@@ -375,10 +390,9 @@ def _label_finding(finding: OpenFinding) -> str:
 
 
 def _describe_finding(finding: OpenFinding) -> str:
-    text = f"{finding.advisory} ({finding.severity}): {finding.text}" if finding.advisory else finding.text
-    fix = f"; fixed in {finding.fix}" if finding.fix else ""
     place = f" ({format_location(finding.locations[0])})" if finding.locations else ""
-    return f"{text}{fix}{place}"
+    remark = "" if finding.is_checked else " (as at the last pass: it could not be checked again)"
+    return f"{finding.text}{place}{remark}"
 
 
 def _describe_waiver(waiver: WatchedWaiver) -> str:
