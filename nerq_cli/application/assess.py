@@ -33,6 +33,7 @@ from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.evidence.registry_lookup import PackageFacts
+    from nerq_cli.insight.watch import WatchedFacts
     from nerq_cli.inventory import Dependency, Package
     from nerq_cli.resolve.resolver import Resolution, Unsatisfied
 
@@ -78,6 +79,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     is_partial: bool = False
     #: Whether a waiver ends when a version that can be installed fixes the advisory.
     checks_fixes: bool = False
+    #: Whether a later run is compared with this one: then what it compares beside scores is collected.
+    keeps_facts: bool = False
 
     def judge(self, dependency: Dependency, score: scoring.Score | None) -> State:
         """Return the state of a dependency with this score."""
@@ -172,7 +175,7 @@ def _assess_dependency(
         return assessment
     if isinstance(fact, Found) and release.version in fact.value.versions:
         return assessment
-    return replace(_assess_unsatisfied(dependency, unsatisfied), marks=assessment.marks)
+    return replace(_assess_unsatisfied(dependency, unsatisfied), marks=assessment.marks, watched=assessment.watched)
 
 
 def _assess_skipped(dependency: Dependency, evidence: Mapping[Release, Evidence], options: ScanOptions) -> Assessment:
@@ -233,6 +236,7 @@ def assess_release(
         else (),
         marks=_collect_marks(release, evidence, options),
         in_registry=_is_in_registry(evidence.package_info),
+        watched=_collect_facts(release, evidence, options) if options.keeps_facts else None,
     )
     if state == "below" and advisories and options.waivers:
         return replace(assessment, without_waived=_score_without_waived(assessment, release, evidence, options))
@@ -344,6 +348,12 @@ def _collect_marks(release: Release, evidence: Evidence, options: ScanOptions) -
     from nerq_cli.policy.marks import collect_marks
 
     return collect_marks(release.package.ecosystem, release.version, evidence, options.as_of, rule_ids)
+
+
+def _collect_facts(release: Release, evidence: Evidence, options: ScanOptions) -> WatchedFacts:
+    from nerq_cli.application.watched_facts import collect_facts
+
+    return collect_facts(release, evidence, options.as_of)
 
 
 def list_marked_rules(settings: PolicySettings) -> list[str]:

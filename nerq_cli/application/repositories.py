@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider
     from nerq_cli.hub_facts import HubEvidence, HubReference, HubRepository
+    from nerq_cli.insight.watch import WatchedFacts
     from nerq_cli.policy import State
 
 #: A repository and the revision that is asked for: empty for that of its main branch.
@@ -173,6 +174,7 @@ def _assess_repository(
         threshold=threshold if options.policy.has_own_thresholds else None,
         marks=_collect_marks(evidence, options),
         hub=evidence,
+        watched=_collect_facts(evidence, options) if options.keeps_facts else None,
     )
 
 
@@ -215,6 +217,12 @@ def _collect_marks(evidence: HubEvidence, options: ScanOptions) -> int | None:
     from nerq_cli.policy.hub_marks import collect_hub_marks
 
     return collect_hub_marks(evidence, options.as_of, rule_ids)
+
+
+def _collect_facts(evidence: HubEvidence, options: ScanOptions) -> WatchedFacts:
+    from nerq_cli.application.watched_facts import collect_hub_facts
+
+    return collect_hub_facts(evidence, options.as_of)
 
 
 def _describe_reference(

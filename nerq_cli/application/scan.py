@@ -31,8 +31,9 @@ from nerq_cli.application.snapshots import record_report
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
 from nerq_cli.facts import AffectingAdvisory, LowerBound
-from nerq_cli.inventory import Declaration, DependencyFile, Package, RegistrationProblem, Release
+from nerq_cli.inventory import Declaration, DependencyFile, McpServer, Package, RegistrationProblem, Release
 from nerq_cli.policy.baseline import Record
+from nerq_cli.policy.waivers import Waiver
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, Resolution, resolve
@@ -64,6 +65,10 @@ class ScanResult(msgspec.Struct, frozen=True):
     report: Report
     #: The dependencies of the report to explain one by one.
     selection: tuple[Assessment, ...] = ()
+    #: MCP servers of the configuration of clients.
+    mcp_servers: tuple[McpServer, ...] = ()
+    #: Waivers in force, also those of settings in directories below.
+    waivers: tuple[Waiver, ...] = ()
 
 
 def run_scan(
@@ -93,6 +98,7 @@ def run_scan(
     """
     started_at = time.monotonic()
     selection: tuple[Assessment, ...] = ()
+    mcp_servers: tuple[McpServer, ...] = ()
     run = session.open_run()
     base = inputs.base
     since = None if options.list_only else since
@@ -133,6 +139,7 @@ def run_scan(
             listing = scan_project(dependency_files, rules, replace(options, list_only=True), run)
             select_dependencies(explain, listing.dependencies)
             del listing
+        mcp_servers = tuple(server for file in dependency_files for server in file.mcp_servers)
         run.expected_count = sum(len(file.declarations) for file in dependency_files)
         project = _prepare_project(dependency_files, rules, options)
         del dependency_files  # a lock file is as large in memory as the report about it
@@ -151,7 +158,7 @@ def run_scan(
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
         record_report(report, session, project=None if options.is_partial else inputs.root)
-    return ScanResult(finish_report(report, run, started_at), selection)
+    return ScanResult(finish_report(report, run, started_at), selection, mcp_servers, options.waivers)
 
 
 def _choose_baseline(session: Session, baseline: str | None, *, has_other: bool) -> ChosenBaseline | None:

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "alternatives": "Show what does the same job as a target, with scores.",
     "compliance": "Show documentation readiness in 52 jurisdictions.",
     "history": "Show how scores changed, and what moved them.",
+    "watch": "Show what changed since the last pass; fail if it got worse.",
     "badge": "Write a badge with score, grade and date.",
     "fix": "Write the proposed versions into dependency files.",
     "exploited": "List advisories known to be exploited, with dates.",

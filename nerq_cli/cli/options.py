@@ -338,6 +338,12 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
     return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name not in FORM_OPTIONS])
 
 
+def with_page_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command as ``with_run_options`` does, for one that judges and prints a page of its own."""
+    left_out = FORM_OPTIONS | {"open_report"}
+    return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name not in left_out])
+
+
 def with_read_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command as ``with_report_options`` does, with the options about how evidence is read alone."""
     return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in READ_OPTIONS])

@@ -25,6 +25,7 @@ class Document(str, Enum):
     HISTORY = "history"
     REVIEWS = "reviews"
     PAGE = "page"
+    WATCH = "watch"
 
 
 #: Modules whose ``build_schema`` returns the schema of a document.
@@ -36,6 +37,7 @@ _MODULES: Final = {
     Document.HISTORY: "nerq_cli.report.pages.history_document",
     Document.REVIEWS: "nerq_cli.config.reviews",
     Document.PAGE: "nerq_cli.report.pages.report",
+    Document.WATCH: "nerq_cli.report.pages.watch",
 }
 #: Documents that are read.
 _FILES: Final = (Document.CONFIG.value, Document.REVIEWS.value)

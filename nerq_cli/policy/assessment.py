@@ -18,6 +18,7 @@ from nerq_cli.scoring.score import Score
 
 if TYPE_CHECKING:
     from nerq_cli.hub_facts import HubEvidence
+    from nerq_cli.insight.watch import WatchedFacts
 
 #: End of the reason that names records which exist and cannot be evaluated.
 UNEVALUABLE: Final = "cannot be compared with this version"
@@ -81,6 +82,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     review: ReviewResult | None = None
     #: Of a repository of the Hugging Face Hub what is known of it; None of everything else.
     hub: HubEvidence | None = None
+    #: What a later run compares with beside the score; None unless the run is to be compared.
+    watched: WatchedFacts | None = None
 
     @property
     def metadata(self) -> Found[Metadata] | None:

@@ -275,6 +275,11 @@ class _Index:
         return bool(matches) and (all(matches) if finding.purl else any(matches))
 
 
+def count_days_left(waiver: Waiver, as_of: int) -> int | None:
+    """Return the days that a waiver still applies at a moment (epoch seconds UTC), as ``WaiverUse.days_left``."""
+    return _count_days(waiver, datetime.fromtimestamp(as_of, timezone.utc).date())
+
+
 def find_package(finding: Finding) -> Package:
     """Return the package that a finding is about."""
     purl_type, _, path = finding.purl.removeprefix("pkg:").partition("/")

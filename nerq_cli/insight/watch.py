@@ -1,0 +1,646 @@
+"""What changed in a project between two passes: advisories, scores, releases, publishers, servers and waivers. Pure.
+
+A fact that is not known at one pass is taken from the last pass that had it: it is compared once it is known again, and
+the time between is no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem, is_hub
+from nerq_cli.insight.history import Cause, Move, explain_step
+from nerq_cli.insight.snapshots import Snapshot, SnapshotCap, SnapshotSignal
+
+#: Points of a score from which a fall or a rise is a change. Smaller ones count together until they reach it.
+MIN_POINTS: Final = 1.0
+#: Facts about the version in use, or its package, that are yes, no or not known: ids of policy rules.
+MARKS: Final = (
+    "vanished",
+    "yanked",
+    "deprecated",
+    "archived",
+    "inactive",
+    "provenance-lost",
+    "publisher-changed",
+)
+_MARK_TEXTS: Final = {
+    "vanished": ("the registry does not list the version any more", "the registry lists the version again"),
+    "yanked": ("the version was yanked", "the version is not yanked any more"),
+    "deprecated": ("deprecated by its maintainers", "not deprecated any more"),
+    "archived": ("archived, or its repository is", "not archived any more"),
+    "inactive": ("not maintained any more, by its classifier or its age", "maintained again"),
+    "provenance-lost": ("no attestation of the build; earlier versions have one", "attested again"),
+    "publisher-changed": (
+        "another account or repository than before published the version",
+        "no longer counts as published by another account",
+    ),
+}
+#: Marks that end because time passes: their end is no change.
+_FADING_MARKS: Final = frozenset({"publisher-changed"})
+
+Kind: TypeAlias = Literal[
+    "advisory-new",
+    "advisory-exploited",
+    "advisory-raised",
+    "advisory-gone",
+    "score-fell",
+    "score-rose",
+    "score-missing",
+    "source-lost",
+    "source-regained",
+    "methodology",
+    "name-vanished",
+    "name-registered",
+    "vanished",
+    "yanked",
+    "deprecated",
+    "archived",
+    "inactive",
+    "provenance-lost",
+    "publisher-changed",
+    "accounts",
+    "model-moved",
+    "version",
+    "release-gone",
+    "release",
+    "added",
+    "removed",
+    "mcp-added",
+    "mcp-removed",
+    "mcp-changed",
+    "mcp-registry",
+    "waiver-ended",
+    "waiver-ends",
+]
+#: ``uncertain``: it follows from what could be read, or from how it is judged, and not from the target.
+Effect: TypeAlias = Literal["worse", "uncertain", "neutral", "better"]
+#: Order of a report.
+EFFECTS: Final[tuple[Effect, ...]] = ("worse", "uncertain", "neutral", "better")
+
+#: Severities, mildest first.
+_SEVERITIES: Final = ("low", "unknown", "medium", "high", "critical")
+
+
+class WatchedFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is compared of a release beside its score."""
+
+    #: Those of ``MARKS`` that are known.
+    marks: Mapping[str, bool] = {}
+    #: Irreversible hashes of the accounts that can publish; empty = not known.
+    accounts: tuple[str, ...] = ()
+    #: Whether all advisories are known.
+    knows_advisories: bool = False
+
+
+class WatchedAdvisory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An advisory that affects a release."""
+
+    id: str
+    aliases: tuple[str, ...] = ()
+    severity: str = "unknown"
+    exploited: bool = False
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Every id that names it."""
+        return frozenset((self.id, *self.aliases))
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One package at one version, or one repository of the Hub at one commit, as a pass keeps it."""
+
+    ecosystem: EcosystemId
+    #: Normalised.
+    name: str
+    #: Empty if not known.
+    version: str = ""
+    #: Directories of the projects that have it, relative to the scanned directory; empty for that itself.
+    projects: tuple[str, ...] = ("",)
+    #: Whether the project does not fix the version, so that it moves without a change of the project.
+    floats: bool = False
+    #: Empty if it was only listed.
+    state: str = ""
+    #: Kind of target and edition: ``packages 2.0``; empty if it was not scored.
+    methodology: str = ""
+    #: 0-100; None if there is none.
+    score: float | None = None
+    #: Value (0-100; None if not known) and points of each signal that applies.
+    signals: Mapping[str, tuple[float | None, float]] = {}
+    #: Limit (0-100) of each cap in force.
+    caps: Mapping[str, float] = {}
+    #: Signals that were not known at the last pass; their values above are older.
+    lost: tuple[str, ...] = ()
+    advisories: tuple[WatchedAdvisory, ...] = ()
+    #: Newest stable version; empty if not known.
+    latest: str = ""
+    #: Whether the registry has the package; None if not known.
+    in_registry: bool | None = None
+    facts: WatchedFacts = WatchedFacts()
+
+    @property
+    def key(self) -> tuple[EcosystemId, str, str]:
+        """Ecosystem, name and version."""
+        return self.ecosystem, self.name, self.version
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """What a pass found about one package at one version."""
+
+    watched: Watched
+    #: Name and reason of each signal.
+    labels: Mapping[str, tuple[str, str]] = {}
+    #: Reason of each cap in force.
+    cap_reasons: Mapping[str, str] = {}
+    #: Why there is no score; empty if there is one.
+    reason: str = ""
+
+
+#: ``same``: the same version at both passes.
+PairKind: TypeAlias = Literal["same", "added", "removed", "upgraded", "downgraded", "replaced"]
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """What a package was at the last pass, and what it is now."""
+
+    kind: PairKind
+    old: Watched | None
+    new: Observation | None
+
+
+class WatchedServer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An MCP server in the configuration of a client."""
+
+    name: str
+    client: str
+    path: str
+    #: What it is: launcher, packages, image, URL and transport, by the name of each.
+    parts: Mapping[str, str] = {}
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the MCP registry states about a server whose package the project runs."""
+
+    name: str
+    #: ``active``, ``deprecated`` or ``deleted``; ``missing`` if the registry has none; empty if it states another.
+    status: str = ""
+    version: str = ""
+    packages: tuple[str, ...] = ()
+    remotes: tuple[str, ...] = ()
+
+
+class WatchedWaiver(msgspec.Struct, frozen=True, kw_only=True):
+    """A waiver that has an end."""
+
+    label: str
+    reason: str
+    #: Last day that it applies (ISO 8601).
+    until: str
+    #: Days that it still applies: 0 on its last day, below 0 after it.
+    days_left: int
+
+
+class WatchChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One change since the last pass."""
+
+    kind: Kind
+    effect: Effect
+    #: Ecosystem; empty for what is no package.
+    ecosystem: EcosystemId | Literal[""] = ""
+    #: Package, server or waiver; empty if it is about several packages.
+    name: str = ""
+    #: What it is about in words, beside the name.
+    text: str = ""
+    #: Empty = there was none, or not known.
+    version_before: str = ""
+    version_after: str = ""
+    #: 0-100.
+    score_before: float | None = None
+    score_after: float | None = None
+    #: Points of the score that the facts about the target moved; None if the change is no fall or rise.
+    points: float | None = None
+    #: Most points first.
+    moves: tuple[Move, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    #: Id of the advisory; empty if it is about none.
+    advisory: str = ""
+    severity: str = ""
+    #: The packages, if it is about several: ecosystem, name and version.
+    members: tuple[tuple[EcosystemId, str, str], ...] = ()
+
+
+class _Judged(NamedTuple):
+    """The changes of the score of a pair, and what the state keeps of the score."""
+
+    changes: list[WatchChange]
+    kept: Watched
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The changes of the dependencies, and what the next pass compares with."""
+
+    changes: tuple[WatchChange, ...]
+    kept: tuple[Watched, ...]
+
+
+def find_changes(pairs: Iterable[Pair]) -> Outcome:
+    """Return what changed of the dependencies, the worst first, and their state for the next pass."""
+    changes: list[WatchChange] = []
+    kept: dict[tuple[EcosystemId, str, str], Watched] = {}
+    for pair in pairs:
+        old, new = pair.old, pair.new
+        if new is None:
+            if old is not None:
+                changes.append(_build(old, "removed", "neutral", version_before=old.version, score_before=old.score))
+            continue
+        if old is None:
+            changes += _describe_added(new.watched)
+            kept.setdefault(new.watched.key, new.watched)
+            continue
+        judged = _judge_score(pair.kind, old, new)
+        changes += judged.changes
+        changes += _compare_advisories(pair.kind, old, new.watched)
+        changes += _compare_marks(pair.kind, old, new.watched)
+        changes += _compare_package(old, new.watched)
+        kept[new.watched.key] = _carry_facts(pair.kind, old, judged.kept)
+    return Outcome(tuple(sort_changes(_join_uncertain(changes))), tuple(kept.values()))
+
+
+def sort_changes(changes: Iterable[WatchChange]) -> list[WatchChange]:
+    """Return changes without repetitions, the worst first."""
+    kinds: Mapping[str, int] = {kind: rank for rank, kind in enumerate(Kind.__args__)}  # type: ignore[attr-defined]
+    unique = {msgspec.json.encode(change): change for change in changes}
+
+    def rank(change: WatchChange) -> tuple[Any, ...]:
+        severity = _SEVERITIES.index(change.severity) if change.severity in _SEVERITIES else -1
+        points = change.points or 0.0
+        names = change.name, change.ecosystem, change.version_after, change.version_before, change.advisory
+        return EFFECTS.index(change.effect), kinds[change.kind], -severity, points, *names, change.text
+
+    return sorted(unique.values(), key=rank)
+
+
+def _build(watched: Watched, kind: Kind, effect: Effect, text: str = "", **fields: Any) -> WatchChange:  # noqa: ANN401 - those of the struct
+    fields.setdefault("version_after", "" if kind == "removed" else watched.version)
+    return WatchChange(kind=kind, effect=effect, ecosystem=watched.ecosystem, name=watched.name, text=text, **fields)
+
+
+def _describe_added(new: Watched) -> Iterator[WatchChange]:
+    yield _build(new, "added", "neutral", score_after=new.score)
+    for advisory in new.advisories:
+        yield _build_advisory(new, advisory, "advisory-new", "worse", "it came with the dependency")
+
+
+# --- scores
+
+
+def build_snapshot(watched: Watched, labels: Mapping[str, tuple[str, str]], reasons: Mapping[str, str]) -> Snapshot:
+    """Return the score of a release in the form that the history explains."""
+    total = sum(points for _, points in watched.signals.values())
+    return Snapshot(
+        day=0,
+        version=watched.version,
+        methodology=watched.methodology,
+        value=watched.score,
+        low=None,
+        high=None,
+        total=total if watched.score is not None else None,
+        grade=None,
+        coverage=0.0,
+        provisional=False,
+        dimensions={},
+        signals=tuple(
+            SnapshotSignal(
+                id=id_,
+                name=labels.get(id_, (id_, ""))[0],
+                dimension="",
+                state="unknown" if value is None else "known",
+                value=value,
+                points=points,
+                reason=labels.get(id_, ("", ""))[1],
+                source="",
+            )
+            for id_, (value, points) in watched.signals.items()
+        ),
+        caps=tuple(SnapshotCap(id_, limit, reasons.get(id_, "")) for id_, limit in watched.caps.items()),
+    )
+
+
+def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
+    """Return how the score changed, and what the next pass compares with.
+
+    That is the score of this pass, unless the change was too small to be one or a source is missing: then what was
+    known before stays.
+    """
+    now = new.watched
+    moved_version = kind != "same"
+    if old.methodology and now.methodology and old.methodology != now.methodology:
+        text = f"methodology {old.methodology} before, {now.methodology} now: scores are not compared"
+        fields: dict[str, Any] = {"score_before": old.score, "score_after": now.score, "causes": ("methodology",)}
+        changes = [_build(now, "methodology", "uncertain", text, **fields)]
+        return _Judged(([_describe_version(kind, old, now, ())] if moved_version else []) + changes, now)
+    step = explain_step(build_snapshot(old, new.labels, {}), build_snapshot(now, new.labels, new.cap_reasons))
+    lost = {move.id for move in step.moves if move.kind == "lost"}
+    learned = {move.id for move in step.moves if move.kind == "regained"}
+    is_read = bool(old.methodology and now.methodology)
+    has_new_cap = any(limit < old.caps.get(id_, 101.0) for id_, limit in now.caps.items())
+    has_old_cap = any(limit < now.caps.get(id_, 101.0) for id_, limit in old.caps.items())
+    counts_cap = (has_new_cap and not learned) or (has_old_cap and not has_new_cap and not lost)
+    moves = tuple(
+        move for move in step.moves if move.kind in ("changed", "reweighted") or (move.kind == "cap" and counts_cap)
+    )
+    points = _find_points(old, now, moves, step.change, is_partial=bool(lost or learned))
+    is_crossed = {old.state, now.state} == {"ok", "below"} and not lost and not learned and bool(points)
+    is_step = points is not None and (abs(points) >= MIN_POINTS or is_crossed)
+    shown = moves if is_step else ()
+    changes = []
+    if moved_version:
+        changes.append(_describe_version(kind, old, now, shown, points if is_step else None))
+    elif is_step and points is not None:
+        fields = {"score_before": old.score, "score_after": now.score, "points": points, "moves": shown}
+        causes: tuple[Cause, ...] = step.causes
+        fell = points < 0
+        changes.append(
+            _build(now, "score-fell" if fell else "score-rose", "worse" if fell else "better", causes=causes, **fields)
+        )
+    elif old.score is not None and now.score is None and not lost and is_read:
+        changes.append(_build(now, "score-missing", "worse", new.reason, score_before=old.score))
+    changes += _describe_sources(old, new, lost, learned)
+    return _Judged(changes, _keep_score(old, now, lost, points if is_step else None, moved_version=moved_version))
+
+
+def _find_points(
+    old: Watched, now: Watched, moves: Sequence[Move], change: float | None, *, is_partial: bool
+) -> float | None:
+    """Return the points that facts about the target moved; None if that is not known.
+
+    Where signals were lost or learned at the same time, the total moved for another reason as well: then the parts of
+    those that changed are added up.
+    """
+    if not is_partial:
+        return change
+    points = round(sum(move.points for move in moves if move.kind in ("changed", "cap")), 1)
+    if old.caps and old.caps == now.caps and change is not None:  # a limit hides what is above it
+        return max(points, min(change, 0.0)) if points < 0 else min(points, max(change, 0.0))
+    return points
+
+
+def _describe_version(
+    kind: PairKind, old: Watched, now: Watched, moves: tuple[Move, ...], points: float | None = None
+) -> WatchChange:
+    effect: Effect = "neutral" if points is None else "worse" if points < 0 else "better"
+    moved = now.floats and old.floats
+    is_repository = is_hub(now.ecosystem)
+    text = {"upgraded": "a newer version", "downgraded": "an older version"}.get(kind, "another version")
+    if is_repository:
+        text = "the branch has another commit" if moved else "the project names another commit"
+    elif moved:
+        text += ", which the requirement selects now"
+    return _build(
+        now,
+        "model-moved" if is_repository else "version",
+        "worse" if is_repository and moved and effect == "neutral" else effect,
+        text,
+        version_before=old.version,
+        score_before=old.score,
+        score_after=now.score,
+        points=points,
+        moves=moves,
+        causes=("version",),
+    )
+
+
+def _describe_sources(old: Watched, new: Observation, lost: set[str], learned: set[str]) -> Iterator[WatchChange]:
+    """Yield which signals were lost since the last pass, and which are known again."""
+    now = new.watched
+    fields = {"score_before": old.score, "score_after": now.score}
+    for kind, cause, ids, verb in (
+        ("source-lost", "source lost", lost - {*old.lost}, "not known any more"),
+        ("source-regained", "source regained", learned | ({*old.lost} - lost), "known now"),
+    ):
+        if ids:
+            names = sorted({new.labels.get(id_, (id_, ""))[0] for id_ in ids})
+            text = f"{', '.join(names)}: {verb}"
+            yield _build(now, kind, "uncertain", text, causes=(cause,), **fields)  # type: ignore[arg-type]
+
+
+def _keep_score(old: Watched, now: Watched, lost: set[str], points: float | None, *, moved_version: bool) -> Watched:
+    if moved_version:
+        return now
+    if lost:
+        state = old.state if now.state in ("unknown", "not-judged") else now.state
+        kept = replace(now, lost=tuple(sorted(lost)), state=state, score=old.score)
+        if points is None:
+            return replace(kept, signals=old.signals, caps=old.caps)
+        score = None if old.score is None else round(min(100.0, max(0.0, old.score + points)), 1)
+        signals = {**now.signals, **{id_: old.signals[id_] for id_ in lost if id_ in old.signals}}
+        return replace(kept, score=score, signals=signals, caps={**old.caps, **now.caps})
+    is_learned = any(value is not None for value, _ in now.signals.values()) and any(
+        old.signals.get(id_, (0.0, 0.0))[0] is None and value is not None for id_, (value, _) in now.signals.items()
+    )
+    is_small = points is None and not is_learned and old.score is not None and now.score is not None
+    if is_small:
+        return replace(now, score=old.score, signals=old.signals, caps=old.caps)
+    return now
+
+
+# --- advisories
+
+
+def _build_advisory(
+    watched: Watched, advisory: WatchedAdvisory, kind: Kind, effect: Effect, text: str = ""
+) -> WatchChange:
+    return _build(watched, kind, effect, text, advisory=advisory.id, severity=advisory.severity)
+
+
+def _compare_advisories(kind: PairKind, old: Watched, new: Watched) -> Iterator[WatchChange]:
+    for advisory in new.advisories:
+        known = next((item for item in old.advisories if item.ids & advisory.ids), None)
+        if known is None:
+            is_checked = old.facts.knows_advisories
+            text = "it came with the version" if kind != "same" else ""
+            text = text if is_checked else "advisories were not known at the last pass"
+            yield _build_advisory(new, advisory, "advisory-new", "worse", text)
+        elif advisory.exploited and not known.exploited:
+            yield _build_advisory(new, advisory, "advisory-exploited", "worse", "known to be exploited now")
+        elif _rank(advisory.severity) > _rank(known.severity):
+            yield _build_advisory(new, advisory, "advisory-raised", "worse", f"severity was {known.severity}")
+    if not new.facts.knows_advisories:
+        return
+    for advisory in old.advisories:
+        if not any(item.ids & advisory.ids for item in new.advisories):
+            text = "withdrawn, or it does not affect the version any more" if kind == "same" else "not in this version"
+            yield _build_advisory(new, advisory, "advisory-gone", "better", text)
+
+
+def _rank(severity: str) -> int:
+    return _SEVERITIES.index(severity) if severity in _SEVERITIES else _SEVERITIES.index("unknown")
+
+
+# --- facts of the registry
+
+
+def _compare_marks(kind: PairKind, old: Watched, new: Watched) -> Iterator[WatchChange]:
+    for id_ in MARKS:
+        before, after = old.facts.marks.get(id_), new.facts.marks.get(id_)
+        mark: Any = id_
+        began, ended = _MARK_TEXTS[id_]
+        if after and not before:
+            if before is None and kind == "same":
+                yield _build(new, mark, "uncertain", f"{began} (not known at the last pass)")
+            else:
+                yield _build(new, mark, "worse", began)
+        elif before and after is False and id_ not in _FADING_MARKS:
+            yield _build(new, mark, "better", ended)
+
+
+def _compare_package(old: Watched, new: Watched) -> Iterator[WatchChange]:
+    if old.in_registry and new.in_registry is False:
+        yield _build(new, "name-vanished", "worse", "the registry has no package of this name any more")
+    elif old.in_registry is False and new.in_registry:
+        yield _build(new, "name-registered", "worse", "somebody registered the name: it was free at the last pass")
+    if old.facts.accounts and new.facts.accounts:
+        before, after = {*old.facts.accounts}, {*new.facts.accounts}
+        if before != after:
+            text = f"accounts that can publish: {len(after - before)} added, {len(before - after)} removed"
+            yield _build(new, "accounts", "worse" if after - before else "neutral", text)
+    if old.latest and new.latest and old.latest != new.latest:
+        is_older = not get_ecosystem(new.ecosystem).is_at_least(new.latest, old.latest)
+        fields = {"version_before": old.latest, "version_after": new.latest}
+        if is_older:
+            yield _build(new, "release-gone", "worse", "the newest release of the last pass is gone", **fields)
+        else:
+            yield _build(new, "release", "neutral", f"newest release; in use: {new.version or 'not known'}", **fields)
+
+
+def _carry_facts(kind: PairKind, old: Watched, new: Watched) -> Watched:
+    """Return the state of this pass, with what is not known now and was before."""
+    facts = new.facts
+    advisories = new.advisories
+    marks = facts.marks
+    knows_advisories = facts.knows_advisories
+    if kind == "same":
+        marks = {**old.facts.marks, **facts.marks}
+        if not knows_advisories:
+            known = frozenset[str]().union(*(item.ids for item in advisories))
+            advisories = (*advisories, *(item for item in old.advisories if not item.ids & known))
+            knows_advisories = old.facts.knows_advisories
+    facts = replace(
+        facts, marks=marks, accounts=facts.accounts or old.facts.accounts, knows_advisories=knows_advisories
+    )
+    in_registry = old.in_registry if new.in_registry is None else new.in_registry
+    return replace(new, facts=facts, advisories=advisories, latest=new.latest or old.latest, in_registry=in_registry)
+
+
+def _join_uncertain(changes: Iterable[WatchChange]) -> Iterator[WatchChange]:
+    """Yield the changes; what a source or a methodology did to several packages is one."""
+    groups: dict[tuple[Kind, str], list[WatchChange]] = {}
+    for change in changes:
+        if change.kind in ("source-lost", "source-regained", "methodology"):
+            groups.setdefault((change.kind, change.text), []).append(change)
+        else:
+            yield change
+    for members in groups.values():
+        first = members[0]
+        if len(members) == 1:
+            yield first
+            continue
+        packages = sorted((item.ecosystem, item.name, item.version_after) for item in members if item.ecosystem)
+        yield WatchChange(
+            kind=first.kind, effect=first.effect, text=first.text, causes=first.causes, members=tuple(packages)
+        )
+
+
+# --- servers
+
+
+def compare_servers(old: Sequence[WatchedServer], new: Sequence[WatchedServer]) -> Iterator[WatchChange]:
+    """Yield the MCP servers that were added to, removed from or changed in the configuration of clients."""
+    before = {(item.path, item.client, item.name): item for item in old}
+    after = {(item.path, item.client, item.name): item for item in new}
+    for key in sorted(before.keys() | after.keys()):
+        path, client, name = key
+        place = f"in {path} ({client})"
+        if key not in before:
+            text = f"{place}: {describe_parts(after[key].parts)}"
+            yield WatchChange(kind="mcp-added", effect="neutral", name=name, text=text)
+        elif key not in after:
+            yield WatchChange(kind="mcp-removed", effect="neutral", name=name, text=place)
+        elif before[key].parts != after[key].parts:
+            text = f"{place}: {'; '.join(_compare_parts(before[key].parts, after[key].parts))}"
+            yield WatchChange(kind="mcp-changed", effect="neutral", name=name, text=text)
+
+
+def describe_parts(parts: Mapping[str, str]) -> str:
+    """Return ``npx, package npm:server@1.0``."""
+    return ", ".join(f"{id_} {text}" for id_, text in sorted(parts.items())) or "nothing that is known"
+
+
+def _compare_parts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    for id_ in sorted(old.keys() | new.keys()):
+        before, after = old.get(id_, "none"), new.get(id_, "none")
+        if before != after:
+            yield f"{id_} {before} before, {after} now"
+
+
+def compare_registrations(old: Sequence[Registration], new: Sequence[Registration]) -> Iterator[WatchChange]:
+    """Yield what the MCP registry states otherwise than at the last pass. What is in one of them only is left out."""
+    before = {item.name: item for item in old}
+    for item in new:
+        known = before.get(item.name)
+        if known is None:
+            continue
+        if known.status != item.status:
+            effect: Effect = "better" if item.status == "active" else "worse"
+            text = f"the MCP registry states {item.status or 'no status'} (before: {known.status or 'no status'})"
+            yield WatchChange(kind="mcp-registry", effect=effect, name=item.name, text=text)
+        differences = [
+            f"{label} {', '.join(first) or 'none'} before, {', '.join(second) or 'none'} now"
+            for label, first, second in (
+                ("packages", known.packages, item.packages),
+                ("remote addresses", known.remotes, item.remotes),
+            )
+            if first != second
+        ]
+        if differences or known.version != item.version:
+            yield WatchChange(
+                kind="mcp-registry",
+                effect="neutral",
+                name=item.name,
+                text="; ".join(("the MCP registry has another registration", *differences)),
+                version_before=known.version,
+                version_after=item.version,
+            )
+
+
+def carry_registrations(
+    old: Sequence[Registration], new: Sequence[Registration], unknown: Iterable[str]
+) -> tuple[Registration, ...]:
+    """Return the registrations for the next pass: for names that the registry did not answer, those of the last."""
+    missing = {*unknown} - {item.name for item in new}
+    return tuple(sorted((*new, *(item for item in old if item.name in missing)), key=lambda item: item.name))
+
+
+# --- waivers
+
+
+def compare_waivers(waivers: Iterable[WatchedWaiver], days_passed: int, notice_days: int) -> Iterator[WatchChange]:
+    """Yield the waivers that ended since the last pass, or whose end came near.
+
+    Args:
+        waivers: those in force now.
+        days_passed: whole UTC days since the last pass.
+        notice_days: days before the end of a waiver from which on it is near.
+    """
+    for waiver in waivers:
+        before = waiver.days_left + days_passed
+        if waiver.days_left < 0 <= before:
+            text = f"ended on {waiver.until}: {waiver.reason}"
+            yield WatchChange(kind="waiver-ended", effect="worse", name=waiver.label, text=text)
+        elif 0 <= waiver.days_left <= notice_days < before:
+            text = f"ends on {waiver.until}, in {waiver.days_left} days: {waiver.reason}"
+            yield WatchChange(kind="waiver-ends", effect="neutral", name=waiver.label, text=text)
