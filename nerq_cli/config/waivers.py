@@ -19,6 +19,7 @@ from nerq_cli.config.entries import (
     read_word,
 )
 from nerq_cli.config.values import PACKAGES, PATHS, SettingError, suggest
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy.rules import MALICIOUS, RULES, WAIVABLE_RULES

@@ -265,7 +265,7 @@ def render_json(report: HistoryReport) -> bytes:
             complete=report.complete,
             exit=ExitDocument(code=report.exit.value, reason=clean(report.exit_reason)),
             targets=[
-                _build_target(target.target, target.purl, target.versions, target.history, target.reconstruction)
+                build_target(target.target, target.purl, target.versions, target.history, target.reconstruction)
                 for target in report.targets
             ],
             project=None if report.project is None else _build_project(report.project),
@@ -284,13 +284,14 @@ def format_day(day: int) -> str:
     return format_date(day * DAY) if day else "1970-01-01"
 
 
-def _build_target(
+def build_target(
     name: str,
     purl: str | None,
     versions: Sequence[RecordedVersion],
     history: History,
     reconstruction: Reconstruction | None = None,
 ) -> HistoryTarget:
+    """Return the object of one target."""
     return HistoryTarget(
         target=clean(name),
         purl=purl and clean(purl),
@@ -335,7 +336,7 @@ def _build_project(project: ProjectHistory) -> HistoryProject:
             )
             for day in project.days
         ],
-        moved=[_build_target(item.name, None, (), item.history) for item in project.dependencies],
+        moved=[build_target(item.name, None, (), item.history) for item in project.dependencies],
     )
 
 

@@ -22,25 +22,21 @@ from nerq_cli.report import RenderOptions
 from nerq_cli.report.badge import Badge, render_svg
 from nerq_cli.report.compliance import ComplianceDocument, build_document
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
-from nerq_cli.report.history import (
-    SPARKLINE_WIDTH,
-    HistoryReport,
-    HistoryTarget,
-    TargetHistory,
-    build_history_document,
-    describe_causes,
-    describe_move,
-    describe_step,
-    describe_trend,
-    draw_sparkline,
-    format_day,
-)
 from nerq_cli.report.html import ICON, hash_asset, read_asset
 from nerq_cli.report.html.markup import Markup, element
 from nerq_cli.report.pages import blocks
 from nerq_cli.report.pages.alternatives import Alternative, build_alternative, describe_option
 from nerq_cli.report.pages.blocks import Block, Commands, Items, Pairs, Paragraph, Picture, Quote, Section, Table
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document
+from nerq_cli.report.pages.history import (
+    SPARKLINE_WIDTH,
+    describe_causes,
+    describe_move,
+    describe_step,
+    describe_trend,
+    draw_sparkline,
+)
+from nerq_cli.report.pages.history_document import HistoryTarget, build_target, format_day
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
 from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology
@@ -483,9 +479,7 @@ def _build_advisory(advisory: AffectingAdvisory) -> PageAdvisory:
 def _build_history(report: PageReport) -> HistoryTarget | None:
     if report.history is None:
         return None
-    target = TargetHistory(target=report.target, purl=report.purl, versions=(), history=report.history)
-    document = build_history_document(HistoryReport(version=report.version, as_of=report.as_of, targets=(target,)))
-    return document.targets[0]
+    return build_target(report.target, report.purl, (), report.history)
 
 
 def _round(value: float | None, digits: int = _DIGITS) -> float | None:

@@ -166,9 +166,9 @@ def test_the_script_makes_no_markup_of_text() -> None:
 
 
 def render_empty() -> str:
-    from nerq_cli.report.html import _read_asset
+    from nerq_cli.report.html import read_asset
 
-    return f"<style>{_read_asset('page.css')}</style><script>{_read_asset('page.js')}</script>"
+    return f"<style>{read_asset('page.css')}</style><script>{read_asset('page.js')}</script>"
 
 
 def test_the_style_loads_nothing() -> None:
