@@ -27,6 +27,8 @@ HOSTED_SERVER: Final = "hosted server: not scored"
 MAX_SERVERS: Final = 2_000
 #: Row of a file that no row matches.
 _ANY_CLIENT: Final = next(row for row in CLIENT_FILES if row.client == "MCP clients")
+#: Keys of an entry that decide what is started.
+_ENTRY_KEYS: Final = frozenset({*COMMAND_KEYS, *URL_KEYS, "args", "arguments"})
 _BUNDLE_KEYS: Final = ("server.mcp_config",)
 #: Variables that stand for the directory of a plugin.
 _PLUGIN_ROOT: Final = re.compile(r"^\$\{[A-Z_]*PLUGIN_ROOT\}/")
@@ -61,6 +63,15 @@ def read_mcp_configuration(path: str, text: str) -> McpConfiguration:
         return McpConfiguration(path=path, client=row.client, problems=problems.problems)
     reader = _ConfigurationReader(path, row, problems)
     reader.read(root)
+    read_keys = {
+        *_ENTRY_KEYS,
+        *(part for key in row.keys for part in key.split(".")),
+        *(s.name for s in reader.servers),
+    }
+    for key, line in root.repeated_keys:
+        if key in read_keys:  # clients keep other settings in such a file as well
+            message = f"{quote_text(key)} stands twice in one object: clients differ in which one they read"
+            problems.add_line_problem(message, line)
     return McpConfiguration(
         path=path,
         client=row.client,
@@ -127,7 +138,9 @@ class _ConfigurationReader:
             self._read_entry(name, node)
 
     def _read_entry(self, name: str, entry: Node) -> None:
-        if self.row.client == "Docker":
+        if len(self.servers) == MAX_SERVERS:
+            self.problems.add_line_problem(f"more than {MAX_SERVERS:,} servers: the rest is not read")
+        elif self.row.client == "Docker":
             self._add_server(
                 McpServer(
                     name=name,
@@ -142,7 +155,6 @@ class _ConfigurationReader:
     def _add_server(self, server: McpServer) -> None:
         if len(self.servers) == MAX_SERVERS:
             self.problems.add_line_problem(f"more than {MAX_SERVERS:,} servers: the rest is not read")
-        if len(self.servers) >= MAX_SERVERS:
             return
         self.servers.append(server)
         if "unreadable" in server.problems:
@@ -160,17 +172,16 @@ class _ConfigurationReader:
 
 
 def _find_nodes(root: Node, dotted_key: str) -> Iterator[Node]:
-    """Yield the values at a path of keys, of which ``*`` is any key; and that under the whole path as one key."""
-    if "." in dotted_key and dotted_key in root.members:
+    """Yield the values at a path of keys, of which ``*`` is any key; and those under an end of the path as one key."""
+    key, dot, rest = dotted_key.partition(".")
+    if not dot:
+        members = root.members.values() if key == "*" else filter(None, [root.members.get(key)])
+        yield from members
+        return
+    if dotted_key in root.members:
         yield root.members[dotted_key]
-    nodes = [root]
-    for key in dotted_key.split("."):
-        nodes = [
-            member
-            for node in nodes
-            for member in (node.members.values() if key == "*" else filter(None, [node.members.get(key)]))
-        ]
-    yield from nodes
+    for member in root.members.values() if key == "*" else filter(None, [root.members.get(key)]):
+        yield from _find_nodes(member, rest)
 
 
 def _note_secrets(servers: list[McpServer]) -> Iterator[str]:

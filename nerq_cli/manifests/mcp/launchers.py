@@ -65,6 +65,10 @@ _SCRIPT_TOOLS: Final = frozenset({"node", "bun", "tsx", "ts-node", "deno"})
 _PYTHON: Final = compile_late(r"(?:python|pypy|py)[0-9.]*w?")
 #: Packages whose first URL is the server that they forward to.
 _BRIDGES: Final = frozenset({"mcp-remote", "mcp-proxy", "supergateway", "mcp-remote-client"})
+#: Programs that install a package or run an image. A command of one may be among the arguments of another command.
+_INSTALLERS: Final = _CONTAINER_TOOLS | _NPX_TOOLS | {"npm", "pnpm", "yarn", "uv", "uvx", "pipx"}
+#: Most arguments in which such a command is searched.
+_MAX_INNER_WORDS: Final = 100
 #: Commands that run the one after their own options.
 _PREFIXES: Final = frozenset({"env", "exec", "sudo", "nohup", "time", "command"})
 
@@ -80,7 +84,7 @@ def parse_command(command: str, arguments: Sequence[str]) -> Launch:
 def _split_command(command: str, *, has_arguments: bool) -> list[str]:
     """Return the words of a command; a path with spaces is one word."""
     command = command.strip()
-    if not re.search(r"\s", command) or _is_known(_get_program(command)):
+    if not re.search(r"\s", command) or (_PATH.match(command) and _is_known(_get_program(command))):
         return [command]
     first = re.split(r"\s", command, maxsplit=1)[0]
     if _PATH.match(command) and not _is_known(_get_program(first)) and has_arguments:
@@ -121,6 +125,14 @@ def _parse_words(words: list[str], depth: int) -> Launch:
     parser = _parse_python if _PYTHON.fullmatch(program) else _PARSERS.get(program)
     if parser is not None:
         return parser(program, arguments)
+    return _parse_other(program, words)
+
+
+def _parse_other(program: str, words: Sequence[str]) -> Launch:
+    """Return what a program runs that is not known: the command among its arguments (``op run -- npx server``)."""
+    inner = _find_inner(words[1:])
+    if inner.packages or inner.image:
+        return inner
     return Launch(
         launcher="" if VARIABLE.search(words[0]) else program,
         is_local=bool(re.match(r"\.{1,2}[/\\]", words[0])),
@@ -234,13 +246,43 @@ def _parse_npx(launcher: str, arguments: list[str]) -> Launch:
 def _build_launch(
     launcher: str, specifiers: Sequence[str], packages: Sequence[McpPackage | None], rest: Sequence[str]
 ) -> Launch:
-    """Return what a launcher starts: the packages that specifiers name, None for a path, with the arguments after."""
+    """Return what a launcher starts: the packages that specifiers name, None for a path, with the arguments after.
+
+    What such a package starts by its arguments (``npx dotenv-cli -- npx server``) is added.
+    """
+    inner = _find_inner(rest)
     return Launch(
         launcher=launcher,
-        packages=tuple(package for package in packages if package is not None),
+        packages=tuple(dict.fromkeys((*(package for package in packages if package is not None), *inner.packages))),
+        image=inner.image,
         url=_find_forwarded(packages, rest),
         is_local=None in packages,
-        has_variable=any(VARIABLE.search(specifier) for specifier in specifiers),
+        has_variable=inner.has_variable or any(VARIABLE.search(specifier) for specifier in specifiers),
+    )
+
+
+def _find_inner(words: Sequence[str]) -> Launch:
+    """Return what commands among the arguments of another one install or run; an empty launch if there is none.
+
+    A command is an argument as a whole, or the rest of the arguments.
+    """
+    found: list[Launch] = []
+    for index, word in enumerate(words if len(words) <= _MAX_INNER_WORDS else ()):
+        parts = split_words(word) if " " in word else [word]
+        if not parts or _get_program(parts[0]) not in _INSTALLERS:
+            continue
+        is_rest = len(parts) == 1
+        launch = _parse_words([*parts, *words[index + 1 :]] if is_rest else parts, 1)
+        if launch.packages or launch.image:
+            found.append(launch)
+            if is_rest:
+                break
+    return Launch(
+        launcher=found[0].launcher if found else "",
+        packages=tuple(dict.fromkeys(package for launch in found for package in launch.packages)),
+        image=next((launch.image for launch in found if launch.image), None),
+        url=next((launch.url for launch in found if launch.url), ""),
+        has_variable=any(launch.has_variable for launch in found),
     )
 
 

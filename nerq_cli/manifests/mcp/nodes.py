@@ -23,6 +23,8 @@ class Node(NamedTuple):
     data: NodeData
     #: Line of its key, else of the value; counted from 1.
     line: int
+    #: Of the root of JSON: the keys that an object has twice, each with its line. The last value counts.
+    repeated_keys: tuple[tuple[str, int], ...] = ()
 
     def get(self, *keys: str) -> Node | None:
         """Return the value under the first of these keys that has one; None without an object or a value."""
@@ -71,13 +73,17 @@ def parse_text(text: str, path: str, problems: ProblemList) -> Node | None:
 
 def _parse_json(text: str, problems: ProblemList) -> Node | None:
     from nerq_cli.manifests.syntax.json_comments import strip_comments
-    from nerq_cli.manifests.syntax.json_document import NotJsonError, parse_json
+    from nerq_cli.manifests.syntax.json_document import JsonReader, NotJsonError
 
     try:
-        return _convert_json(parse_json(strip_comments(text)), problems.line_index)
+        reader = JsonReader(strip_comments(text))
+        root = reader.read_node()
+        reader.expect_end()
     except NotJsonError as error:
         problems.add_problem(f"not valid JSON: {error}", error.offset, hint=error.hint)
         return None
+    repeated = tuple((key, problems.line_index.line_number(offset)) for key, offset in reader.repeated_keys)
+    return _convert_json(root, problems.line_index)._replace(repeated_keys=repeated)
 
 
 def _convert_json(node: JsonNode, line_index: LineIndex) -> Node:

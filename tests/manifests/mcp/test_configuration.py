@@ -422,3 +422,32 @@ def test_the_files_of_a_folder_of_servers_are_found(tmp_path: Path, ending: str)
 def test_a_search_looks_at_every_file_of_a_client(pattern: str) -> None:
     name = pattern if not pattern.endswith("/*") else f"{pattern[:-1]}x.yaml"
     assert name.lower().endswith(FORMATS[MCP].name_endings)
+
+
+def test_a_dotted_key_of_a_workspace_is_read() -> None:
+    entry = {"command": "npx", "args": ["x@1.0.0"]}
+    configuration = read("app.code-workspace", {"settings": {"mcp.servers": {"a": entry}}})
+    assert [server.name for server in configuration.servers] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ('{"mcpServers": {"a": {"command": "npx x"}}, "mcpServers": {"b": {"command": "npx y"}}}', 1),
+        ('{"mcpServers": {"a": {"command": "npx x"}, "a": {"command": "npx y"}}}', 1),
+        ('{"mcpServers": {"a": {"command": "npx x", "command": "npx y"}}}', 1),
+        ('{"mcpServers": {"a": {"command": "npx x"}}, "color": 1, "color": 2}', 0),
+    ],
+)
+def test_what_stands_twice_is_a_problem(text: str, count: int) -> None:
+    configuration = read_mcp_configuration(".mcp.json", text)
+    assert len(configuration.problems) == count
+    assert all("stands twice" in problem.message for problem in configuration.problems)
+
+
+def test_entries_beyond_the_limit_are_not_parsed() -> None:
+    servers = {f"s{number}": {"command": "npx", "args": ["x"]} for number in range(MAX_SERVERS + 5)}
+    configuration = read(".mcp.json", {"mcpServers": servers})
+    assert len(configuration.servers) == MAX_SERVERS
+    [problem] = configuration.problems
+    assert "the rest is not read" in problem.message

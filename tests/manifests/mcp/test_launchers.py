@@ -170,3 +170,26 @@ def test_commands_without_content_have_no_package(command: str) -> None:
 def test_commands_inside_of_one_another_are_read_up_to_a_depth() -> None:
     assert not parse_command("sh", ["-c", "env " * 50 + "npx x"]).packages
     assert not parse_command("npx", ["x" * 30_000]).packages
+
+
+@pytest.mark.parametrize(
+    ("command", "packages", "image"),
+    [
+        ("op run -- npx -y x@1.0.0", ["x"], ""),
+        ("doppler run -- uvx y==1.0", ["y"], ""),
+        ("npx -y supergateway --stdio 'npx -y x@1.0.0'", ["supergateway", "x"], ""),
+        ("uvx mcp-proxy -- docker run -i acme/z:1", ["mcp-proxy"], "acme/z"),
+        ("npx concurrently 'npx a@1.0.0' 'npx b@1.0.0'", ["concurrently", "a", "b"], ""),
+        ("npx -y x@1.0.0 --directory /home/npx", ["x"], ""),
+        ("npx -y x@1.0.0 /data/docker", ["x"], ""),
+    ],
+)
+def test_a_command_among_the_arguments_of_another_one_is_read(command: str, packages: list[str], image: str) -> None:
+    launch = parse_command(command, [])
+    assert [package.name for package in launch.packages] == packages
+    assert (launch.image.name if launch.image else "") == image
+
+
+def test_many_commands_within_each_other_end() -> None:
+    assert parse_command("npx", ["a", "npx"] * 40).packages
+    assert parse_command("npx", ["a", "npx"] * 400).packages
