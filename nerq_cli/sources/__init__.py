@@ -247,7 +247,7 @@ _ROWS: Final = (
         id="mcp-registry",
         credit=Credit(
             "MCP registry",
-            "packages and remotes of MCP servers, only for targets mcp:NAME",
+            "packages, remotes and status of MCP servers, of targets mcp:NAME and of scanned configurations",
             "those of the registry; data belong to those who published them",
             "https://github.com/modelcontextprotocol/registry",
         ),

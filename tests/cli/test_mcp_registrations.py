@@ -158,6 +158,19 @@ def test_a_server_json_whose_package_states_its_name_is_no_finding(nerq: Nerq, c
     assert list_registry_requests(claim) == [PATH]
 
 
+def test_a_stated_name_that_cannot_be_compared_leaves_the_run_incomplete(
+    nerq: Nerq, registry: Registry, claim: Services, project: Path
+) -> None:
+    assert list_registry_requests(claim) == []
+    (project / ".mcp.json").unlink()
+    registry.site.on("/files/1.0.0", {"body": b"<html>"})
+    package = {"registryType": "npm", "identifier": "files", "version": "1.0.0"}
+    (project / "server.json").write_text(json.dumps({"$schema": "x", "name": NAME, "packages": [package]}))
+    [finding] = [item for item in scan(nerq, "--timeout", "3").findings if item["id"] == "mcp-name-proof"]
+    assert finding["undecided"]
+    assert finding["text"] == f"it is not known whether files 1.0.0 states that it is {NAME}"
+
+
 # --- servers at URLs --------------------------------------------------------------------------------------------------
 
 

@@ -85,8 +85,9 @@ MCP_DELETED: Final = PolicyRule(
     level="deny",
     summary="An MCP server was deleted from the MCP registry.",
     explanation="The registry deletes servers that are spam, malware or against its rules, and those that their "
-    "publishers withdraw. Only servers that are checked by their names in the registry (`mcp:NAME`) are looked up "
-    "there. A status that the registry does not state leaves the run incomplete.",
+    "publishers withdraw. Looked up are servers by their names in the registry (`mcp:NAME`), servers whose packages "
+    "claim such a name, if the registry confirms it, and servers at URLs. A status that the registry does not state "
+    "leaves the run incomplete.",
     hint="do not start it; look for the reason at its publisher",
     headings=("Deleted MCP server", "Deleted MCP servers"),
     count_phrases=("deleted MCP server", "deleted MCP servers"),
@@ -96,8 +97,8 @@ MCP_DEPRECATED: Final = PolicyRule(
     id="mcp-deprecated",
     level="warn",
     summary="An MCP server is deprecated in the MCP registry.",
-    explanation="Its publisher has marked it so: it gets no further versions, or another server replaces it. Only "
-    "servers that are checked by their names in the registry (`mcp:NAME`) are looked up there.",
+    explanation="Its publisher has marked it so: it gets no further versions, or another server replaces it. "
+    "Looked up are the same servers as by `mcp-deleted`.",
     hint="use the server that its publisher names in its place",
     headings=("Deprecated MCP server", "Deprecated MCP servers"),
     count_phrases=("deprecated MCP server", "deprecated MCP servers"),
@@ -109,7 +110,8 @@ MCP_NAME_PROOF: Final = PolicyRule(
     summary="The package of an MCP server does not state the server's name.",
     explanation="The MCP registry lets a name be published only if the package states it: `mcpName` in package.json, "
     "`mcp-name:` in the README on PyPI. A package that does not, or not any more, may belong to somebody else than the "
-    "server. Where the registry of the package gives no answer the run is incomplete.",
+    "server. The same holds for a package that claims a name for which the registry lists other packages. Where the "
+    "registry of the package gives no answer about a name that was stated for it, the run is incomplete.",
     hint="compare the source repository of the package with that of the server",
     headings=(
         "MCP server whose package does not state its name",
