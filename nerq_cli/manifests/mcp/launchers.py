@@ -12,7 +12,7 @@ import msgspec
 from nerq_cli.ecosystems import GENERIC, GITHUB, NPM, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.inventory import NOT_UNDERSTOOD, McpImage, McpPackage
 from nerq_cli.manifests.mcp.addresses import clean_url, find_github_name
-from nerq_cli.manifests.package_source import URL_PREFIX, strip_credentials
+from nerq_cli.manifests.package_source import URL_PREFIX
 from nerq_cli.patterns import compile_late
 
 #: Most commands that contain one another (``cmd /c`` in ``env`` in ``sh -c``).
@@ -290,7 +290,7 @@ def parse_npm_package(specifier: str, index: str = "") -> McpPackage | None:
     """Return the package that a specifier of npm names; None for a path."""
     from nerq_cli.manifests.npm.npm_spec import parse_spec, split_name
 
-    index = strip_credentials(index)
+    index = clean_url(index)
     name, requirement = split_name(specifier)
     variable = VARIABLE.search(specifier)
     if not variable and _PATH.match(specifier):
@@ -370,7 +370,7 @@ def _parse_script_tool(program: str, arguments: list[str]) -> Launch:
         if program == "deno" and word.startswith(("npm:", "jsr:")):
             return _parse_deno(word, arguments[index + 1 :])
         if _URL.fullmatch(word) and not arguments[index - 1].startswith("-"):
-            return Launch(launcher=program, packages=(_build_unnamed(word, f"URL: {strip_credentials(word)}"),))
+            return Launch(launcher=program, packages=(_build_unnamed(word, f"{URL_PREFIX}{word}"),))
     return Launch(launcher=program, is_local=True)
 
 
@@ -468,7 +468,7 @@ def parse_python_package(specifier: str, index: str = "") -> McpPackage | None:
         requirement=parsed.version,
         extras=parsed.extras,
         skip_reason=parsed.skip_reason,
-        index=strip_credentials(index),
+        index=clean_url(index),
         is_pinned=_is_pinned(PYPI, parsed.version, parsed.skip_reason),
     )
 

@@ -109,6 +109,11 @@ def _has_known_form(text: str) -> bool:
     return any(users) or any(is_secret(name, value) for name, value in _PARAMETER.findall(text))
 
 
+def has_token(text: str) -> bool:
+    """Return whether a text has a token of a known form."""
+    return _TOKEN.search(text) is not None
+
+
 def is_secret(name: str, value: str) -> bool:
     """Return whether a value under a name is a secret: by the name, unless the value stands for another one."""
     name, value = _CAMEL.sub("_", name).lower(), value.strip()

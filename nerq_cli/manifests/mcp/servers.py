@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.inventory import Location, McpPackage, McpProblem, McpServer
 from nerq_cli.manifests.mcp.addresses import clean_url
 from nerq_cli.manifests.mcp.launchers import VARIABLE, Launch, parse_command, parse_image
-from nerq_cli.manifests.mcp.literal_secrets import holds_secret
-from nerq_cli.manifests.package_source import strip_credentials
+from nerq_cli.manifests.mcp.literal_secrets import has_token, holds_secret
 from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def build_server(  # noqa: PLR0913 - the parts of an entry
     is_enabled: bool = True,
 ) -> McpServer:
     """Return the server that a launch or a URL stands for, with its problems."""
+    launch = _hide_tokens(launch)
     transport, is_known = _normalise_transport(stated_transport, url, launch)
     found = dict.fromkeys(problems)
     if any(not package.is_pinned and not _is_elsewhere(package) for package in launch.packages) or (
@@ -125,6 +127,22 @@ def build_server(  # noqa: PLR0913 - the parts of an entry
     )
 
 
+def _hide_tokens(launch: Launch) -> Launch:
+    """Return a launch without names and versions that are tokens: they were the values of options not known here."""
+    hidden = McpPackage(ecosystem=GENERIC, name="package", skip_reason=_HIDDEN)
+    packages = [
+        hidden if has_token(f"{item.name} {item.requirement} {item.skip_reason}") else item for item in launch.packages
+    ]
+    image = launch.image
+    if image is not None and has_token(f"{image.name} {image.tag}"):
+        image, packages = None, [*packages, hidden]
+    if packages == [*launch.packages]:
+        return launch
+    return replace(launch, packages=tuple(dict.fromkeys(packages)), image=image)
+
+
+#: Reason of a package whose name is not shown.
+_HIDDEN: Final = "what it runs looks like a secret: not shown"
 _IMAGE_LAUNCHERS: Final = frozenset({"docker", "podman", "nerdctl"})
 
 
@@ -266,7 +284,7 @@ def read_registry_package(item: Node) -> Launch:
         ecosystem=ecosystem,
         name=identifier,
         requirement=get_ecosystem(ecosystem).format_pin(version) if version and version != "latest" else "",
-        index="" if get_ecosystem(ecosystem).is_registry_url(base_url) or not base_url else strip_credentials(base_url),
+        index="" if get_ecosystem(ecosystem).is_registry_url(base_url) or not base_url else clean_url(base_url),
         is_pinned=bool(version) and version != "latest",
     )
     return Launch(launcher=launcher, packages=(package,))

@@ -19,6 +19,9 @@ NPX = {"command": "npx", "args": ["-y", "x@1.0.0"]}
 SECRET = "s3cr3t-VALUE-0123456789"  # noqa: S105 - no password
 
 
+TOKEN = "ghp_" + "a1b2c3d4e5" * 3
+
+
 def read(path: str, content: object) -> McpConfiguration:
     return read_mcp_configuration(path, content if isinstance(content, str) else json.dumps(content))
 
@@ -451,3 +454,19 @@ def test_entries_beyond_the_limit_are_not_parsed() -> None:
     assert len(configuration.servers) == MAX_SERVERS
     [problem] = configuration.problems
     assert "the rest is not read" in problem.message
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"command": "npx", "args": ["--option", TOKEN, "x"]},
+        {"command": "npx", "args": [f"x@{TOKEN}"]},
+        {"command": "uvx", "args": [TOKEN]},
+        {"command": "docker", "args": ["run", "-i", f"acme/{TOKEN}"]},
+    ],
+)
+def test_a_token_in_the_place_of_a_package_is_not_kept(entry: dict[str, Any]) -> None:
+    configuration = read(".mcp.json", {"mcpServers": {"a": entry}})
+    text = repr((configuration, to_declarations(configuration))).lower()
+    assert TOKEN.lower() not in text
+    assert "looks like a secret" in text
