@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,23 @@ Nerq = Callable[..., Result]
 SECRET = "s3cr3t-VALUE-0123456789"  # noqa: S105 - no password
 PINNED = {"command": "npx", "args": ["-y", "x@1.0.0", SECRET], "env": {"API_KEY": SECRET}}
 UNSAFE = {"url": f"http://u:{SECRET}@mcp.example/s/{SECRET}?k={SECRET}", "headers": {"Authorization": SECRET}}
+
+#: Every place of an entry that may have a secret.
+SECRETIVE: dict[str, object] = {
+    "archive": {"command": "npx", "args": ["-y", f"https://code.example/{SECRET}/x.tgz?t={SECRET}"]},
+    "repository": {"command": "npx", "args": ["-y", f"git+https://{SECRET}@github.com/a/b#main"]},
+    "python": {"command": "uvx", "args": ["--from", f"git+https://u:{SECRET}@git.example/a/b@main", "b"]},
+    "index": {"command": "uvx", "args": ["--index-url", f"https://u:{SECRET}@i.example/{SECRET}/", "y==1.0"]},
+    "registry": {"command": "npx", "args": ["--registry", f"https://u:{SECRET}@n.example/{SECRET}/", "x@1.0.0"]},
+    "image": {"command": "docker", "args": ["run", "-e", f"T={SECRET}", "--env-file", SECRET, "a/b:1", SECRET]},
+    "shell": {"command": "sh", "args": ["-c", f"TOKEN={SECRET} npx -y x@1.0.0 --token {SECRET}"]},
+    "text": {"command": f"npx -y x@1.0.0 --token={SECRET}"},
+    "inner": {"command": "op", "args": ["run", "--account", SECRET, "--", "npx", "-y", "x@1.0.0", SECRET]},
+    "bridge": {"command": "npx", "args": ["mcp-remote", f"https://mcp.example/{SECRET}", "--header", f"X: {SECRET}"]},
+    "lists": {"command": "npx", "args": ["x@1.0.0"], "headers": [SECRET, f"A: {SECRET}"], "env": [f"B={SECRET}"]},
+    "program": {"command": f"/opt/{SECRET}/server", "args": [SECRET]},
+    "settings": {"url": "https://mcp.example/o", "oauth": {"clientSecret": SECRET}, "auth": SECRET, "cwd": SECRET},
+}
 
 
 def write(path: Path, **servers: object) -> None:
@@ -56,13 +74,24 @@ def test_no_output_and_no_request_has_a_secret(
     registry: Registry, nerq: Nerq, project: Path, services: Services, form: str
 ) -> None:
     registry.npm("x", "1.0.0")
-    write(project / ".mcp.json", a=PINNED, b=UNSAFE, c=SECRET, d={"env": {"API_KEY": SECRET}})
+    write(project / ".mcp.json", a=PINNED, b=UNSAFE, c=SECRET, d={"env": {"API_KEY": SECRET}}, **SECRETIVE)
     result = nerq("scan", "--as-of", AS_OF, "-f", form, "--verbose")
     assert SECRET not in result.out + result.err
     assert result.out
     requests = [*registry.site.requests, *services.site.requests]
     assert requests
     assert SECRET not in repr(requests)
+
+
+def test_no_recording_has_a_secret(registry: Registry, nerq: Nerq, project: Path, tmp_path: Path) -> None:
+    registry.npm("x", "1.0.0")
+    write(project / ".mcp.json", a=PINNED, b=UNSAFE, **SECRETIVE)
+    recording = tmp_path / "evidence.nerq"
+    nerq("scan", "--as-of", AS_OF, "--record", str(recording), "--record-private")
+    with zipfile.ZipFile(recording) as archive:
+        contents = [archive.read(name) for name in archive.namelist()]
+    assert any(b"mcp-remote" in content for content in contents)
+    assert not any(SECRET.encode() in content for content in contents)
 
 
 def test_servers_are_left_out_on_request_and_by_a_setting(nerq: Nerq, project: Path) -> None:

@@ -28,6 +28,11 @@ def clean_url(url: str) -> str:
     return "/".join((f"{scheme}{separator}{host}", *kept))[:2_000]
 
 
+def may_be_token(text: str) -> bool:
+    """Return whether a text looks like a token: long, of letters and digits."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 def find_github_name(address: str) -> str:
     """Return ``owner/name`` of a repository on GitHub; empty for every other address."""
     match = _GITHUB.fullmatch(address.strip())

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.inventory import Location, McpPackage, McpProblem, McpServer
-from nerq_cli.manifests.mcp.addresses import clean_url
+from nerq_cli.manifests.mcp.addresses import clean_url, may_be_token
 from nerq_cli.manifests.mcp.launchers import VARIABLE, Launch, parse_command, parse_image
 from nerq_cli.manifests.mcp.literal_secrets import has_token, holds_secret
 from nerq_cli.patterns import compile_late
@@ -34,6 +34,8 @@ _TRANSPORTS: Final = {
 }
 _INSECURE_SCHEMES: Final = frozenset({"http", "ws"})
 _LOOPBACK: Final = compile_late(r"localhost|.*\.localhost|127(?:\.\d{1,3}){3}|::1|host\.docker\.internal")
+#: Names of variables and headers.
+_NAME: Final = compile_late(r"[A-Za-z_][\w.-]*", re.ASCII)
 #: Longest name shown, in characters.
 _MAX_NAME: Final = 200
 
@@ -223,8 +225,10 @@ def _list_names(node: Node, inner: Node, keys: Sequence[str]) -> tuple[str, ...]
 
 
 def _get_name(item: Node) -> str:
-    """Return the name of a variable in a list; of ``NAME=value`` the name alone."""
-    return (item.data if isinstance(item.data, str) else item.get_text("name", "key")).partition("=")[0]
+    """Return the name of a variable or header in a list, without a value after ``=`` or ``:``; empty for no name."""
+    text = item.data if isinstance(item.data, str) else item.get_text("name", "key")
+    name = re.split(r"[=:]", text, maxsplit=1)[0].strip()
+    return name if _NAME.fullmatch(name) and not may_be_token(name) else ""
 
 
 # --- server.json of the MCP registry, and bundles ---------------------------------------------------------------------

@@ -470,3 +470,11 @@ def test_a_token_in_the_place_of_a_package_is_not_kept(entry: dict[str, Any]) ->
     text = repr((configuration, to_declarations(configuration))).lower()
     assert TOKEN.lower() not in text
     assert "looks like a secret" in text
+
+
+def test_the_names_of_headers_in_a_list_have_no_values() -> None:
+    headers = ["Authorization: Bearer s3cret", "X-Key=s3cret", "s3cr3tVALUE0123456789abcdef", "Accept", "a b: s3cret"]
+    entry = {"url": "https://x.example", "headers": headers, "env": ["API_KEY", "TOKEN=s3cret"]}
+    [server] = read(".mcp.json", {"mcpServers": {"a": entry}}).servers
+    assert server.headers == ("Authorization", "X-Key", "Accept")
+    assert server.environment == ("API_KEY", "TOKEN")
