@@ -107,7 +107,7 @@ class _Lookup:
             if expected and isinstance(proof, Found) and expected not in proof.value.names:
                 text = f"{_label(release)} does not state that it is {expected}: the name may be another package's"
                 self._add_mismatch(text, release.package, declaration.location)
-            elif expected and isinstance(proof, Unknown):
+            elif expected and proof is not None and not isinstance(proof, Found):
                 text = f"it is not known whether {_label(release)} states that it is {expected}"
                 problem = RegistrationProblem(id="name-proof", text=text, package=release.package, undecided=True)
                 self._problems[problem].add(declaration.location)

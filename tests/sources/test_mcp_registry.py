@@ -17,6 +17,7 @@ from nerq_cli.sources.mcp_registry import (
     NAME_PROOF_SOURCE,
     check_ownership,
     fetch_registration,
+    find_domain_servers,
     search_servers,
 )
 
@@ -131,6 +132,24 @@ def test_a_search_ends(open_run: OpenRun, site: Site) -> None:
 def test_a_search_without_a_list_is_unknown(open_run: OpenRun, site: Site, turn: Turn) -> None:
     site.on(SEARCH, turn)
     assert isinstance(search_servers(open_run(deadline_seconds=1.0), "files", Endpoint(url=site.url)), Unknown)
+
+
+DOMAIN_SEARCH = "/v0.1/servers?search=com.acme&version=latest&limit=100&include_deleted=true"
+
+
+def test_the_servers_of_a_domain_are_those_of_its_namespaces(open_run: OpenRun, site: Site) -> None:
+    path = DOMAIN_SEARCH.replace("&include_deleted", "&cursor=2&include_deleted")
+    site.on(DOMAIN_SEARCH, {"body": list_servers("com.acme/a", "com.acmeevil/b", "io.com.acme/c", cursor="2")})
+    site.on(path, {"body": list_servers("com.acme.mcp/d")})
+    found = find_domain_servers(open_run(), "com.acme", Endpoint(url=site.url))
+    assert not isinstance(found, Unknown)
+    assert [server.name for server in found] == ["com.acme/a", "com.acme.mcp/d"]
+
+
+def test_the_servers_of_a_domain_are_unknown_without_an_answer(open_run: OpenRun, site: Site) -> None:
+    site.on(DOMAIN_SEARCH, {"status": 500})
+    found = find_domain_servers(open_run(deadline_seconds=2.0), "com.acme", Endpoint(url=site.url))
+    assert isinstance(found, Unknown)
 
 
 README = "# Files\n\n<!-- mcp-name: io.github.acme/files -->\n"
