@@ -131,7 +131,8 @@ def describe_requirement(dependency: Dependency) -> str:
 def describe_revision(revision: str, ecosystem: EcosystemId) -> str:
     """Return what a revision of a repository is: ``floating: main``, ``branch or tag v1``; empty for a commit.
 
-    That of a kernel may be a range of versions (``versions >=1``). Names of branches and tags do not differ, and both can be moved.
+    That of a kernel may be a range of versions (``versions >=1``). Names of branches and tags do not differ, and both
+    can be moved.
     """
     if is_commit(revision):
         return ""
