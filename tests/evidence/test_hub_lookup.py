@@ -16,6 +16,7 @@ from nerq_cli.fetch.run import FetchRun
 from nerq_cli.hub_facts import CardMetadata, HubEvidence, HubFile, HubOwner, HubRepository, HubScan
 from nerq_cli.inventory import Package
 from nerq_cli.sources.endpoints import read_endpoints
+from nerq_cli.sources.huggingface import REPOSITORIES
 from nerq_cli.store import MemoryCache
 from tests.conftest import NOW
 from tests.sources.huggingface.conftest import SHA, HubStandIn, build_model
@@ -609,12 +610,14 @@ def test_files_that_are_not_listed_count_as_not_scanned_only_if_they_may_hold_co
     assert (repository.scans_done, repository.scanned_files, repository.unscanned_files) == (True, 1, 1)
 
 
-def test_a_model_whose_answer_is_too_large_has_the_scans_of_its_files(open_run: OpenRun, hub: HubStandIn) -> None:
-    files = [{"rfilename": f"data/{number:060}.bin", "size": 1} for number in range(180_000)]
-    hub.add_model("org/large", siblings=files)
+def test_a_model_whose_answer_is_too_large_has_the_scans_of_its_files(
+    open_run: OpenRun, hub: HubStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(REPOSITORIES), "limit", 3_000)
+    hub.add_model("org/large", siblings=[{"rfilename": f"{number:060}.bin", "size": 1} for number in range(100)])
     hub.trees["org/large"] = [{"type": "file", "path": name, "size": 1} for name in ("a.bin", "a.safetensors")]
     hub.file_states["org/large", "a.bin"] = {"status": "unsafe"}
-    repository = find_repository(look_up_one(open_run(deadline_seconds=30.0), hub, model("org/large")))
+    repository = find_repository(look_up_one(open_run(), hub, model("org/large")))
     assert (repository.scans_done, repository.scanned_files) == (True, 1)
     assert repository.scans == (HubScan("a.bin", "unsafe"),)
 
