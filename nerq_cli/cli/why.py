@@ -79,7 +79,7 @@ def _describe_requirement(declaration: Declaration) -> str:
     from nerq_cli.report.wording import describe_revision
 
     if is_hub(declaration.ecosystem):
-        return describe_revision(declaration.requirement) or declaration.requirement
+        return describe_revision(declaration.requirement, declaration.ecosystem) or declaration.requirement
     return declaration.requirement or "any version"
 
 

@@ -29,7 +29,7 @@ from nerq_cli.hub_facts import (
 from nerq_cli.inventory import AccountId, HubPaths, Package, Release
 from nerq_cli.sources import huggingface as hub
 from nerq_cli.sources.endpoints import Endpoints
-from nerq_cli.sources.huggingface.answers import FileScans
+from nerq_cli.sources.huggingface.answers import FileScans, is_mere_data
 
 #: A repository and the revision of it that is used; empty stands for ``main``.
 HubTarget: TypeAlias = tuple[Package, str]
@@ -66,7 +66,7 @@ class HubLookup:
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        ranges = [reference for reference in dict.fromkeys(references) if _is_version_range(*reference)]
+        ranges = dict.fromkeys(reference for reference in references if _is_version_range(*reference))
         targets = {one: _build_release(*one) for one in dict.fromkeys(references) if one not in ranges}
         public = [release for release in targets.values() if self._may_send(release.package)]
         self._run.start(hub.REPOSITORIES, public, self._endpoint, self._begin_details)
@@ -103,7 +103,7 @@ class HubLookup:
         }
         return {target: evidence.get(target) or unresolved[target] for target in dict.fromkeys(references)}
 
-    def _resolve_ranges(self, references: Sequence[HubTarget]) -> dict[HubTarget, Fact[Release]]:
+    def _resolve_ranges(self, references: Iterable[HubTarget]) -> dict[HubTarget, Fact[Release]]:
         """Return the commit of the newest version that each range of a kernel allows, or why there is none."""
         packages = [package for package, _ in references if self._may_send(package)]
         facts = self._run.fetch(hub.REFERENCES, packages, self._endpoint)
@@ -346,9 +346,9 @@ def _add_scans(
     if not is_needed or release is None or repository.files is None:
         return fact
     code_count = sum(can_run_code(file.path) for file in repository.files)
-    # Files of data are left out first: those that are not listed may hold code only if all that are listed may.
-    is_whole = not repository.is_list_cut and (not repository.more_files or code_count < len(repository.files))
-    hidden_count = 0 if is_whole else repository.more_files
+    # Files of data are left out first: if there is one in the list, no other file is missing.
+    has_data = any(is_mere_data(file.path) for file in repository.files)
+    hidden_count = 0 if has_data and not repository.is_list_cut else repository.more_files
     paths = _select_scannable(release, repository.files)
     result = Found(FileScans(), fact.source, fact.retrieved_at) if paths is None else scans[paths]
     if not isinstance(result, Found):

@@ -7,8 +7,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nerq_cli.ecosystems import Kind, get_ecosystem, get_hub_ecosystem, get_prefix, is_commit, is_hub
-from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION
+from nerq_cli.ecosystems import (
+    HF_KERNEL,
+    EcosystemId,
+    Kind,
+    get_ecosystem,
+    get_hub_ecosystem,
+    get_prefix,
+    is_commit,
+    is_hub,
+)
+from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION, is_version_range
 from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.policy.age import format_wait
@@ -103,7 +112,7 @@ def _origin_suffix(dependency: Dependency) -> str:
 
 def _range_suffix(dependency: Dependency) -> str:
     if is_hub(dependency.package.ecosystem):
-        revision = describe_revision(dependency.requirement)
+        revision = describe_revision(dependency.requirement, dependency.package.ecosystem)
         return f" ({revision})" if revision and dependency.resolution != "pinned" else ""
     if dependency.resolution == "range":
         return f" (range {dependency.requirement or 'any'})"
@@ -115,19 +124,22 @@ def _range_suffix(dependency: Dependency) -> str:
 def describe_requirement(dependency: Dependency) -> str:
     """Return what the files require, as a phrase: ``>=2,<3``, ``any``; of a repository of the Hub its revision."""
     if is_hub(dependency.package.ecosystem):
-        return describe_revision(dependency.requirement)
+        return describe_revision(dependency.requirement, dependency.package.ecosystem)
     return dependency.requirement or "any"
 
 
-def describe_revision(revision: str) -> str:
+def describe_revision(revision: str, ecosystem: EcosystemId) -> str:
     """Return what a revision of a repository is: ``floating: main``, ``branch or tag v1``; empty for a commit.
 
-    Names of branches and tags do not differ, and both can be moved.
+    That of a kernel may be a range of versions (``versions >=1``). Names of branches and tags do not differ, and both
+    can be moved.
     """
     if is_commit(revision):
         return ""
     if revision in ("", DEFAULT_REVISION):
         return f"floating: {DEFAULT_REVISION}"
+    if ecosystem == HF_KERNEL and is_version_range(revision):
+        return f"versions {revision}"
     return f"reference {revision}" if revision.startswith("refs/") else f"branch or tag {revision}"
 
 

@@ -440,16 +440,33 @@ def test_scores_by_another_methodology_of_models_are_not_compared(
 # --- Repositories whose scans the Hub does not state ----------------------------------------------------------------
 
 
-CHECK = ("--as-of", "2026-11-21", "--format", "json", "--threshold", "50", "--strict")
+CHECK = ("--as-of", "2026-11-21", "--format", "json", "--strict")
+#: A card with the topics that a dataset, Space or kernel should have.
+FULL_CARD = "---\nlicense: mit\nsource_datasets: original\n---\n# Demo\n\n" + "".join(
+    f"## {heading}\n\n{'It is written in whole sentences for those who have to decide about it. ' * 8}\n\n"
+    for heading in (
+        "Summary",
+        "Intended use",
+        "Limitations",
+        "Training data",
+        "Data collection",
+        "How to use",
+        "Contact",
+    )
+)
 
 
 def add_repositories(hub: HubStandIn) -> None:
     """Add a dataset with a pickle file, a Space with a program, and a kernel."""
-    fields = {"cardData": {"license": "mit"}, "models": ["lumen/tiny-bert"], "runtime": {"stage": "RUNNING"}}
+    fields = {
+        "cardData": {"license": "mit", "source_datasets": "original"},
+        "models": ["lumen/tiny-bert"],
+        "runtime": {"stage": "RUNNING"},
+    }
     for kind, name in (("datasets", "lumen/rows"), ("spaces", "lumen/app")):
         files = [{"rfilename": path, "size": 9} for path in ("README.md", "app.py", "train.parquet", "train.csv")]
         hub.repositories[kind, name] = build_model(name, siblings=files, **fields)
-        hub.cards[f"{kind}/{name}"] = CARD * 20
+        hub.cards[f"{kind}/{name}"] = FULL_CARD
     hub.repositories["kernels", "lumen/fast"] = {
         "id": "lumen/fast",
         "author": "lumen",
@@ -460,7 +477,7 @@ def add_repositories(hub: HubStandIn) -> None:
         "lastModified": "2026-01-02T03:04:05.000Z",
     }
     hub.trees["lumen/fast"] = [{"type": "file", "path": f"build/torch/{name}", "size": 9} for name in ("a.so", "a.py")]
-    hub.cards["kernels/lumen/fast"] = CARD * 20
+    hub.cards["kernels/lumen/fast"] = FULL_CARD
 
 
 FILES_OF = {

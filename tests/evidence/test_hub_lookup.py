@@ -16,6 +16,7 @@ from nerq_cli.fetch.run import FetchRun
 from nerq_cli.hub_facts import CardMetadata, HubEvidence, HubFile, HubOwner, HubRepository, HubScan
 from nerq_cli.inventory import Package
 from nerq_cli.sources.endpoints import read_endpoints
+from nerq_cli.sources.huggingface import REPOSITORIES
 from nerq_cli.store import MemoryCache
 from tests.conftest import NOW
 from tests.sources.huggingface.conftest import SHA, HubStandIn, build_model
@@ -325,6 +326,13 @@ def test_files_that_are_code_are_kept_before_those_that_are_data(open_run: OpenR
     assert fact.value.files[-1].path == "z/y/x.exe"
 
 
+def test_weights_are_kept_beside_files_that_may_hold_code(open_run: OpenRun, hub: HubStandIn) -> None:
+    files = [{"rfilename": f"a/{number}.bin", "size": 1} for number in range(2_500)]
+    hub.add_model("org/large", siblings=[*files, {"rfilename": "model.safetensors", "size": 1}])
+    names = {file.path for file in find_repository(look_up_one(open_run(), hub, model("org/large"))).files or ()}
+    assert "model.safetensors" in names
+
+
 def test_scans_are_kept_as_the_hub_states_them(open_run: OpenRun, hub: HubStandIn) -> None:
     issues = [{"path": "b.bin", "level": "novel"}, {"path": "a.bin", "level": "unsafe"}, "?", {"path": "c.bin"}]
     hub.add_model("org/base", securityRepoStatus={"scansDone": False, "filesWithIssues": issues})
@@ -504,6 +512,21 @@ def test_finished_scans_are_kept_for_good_and_those_under_way_are_not(
     assert hub.paths.count(PATHS_INFO) == 4
 
 
+def test_the_scans_of_a_gated_dataset_are_those_of_the_first_page_of_its_tree(
+    open_run: OpenRun, hub: HubStandIn, dataset: Package
+) -> None:
+    hub.repositories["datasets", "org/rows"]["gated"] = "auto"
+    hub.trees["org/rows"] = [{"type": "file", "path": name, "size": 1} for name in ("README.md", "rows.pkl")]
+    hub.file_states["org/rows", "rows.pkl"] = {"status": "caution"}
+    repository = find_repository(look_up_one(open_run(), hub, dataset))
+    assert (repository.scanned_files, repository.unscanned_files) == (2, 1)
+    assert repository.scans == (HubScan("rows.pkl", "caution"),)
+    assert hub.paths.count(f"/api/datasets/org/rows/tree/{SHA}") == 1
+    repository = find_repository(look_up_one(open_run(), hub, dataset, token=GOOD))
+    assert (repository.scanned_files, repository.unscanned_files) == (2, 0)
+    assert hub.paths.count(f"/api/datasets/org/rows/tree/{SHA}") == 1
+
+
 def test_no_scans_are_requested_where_no_file_may_hold_code(open_run: OpenRun, hub: HubStandIn) -> None:
     files = [{"rfilename": name, "size": 1} for name in (".gitattributes", "LICENSE", "a/train.jsonl.zst", "x.PNG")]
     hub.repositories["datasets", "org/rows"] = build_model("org/rows", siblings=files)
@@ -518,7 +541,8 @@ def test_no_scans_are_requested_where_no_file_may_hold_code(open_run: OpenRun, h
         ({"status": 404, "body": {}}, "does not state scan results of files"),
         ({"status": 405, "body": {}}, "does not state scan results of files"),
         ({"status": 404, "headers": {"X-Error-Code": "RepoNotFound"}, "body": {}}, "not there any more"),
-        ({"status": 401, "headers": {"X-Error-Code": "GatedRepo"}, "body": {}}, "gated"),
+        ({"status": 401, "body": {}}, "the Hub refuses it (401)"),
+        ({"status": 403, "body": {}}, "the Hub refuses it to you (403)"),
         ({"status": 500, "body": {}}, "HTTP 500"),
         ({"body": {"error": "x"}}, "no list of files"),
         ({"body": b"<html>"}, ""),
@@ -586,12 +610,14 @@ def test_files_that_are_not_listed_count_as_not_scanned_only_if_they_may_hold_co
     assert (repository.scans_done, repository.scanned_files, repository.unscanned_files) == (True, 1, 1)
 
 
-def test_a_model_whose_answer_is_too_large_has_the_scans_of_its_files(open_run: OpenRun, hub: HubStandIn) -> None:
-    files = [{"rfilename": f"data/{number:060}.bin", "size": 1} for number in range(180_000)]
-    hub.add_model("org/large", siblings=files)
+def test_a_model_whose_answer_is_too_large_has_the_scans_of_its_files(
+    open_run: OpenRun, hub: HubStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(REPOSITORIES), "limit", 3_000)
+    hub.add_model("org/large", siblings=[{"rfilename": f"{number:060}.bin", "size": 1} for number in range(100)])
     hub.trees["org/large"] = [{"type": "file", "path": name, "size": 1} for name in ("a.bin", "a.safetensors")]
     hub.file_states["org/large", "a.bin"] = {"status": "unsafe"}
-    repository = find_repository(look_up_one(open_run(deadline_seconds=30.0), hub, model("org/large")))
+    repository = find_repository(look_up_one(open_run(), hub, model("org/large")))
     assert (repository.scans_done, repository.scanned_files) == (True, 1)
     assert repository.scans == (HubScan("a.bin", "unsafe"),)
 

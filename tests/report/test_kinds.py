@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nerq_cli.ecosystems import HF_MODEL, NPM, PYPI
+from nerq_cli.ecosystems import HF_MODEL, NPM, PYPI, EcosystemId
 from nerq_cli.inventory import Dependency, Package
 from nerq_cli.methodology.models import MODELS
 from nerq_cli.methodology.packages import PACKAGES
@@ -66,17 +66,19 @@ def test_the_kind_follows_from_ecosystem_and_groups(dependency: Dependency, kind
 
 
 @pytest.mark.parametrize(
-    ("revision", "text"),
+    ("revision", "text", "ecosystem"),
     [
-        ("", "floating: main"),
-        ("main", "floating: main"),
-        ("v1", "branch or tag v1"),
-        ("refs/pr/1", "reference refs/pr/1"),
-        (SHA, ""),
+        ("", "floating: main", "huggingface"),
+        ("main", "floating: main", "huggingface"),
+        ("v1", "branch or tag v1", "huggingface-kernel"),
+        ("refs/pr/1", "reference refs/pr/1", "huggingface"),
+        (SHA, "", "huggingface"),
+        (">=1,<2", "versions >=1,<2", "huggingface-kernel"),
+        ("a,b", "branch or tag a,b", "huggingface"),
     ],
 )
-def test_a_revision_is_described_as_what_it_is(revision: str, text: str) -> None:
-    assert wording.describe_revision(revision) == text
+def test_a_revision_is_described_as_what_it_is(revision: str, text: str, ecosystem: EcosystemId) -> None:
+    assert wording.describe_revision(revision, ecosystem) == text
 
 
 def test_prose_has_twelve_digits_of_a_commit_and_data_has_all(models: Report, screen: Screen) -> None:

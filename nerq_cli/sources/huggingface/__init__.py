@@ -233,8 +233,7 @@ class _FilesSource(_HubSource):
     def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
         """Request the first page of each tree; releases have the commit as their version."""
         for release in subjects:
-            url = f"{_build_api_url(endpoint, release.package)}/tree/{quote(release.version, safe='')}?recursive=true"
-            yield _FilesRequest(url=url, subjects=(release,), endpoint=endpoint)
+            yield _FilesRequest(url=_build_tree_url(endpoint, release), subjects=(release,), endpoint=endpoint)
 
     def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, FileList | None]]:
         """Read the last page, after all others."""
@@ -268,7 +267,10 @@ class _FilesSource(_HubSource):
 
 
 class _ScansSource(_HubSource):
-    """The scan results of files at a commit: ``POST .../paths-info``, which has no pages."""
+    """The scan results of files at a commit: ``POST .../paths-info``, which has no pages.
+
+    Where that is refused because the repository is gated, one page of its tree has those of 50 files.
+    """
 
     name = "hub-scans"
     kind = FileScans
@@ -289,6 +291,8 @@ class _ScansSource(_HubSource):
     def parse(self, request: Request[HubPaths], response: Response) -> Iterator[tuple[HubPaths, FileScans | None]]:
         """Read the results."""
         [subject] = request.subjects
+        if self._is_gated(request, response):
+            return
         if response.status in _REFUSALS:
             _check_token(request, response)
             raise ResponseError(_explain_refusal(response))
@@ -297,6 +301,18 @@ class _ScansSource(_HubSource):
                 raise ResponseError("the repository or its commit is not there any more")
             raise EndpointMissingError("does not state scan results of files")
         yield subject, answers.parse_scans(subject.paths, response.body)
+
+    def request_more(self, request: Request[HubPaths], response: Response) -> Iterator[Request[HubPaths]]:
+        """Request the tree of a gated repository, which is public."""
+        if self._is_gated(request, response):
+            [subject] = request.subjects
+            url = f"{_build_tree_url(request.endpoint, subject.release)}&expand=true"
+            yield Request(url=url, subjects=request.subjects, endpoint=request.endpoint)
+
+    @staticmethod
+    def _is_gated(request: Request[HubPaths], response: Response) -> bool:
+        is_refused = response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        return request.method == "POST" and is_refused and response.notes.error_code == "GatedRepo"
 
 
 class _FilesRequest(Request[Release], frozen=True, kw_only=True):
@@ -364,6 +380,10 @@ def parse_card(body: bytes) -> CardAnswer:
 def _build_api_url(endpoint: Endpoint, package: Package) -> str:
     ecosystem = get_hub_ecosystem(package.ecosystem)
     return f"{endpoint.url}/api/{ecosystem.path or 'models'}/{quote(package.name)}"
+
+
+def _build_tree_url(endpoint: Endpoint, release: Release) -> str:
+    return f"{_build_api_url(endpoint, release.package)}/tree/{quote(release.version, safe='')}?recursive=true"
 
 
 def _build_user_url(request: Request[AccountId]) -> str:

@@ -255,17 +255,14 @@ def parse_user(body: bytes) -> HubOwner:
     )
 
 
+def is_mere_data(path: str) -> bool:
+    """Return whether a file is one of those that are left out first: data, which may come in thousands."""
+    return path.lower().endswith(_DATA_SUFFIXES) and not can_run_code(path)
+
+
 def select_files(files: Iterable[HubFile]) -> tuple[tuple[HubFile, ...], int]:
-    """Return the files to keep, by path, and the number of the others. Those that may hold code are kept first."""
-    ordered = sorted(
-        files,
-        key=lambda file: (
-            not can_run_code(file.path),
-            file.path.lower().endswith(_DATA_SUFFIXES),
-            file.path.count("/"),
-            file.path,
-        ),
-    )
+    """Return the files to keep, by path, and the number of the others. Files of data alone are left out first."""
+    ordered = sorted(files, key=lambda file: (is_mere_data(file.path), file.path.count("/"), file.path))
     kept = sorted(ordered[:MAX_FILES], key=lambda file: file.path)
     return tuple(kept), len(ordered) - len(kept)
 

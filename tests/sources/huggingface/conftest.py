@@ -159,7 +159,7 @@ class HubStandIn:
         serve = {
             "revision": lambda: self._serve_fields(kind, repository, query),
             "refs": lambda: self._serve_references(name),
-            "paths-info": lambda: self._serve_paths(kind, name, request),
+            "paths-info": lambda: self._serve_paths(kind, name, request, has_token=has_token),
             "tree": lambda: self._serve_tree(name, segments, query),
         }
         return serve[view]()
@@ -176,6 +176,9 @@ class HubStandIn:
         start = int(query.get("cursor", ["0"])[0])
         rows = self.trees.get(name, [])
         end = start + self.page_size
+        if "expand" in query:
+            end = start + 50
+            rows = [row | {"securityFileStatus": self.file_states.get((name, row["path"]), SAFE)} for row in rows]
         # As the Hub does it: a link to itself, also where a mirror passes it on.
         url = f"https://hub.example/{'/'.join(segments)}?recursive=true&cursor={end}"
         return {"body": rows[start:end], "headers": {"Link": f'<{url}>; rel="next"'} if end < len(rows) else {}}
@@ -188,8 +191,10 @@ class HubStandIn:
         )
         return {"body": {"branches": heads, "tags": tags, "converts": []}}
 
-    def _serve_paths(self, kind: str, name: str, request: Request) -> Turn:
+    def _serve_paths(self, kind: str, name: str, request: Request, *, has_token: bool) -> Turn:
         """Return the files of these paths that exist; their scans with ``expand`` alone."""
+        if self.repositories[kind, name].get("gated") and not has_token:
+            return {"status": 401, "headers": {"X-Error-Code": "GatedRepo"}, "body": {}}
         asked = json.loads(request.body)
         if request.method != "POST" or len(asked["paths"]) > 1_000:
             return {"status": 413, "body": {"error": "too many parameters"}}
