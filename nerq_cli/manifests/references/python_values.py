@@ -18,6 +18,10 @@ from nerq_cli.patterns import compile_late
 MAX_VALUES: Final = 50
 #: Longest chain of names that is followed.
 MAX_DEPTH: Final = 12
+#: Longest chain of names, and most bindings of one, that lead to an import.
+_MAX_IMPORT_DEPTH: Final = 4
+#: A line behind all others.
+_BEHIND: Final = 1 << 30
 #: Most expressions evaluated for one file.
 MAX_STEPS: Final = 200_000
 
@@ -486,6 +490,34 @@ class ModuleAnalysis:
                 return ""
         values = [self.evaluate(part, scope, 1) for part in parts]
         return "".join(found[0].text if len(found) == 1 else "$_" for found in values)
+
+    def find_imported(self, node: ast.expr, scope: Scope, depth: int = 0) -> Iterator[str]:
+        """Yield the full names of values of other modules that an expression may stand for."""
+        bindings: list[Binding] = []
+        match node:
+            case ast.Name(id=name):
+                bindings = self._bindings_of_name(node, scope)[0]
+                if not bindings and name in self.imports:
+                    yield self.imports[name]
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                bindings = self._bindings_of(node, scope)[0]
+            case ast.Attribute():
+                root, _, rest = dotted(node).partition(".")
+                if root in self.imports and not self._find_bindings(root, scope):
+                    yield f"{self.imports[root]}.{rest}"
+            case ast.BoolOp(op=ast.Or(), values=operands):
+                bindings = [Binding(0, operand, scope) for operand in operands]
+        for binding in bindings[:_MAX_IMPORT_DEPTH]:
+            if binding.value is not None and binding.role != "item" and depth < _MAX_IMPORT_DEPTH:
+                yield from self.find_imported(binding.value, binding.scope, depth + 1)
+
+    def evaluate_name(self, name: str) -> list[Value]:
+        """Return the strings that a name of the module, or an attribute of one, may have (``settings.model``)."""
+        first, *attributes = name.split(".")
+        node: ast.expr = ast.Name(first, ast.Load(), lineno=_BEHIND, col_offset=0)
+        for attribute in attributes:
+            node = ast.Attribute(node, attribute, ast.Load(), lineno=_BEHIND, col_offset=0)
+        return self.evaluate(node, self.root)
 
     def _concatenate(self, parts: Sequence[ast.expr], scope: Scope, depth: int) -> list[Value]:
         result = [Value("", is_certain=True)]
