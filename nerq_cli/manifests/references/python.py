@@ -467,10 +467,14 @@ class _PythonReader:
                 words = [found[0].text if len(found) == 1 else "$" for found in values]
                 if is_command(" ".join(words)):
                     read_arguments(words, argument.lineno, inner)
-            case ast.Constant(value=str()) | ast.JoinedStr() | ast.BinOp(op=ast.Add()):
-                text = argument.value if isinstance(argument, ast.Constant) else self.analysis.complete(argument, scope)
-                if isinstance(text, str) and len(text) < _MAX_COMMAND and is_command(text):
-                    read_script(text, argument.lineno, inner, has_lines=False)
+            case ast.Constant(value=str() as text) if len(text) < _MAX_COMMAND and is_command(text):
+                read_script(text, argument.lineno, inner, has_lines=False)
+            case ast.JoinedStr(values=[ast.Constant(value=str() as begin), *_]) if is_command(begin):
+                read_script(self.analysis.complete(argument, scope), argument.lineno, inner, has_lines=False)
+            case ast.BinOp(left=ast.Constant(value=str() as begin), op=ast.Add()) if is_command(begin):
+                read_script(self.analysis.complete(argument, scope), argument.lineno, inner, has_lines=False)
+            case _:
+                return
         runs = _RUN_WORD.search(function) is not None
         for found in inner.finish().references:
             certainty = _lower(found.certainty, is_certain=runs)

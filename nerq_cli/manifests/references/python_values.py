@@ -153,6 +153,7 @@ class ModuleAnalysis:
         self._functions: dict[str, list[Scope]] = defaultdict(list)
         self._options: dict[str, list[Binding]] = defaultdict(list)
         self._object_attributes: dict[str, list[Binding]] = defaultdict(list)
+        self._returned: dict[str, str] = {}
         self._forwarded: dict[str, CallSite] | None = None
         self._calls_by_name: dict[str, list[CallSite]] | None = None
         self._steps = 0
@@ -394,12 +395,16 @@ class ModuleAnalysis:
         scopes = self._functions.get(name, ())
         if len(scopes) != 1:
             return ""
-        origins = {
-            self.find_origin(returned.value, scopes[0], depth + 3)
-            for returned in _find_returns(scopes[0].node)
-            if returned.value is not None
-        }
-        return origins.pop() if len(origins) == 1 and not min(origins).startswith("?") else ""
+        if name not in self._returned:
+            self._returned[name] = ""  # of a function that returns what it returns itself
+            origins = {
+                self.find_origin(returned.value, scopes[0], depth + 3)
+                for returned in _find_returns(scopes[0].node)
+                if returned.value is not None
+            }
+            if len(origins) == 1 and not min(origins).startswith("?"):
+                self._returned[name] = origins.pop()
+        return self._returned[name]
 
     def _find_name_origin(self, name: str, scope: Scope, line: int, depth: int) -> str:
         bindings = self._find_bindings(name, scope)
@@ -853,15 +858,16 @@ def _find_children(node: ast.AST) -> list[ast.AST]:
 def _find_returns(function: ast.AST) -> list[ast.Return]:
     """Return the statements that return from a function, without those of functions in it."""
     found: list[ast.Return] = []
-    pending = list(ast.iter_child_nodes(function))
+    pending: list[ast.AST] = [function]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.Return):
-            found.append(node)
-        elif isinstance(node, ast.stmt) and not isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            pending += ast.iter_child_nodes(node)
-        elif isinstance(node, (ast.ExceptHandler, ast.match_case)):
-            pending += node.body
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            parts = getattr(node, name, ())
+            for part in parts if isinstance(parts, list) else ():
+                if isinstance(part, ast.Return):
+                    found.append(part)
+                elif not isinstance(part, (*_FUNCTIONS, ast.ClassDef, ast.Expr, ast.Assign)):
+                    pending.append(part)
     return found
 
 
