@@ -399,6 +399,8 @@ class _PythonReader:
         self._find_written()
         for call in self.analysis.calls:
             self._read_call(call)
+        for call in self.environment:
+            self._read_default(call)
         self._read_texts()
 
     def _find_saved(self) -> None:
@@ -734,8 +736,6 @@ class _PythonReader:
                 continue
             if target and "/" in text and "://" not in text:
                 self._read_named(text, line, names)
-        for call in self.environment:
-            self._read_default(call)
 
     def _read_prefixed(self, text: str, line: int, target: str) -> None:
         """Add an id with the prefix of timm and open_clip (``hf-hub:owner/name``) that no call was given."""
