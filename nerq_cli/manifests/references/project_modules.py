@@ -15,6 +15,8 @@ from nerq_cli.manifests.references.python_values import ModuleAnalysis, Value
 
 #: Most modules that are read for one search.
 MAX_MODULES: Final = 500
+#: Most names whose values are kept at a time.
+MAX_NAMES: Final = 10_000
 #: Largest module that is read, in bytes.
 MAX_BYTES: Final = 1 << 20
 #: Longest chain of modules that import a value from each other.
@@ -31,6 +33,8 @@ class ProjectModules:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._modules: dict[Path, ModuleAnalysis | None] = {}
+        #: Values of full names, by the directory of the file that imports them.
+        self._values: dict[tuple[str, Path], list[Value]] = {}
 
     def complete(self, imported: ImportedReference, file: Path) -> list[Reference]:
         """Return the references that a call has with the values of the module that it names."""
@@ -38,7 +42,7 @@ class ProjectModules:
         if row is None:
             return []
         found = []
-        for value in self._find_values(imported.target, file.resolve(), 0):
+        for value in self._look_up(imported.target, file.resolve()):
             hub_id = python.interpret_argument(value.text, row, imported.reference.kind)
             if hub_id is not None:
                 certainty = imported.reference.certainty
@@ -52,6 +56,14 @@ class ProjectModules:
                     )
                 )
         return found
+
+    def _look_up(self, target: str, file: Path) -> list[Value]:
+        key = target, file.parent
+        if key not in self._values:
+            if len(self._values) >= MAX_NAMES:
+                self._values.clear()
+            self._values[key] = self._find_values(target, file, 0)
+        return self._values[key]
 
     def _find_values(self, target: str, file: Path, depth: int) -> list[Value]:
         """Return the values of a full name that a file imports."""

@@ -358,6 +358,8 @@ def parse(source: bytes | str) -> ast.Module:
             return ast.parse(source)
     except SyntaxError as error:
         text = source if isinstance(source, str) else source.decode("latin-1")
+        if "\0" in text:
+            raise UnreadableError("is not Python text: it has NUL characters, as UTF-16 has") from None
         if "encoding" in str(error.msg) or "decode" in str(error.msg) or "codec" in str(error.msg):
             raise UnreadableError("is not text in the encoding that it states") from None
         if _PYTHON_2.search(text):
