@@ -8,7 +8,14 @@ from msgspec.structs import replace
 
 from nerq_cli.inventory import Location
 from nerq_cli.manifests.references.ids import HubId
-from nerq_cli.manifests.references.model import CERTAINTIES, Certainty, FileReferences, Reference
+from nerq_cli.manifests.references.model import (
+    CERTAINTIES,
+    MAX_IMPORTED,
+    Certainty,
+    FileReferences,
+    ImportedReference,
+    Reference,
+)
 
 #: Ids of the rows for texts that are no call or setting which loads.
 TEXT_PATTERNS: Final = frozenset({"hub-url", "model-constant", "near-model-word"})
@@ -26,6 +33,7 @@ class ReferenceBuilder:
     def __init__(self, path: str) -> None:
         self.path = path
         self.note = ""
+        self._imported: dict[ImportedReference, None] = {}
         self._found: dict[_Key, Reference] = {}
 
     def add(  # noqa: PLR0913 - the fields of a reference
@@ -74,6 +82,11 @@ class ReferenceBuilder:
             return
         self._found[key] = reference
 
+    def add_imported(self, target: str, reference: Reference) -> None:
+        """Add a reference without its name, which is a value of another module of the project."""
+        if len(self._imported) < MAX_IMPORTED:
+            self._imported[ImportedReference(target=target, reference=reference)] = None
+
     def has(self, name: str) -> bool:
         """Whether there is a reference with a name, of any kind."""
         return any(key.load.name == name for key in self._found)
@@ -98,7 +111,12 @@ class ReferenceBuilder:
             or _rank(reference)
             <= best[(reference.kind, reference.name) if reference.pattern in TEXT_PATTERNS else _identify(reference)]
         )
-        return FileReferences(path=self.path, references=tuple(sorted(kept)), note=self.note)
+        return FileReferences(
+            path=self.path,
+            references=tuple(sorted(kept)),
+            imported=tuple(sorted(self._imported)),
+            note=self.note,
+        )
 
 
 class _Key(NamedTuple):

@@ -550,8 +550,13 @@ class _Shell:
 
 def read_variable(name: str, value: str, line: int, builder: ReferenceBuilder, image: str = "") -> None:
     """Add the reference of an environment variable, if its name and value fit."""
+    value = value.strip().strip("\"'")
+    address = parse_address(value) if "://" in value else None
+    if address is not None and address.is_file:
+        builder.add(address, line, "hub-file-url", "certain")
+        return
     row = find_variable(name)
-    hub_id = interpret(value.strip().strip("\"'"), row.kind, "setting") if row is not None else None
+    hub_id = interpret(value, row.kind, "setting") if row is not None else None
     if row is None or hub_id is None:
         return
     is_served = bool(image) and any(Image(image).fits(command) for command in COMMANDS)

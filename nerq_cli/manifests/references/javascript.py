@@ -49,8 +49,8 @@ _CDN: Final = compile_late(r"https?://[^/]+/(?:npm/)?((?:@[\w.-]+/)?[\w.-]+)(?:@
 _PACKAGE: Final = compile_late(
     "|".join(
         (
-            *sorted({re.escape(package.rstrip("*")) for row in SCRIPTS for package in row.packages} - {"ai"}),
-            *("hf://", "huggingface", "from_pretrained", "from ['\"]ai['\"]"),
+            *sorted({re.escape(package.rstrip("*")) for row in SCRIPTS for package in row.packages} - {"ai", "openai"}),
+            *("hf://", "huggingface", "from_pretrained", "from ['\"]ai['\"]", "['\"]openai['\"]"),
         )
     ).encode()
 )
@@ -513,7 +513,9 @@ class _ScriptReader:
 
     def _fits(self, row: ScriptPattern, package: str, function: str, names: list[str]) -> bool:
         last = names[-1]
-        if not any(name in {function, last} for name in row.functions):
+        if not any(
+            name in {function, last} or ("." in name and function.endswith(f".{name}")) for name in row.functions
+        ):
             return False
         if package:
             return _fits_package(package, row.packages)

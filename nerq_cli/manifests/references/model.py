@@ -20,6 +20,8 @@ Certainty: TypeAlias = Literal["certain", "likely", "possible"]
 #: The certainties, the highest first.
 CERTAINTIES: tuple[Certainty, ...] = ("certain", "likely", "possible")
 
+#: Most references of a file that other files complete.
+MAX_IMPORTED: Final = 100
 #: Note of a YAML file that is a template: the values that it is filled with are in files that are read.
 TEMPLATE_NOTE: Final = "is a template: only plain lines of it were read"
 
@@ -49,10 +51,21 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, order=True):
     filename: str = ""
 
 
+class ImportedReference(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A reference whose id is a value of another module of the project (``from config import MODEL_ID``)."""
+
+    #: Full name of the value as the file imports it (``app.config.MODEL_ID``, ``.config.settings.model``).
+    target: str
+    #: The reference without its name.
+    reference: Reference
+
+
 class FileReferences(msgspec.Struct, frozen=True, kw_only=True):
     """The references of one file."""
 
     path: str
     references: tuple[Reference, ...] = ()
+    #: Those that another file completes; at most `MAX_IMPORTED`.
+    imported: tuple[ImportedReference, ...] = ()
     #: Why the file, or a part of it, was not read; empty if all of it was.
     note: str = ""

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from nerq_cli.inventory import Location
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
 from nerq_cli.manifests.references.commands import find_variable, is_command, read_arguments, read_script
 from nerq_cli.manifests.references.ids import HubId, interpret, is_hosted, parse_address, parse_id, parse_kernel_version
@@ -27,7 +28,7 @@ from nerq_cli.manifests.references.known_names import (
     WHISPER_SIZES,
     is_known_namespace,
 )
-from nerq_cli.manifests.references.model import Certainty, ReferenceKind
+from nerq_cli.manifests.references.model import Certainty, Reference, ReferenceKind
 from nerq_cli.manifests.references.python_values import (
     MODEL_ID_VARIABLE,
     CallSite,
@@ -192,6 +193,10 @@ _ID_TEXT: Final = compile_late(
     rb"""|camembert|ctrl|transfo-xl|all-|paraphrase-|multi-qa|msmarco|stsb-|nli-|gtr-|sentence-t5|clip-ViT|quora-|static-"""
     rb"""|LaBSE|allenai-|average_word|use-cmlm|facebook-dpr)"""
 )
+#: An argument that is a constant, or a part of the settings, of another module.
+_IMPORTED_VALUE: Final = compile_late(
+    rb"[(=]\s*(?:(?:settings|config|cfg|conf|constants|consts)\.\w+|[A-Z0-9_]*(?:MODEL|REPO|DATASET|TOKENIZER)[A-Z0-9_]*)\s*[,)]"
+)
 #: Parts of the names of functions that files wrap in functions of their own, to which they pass an id.
 _WRAPPED: Final = tuple(
     name.encode()
@@ -217,7 +222,7 @@ _MIN_PRUNED_SIZE: Final = 4_000
 def may_refer(data: bytes) -> bool:
     """Whether a Python file may have a reference: it has a text like an id and a word about a library or models."""
     if _IMPORT.search(data) is not None or any(word in data for word in _WORDS):
-        return _ID_TEXT.search(data) is not None
+        return _ID_TEXT.search(data) is not None or _IMPORTED_VALUE.search(data) is not None
     return _STRING_END.search(data) is not None and _KNOWN_ID.search(data) is not None
 
 
@@ -353,6 +358,8 @@ def parse(source: bytes | str) -> ast.Module:
             return ast.parse(source)
     except SyntaxError as error:
         text = source if isinstance(source, str) else source.decode("latin-1")
+        if "\0" in text:
+            raise UnreadableError("is not Python text: it has NUL characters, as UTF-16 has") from None
         if "encoding" in str(error.msg) or "decode" in str(error.msg) or "codec" in str(error.msg):
             raise UnreadableError("is not text in the encoding that it states") from None
         if _PYTHON_2.search(text):
@@ -394,6 +401,8 @@ class _PythonReader:
         self._find_written()
         for call in self.analysis.calls:
             self._read_call(call)
+        for call in self.environment:
+            self._read_default(call)
         self._read_texts()
 
     def _find_saved(self) -> None:
@@ -462,10 +471,14 @@ class _PythonReader:
                 words = [found[0].text if len(found) == 1 else "$" for found in values]
                 if is_command(" ".join(words)):
                     read_arguments(words, argument.lineno, inner)
-            case ast.Constant(value=str()) | ast.JoinedStr() | ast.BinOp(op=ast.Add()):
-                text = argument.value if isinstance(argument, ast.Constant) else self.analysis.complete(argument, scope)
-                if isinstance(text, str) and len(text) < _MAX_COMMAND and is_command(text):
-                    read_script(text, argument.lineno, inner, has_lines=False)
+            case ast.Constant(value=str() as text) if len(text) < _MAX_COMMAND and is_command(text):
+                read_script(text, argument.lineno, inner, has_lines=False)
+            case ast.JoinedStr(values=[ast.Constant(value=str() as begin), *_]) if is_command(begin):
+                read_script(self.analysis.complete(argument, scope), argument.lineno, inner, has_lines=False)
+            case ast.BinOp(left=ast.Constant(value=str() as begin), op=ast.Add()) if is_command(begin):
+                read_script(self.analysis.complete(argument, scope), argument.lineno, inner, has_lines=False)
+            case _:
+                return
         runs = _RUN_WORD.search(function) is not None
         for found in inner.finish().references:
             certainty = _lower(found.certainty, is_certain=runs)
@@ -515,6 +528,8 @@ class _PythonReader:
             argument = row.own_revisions.get(keyword, row.revision)
             values += [(found, argument) for found in self._find_values((keyword,), node, scope)]
         loader = row.loader or ("" if origin.startswith(("?", ".")) else origin.partition(".")[0])
+        if not values:
+            self._read_imported(row, node, scope, kind, loader)
         applied = False
         for found, revision_argument in values:
             text = _strip_prefix(found.value.text, row.prefixes)
@@ -540,6 +555,33 @@ class _PythonReader:
                 filename=filename,
             )
         return applied or not row.prefixes
+
+    def _read_imported(self, row: CallPattern, node: ast.Call, scope: Scope, kind: ReferenceKind, loader: str) -> None:
+        """Add a call that is given a value of another module, which the search looks up."""
+        argument, owner = next(
+            (found for part in row.argument if (found := self._find_argument(part, node, scope))[0] is not None),
+            (None, scope),
+        )
+        if argument is None or not row.libraries:
+            return
+        revision, is_known = self._find_revision(row.revision, node, scope)
+        for target in self.analysis.find_imported(argument, owner):
+            if "." not in target.lstrip(".") or _fits_root(target.partition(".")[0], row.libraries):
+                continue
+            reference = Reference(
+                location=Location(path=self.builder.path, line=node.lineno),
+                kind=kind,
+                name="",
+                revision=revision if revision.isprintable() else "",
+                is_revision_known=is_known and revision.isprintable(),
+                certainty=row.certainty,
+                pattern=row.id,
+                loader=loader,
+                trust_remote_code=self._find_flag("trust_remote_code", node, scope),
+                refuses_safetensors=self._find_flag("use_safetensors", node, scope) is False,
+                filename=self._find_text(row.filename, node, scope),
+            )
+            self.builder.add_imported(target, reference)
 
     def _is_sure(self, hub_id: HubId, row: CallPattern, origin: str) -> bool:
         if hub_id.is_address or hub_id.kind == "hosted-model":
@@ -696,8 +738,6 @@ class _PythonReader:
                 continue
             if target and "/" in text and "://" not in text:
                 self._read_named(text, line, names)
-        for call in self.environment:
-            self._read_default(call)
 
     def _read_prefixed(self, text: str, line: int, target: str) -> None:
         """Add an id with the prefix of timm and open_clip (``hf-hub:owner/name``) that no call was given."""
@@ -787,6 +827,11 @@ def _interpret(text: str, kind: ReferenceKind, row: CallPattern) -> HubId | None
     return hub_id if is_accepted else None
 
 
+def find_row(row_id: str) -> CallPattern | None:
+    """Return the row of a function by its id."""
+    return next((row for row in CALLS if row.id == row_id), None)
+
+
 def find_rows(name: str) -> Iterator[CallPattern]:
     """Yield the rows that fit the full name of a function (``transformers.AutoModel.from_pretrained``)."""
     root, _, tail = name.partition(".")
@@ -795,10 +840,13 @@ def find_rows(name: str) -> Iterator[CallPattern]:
             yield row
 
 
-def interpret_argument(text: str, row: CallPattern) -> HubId | None:
-    """Return what the argument of a function refers to; None for a path, a placeholder or another text."""
+def interpret_argument(text: str, row: CallPattern, kind: ReferenceKind | None = None) -> HubId | None:
+    """Return what the argument of a function refers to; None for a path, a placeholder or another text.
+
+    ``kind`` is that of the call, if it is not that of the row.
+    """
     stripped = _strip_prefix(text, row.prefixes)
-    return None if stripped is None else _interpret(stripped, row.kind, row)
+    return None if stripped is None else _interpret(stripped, kind or row.kind, row)
 
 
 def _is_dataset_name(name: str) -> bool:

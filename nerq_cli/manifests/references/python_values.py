@@ -18,6 +18,10 @@ from nerq_cli.patterns import compile_late
 MAX_VALUES: Final = 50
 #: Longest chain of names that is followed.
 MAX_DEPTH: Final = 12
+#: Longest chain of names, and most bindings of one, that lead to an import.
+_MAX_IMPORT_DEPTH: Final = 4
+#: A line behind all others.
+_BEHIND: Final = 1 << 30
 #: Most expressions evaluated for one file.
 MAX_STEPS: Final = 200_000
 
@@ -149,6 +153,7 @@ class ModuleAnalysis:
         self._functions: dict[str, list[Scope]] = defaultdict(list)
         self._options: dict[str, list[Binding]] = defaultdict(list)
         self._object_attributes: dict[str, list[Binding]] = defaultdict(list)
+        self._returned: dict[str, str] = {}
         self._forwarded: dict[str, CallSite] | None = None
         self._calls_by_name: dict[str, list[CallSite]] | None = None
         self._steps = 0
@@ -390,12 +395,16 @@ class ModuleAnalysis:
         scopes = self._functions.get(name, ())
         if len(scopes) != 1:
             return ""
-        origins = {
-            self.find_origin(returned.value, scopes[0], depth + 3)
-            for returned in _find_returns(scopes[0].node)
-            if returned.value is not None
-        }
-        return origins.pop() if len(origins) == 1 and not min(origins).startswith("?") else ""
+        if name not in self._returned:
+            self._returned[name] = ""  # of a function that returns what it returns itself
+            origins = {
+                self.find_origin(returned.value, scopes[0], depth + 3)
+                for returned in _find_returns(scopes[0].node)
+                if returned.value is not None
+            }
+            if len(origins) == 1 and not min(origins).startswith("?"):
+                self._returned[name] = origins.pop()
+        return self._returned[name]
 
     def _find_name_origin(self, name: str, scope: Scope, line: int, depth: int) -> str:
         bindings = self._find_bindings(name, scope)
@@ -486,6 +495,34 @@ class ModuleAnalysis:
                 return ""
         values = [self.evaluate(part, scope, 1) for part in parts]
         return "".join(found[0].text if len(found) == 1 else "$_" for found in values)
+
+    def find_imported(self, node: ast.expr, scope: Scope, depth: int = 0) -> Iterator[str]:
+        """Yield the full names of values of other modules that an expression may stand for."""
+        bindings: list[Binding] = []
+        match node:
+            case ast.Name(id=name):
+                bindings = self._bindings_of_name(node, scope)[0]
+                if not bindings and name in self.imports:
+                    yield self.imports[name]
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                bindings = self._bindings_of(node, scope)[0]
+            case ast.Attribute():
+                root, _, rest = dotted(node).partition(".")
+                if root in self.imports and not self._find_bindings(root, scope):
+                    yield f"{self.imports[root]}.{rest}"
+            case ast.BoolOp(op=ast.Or(), values=operands):
+                bindings = [Binding(0, operand, scope) for operand in operands]
+        for binding in bindings[:_MAX_IMPORT_DEPTH]:
+            if binding.value is not None and binding.role != "item" and depth < _MAX_IMPORT_DEPTH:
+                yield from self.find_imported(binding.value, binding.scope, depth + 1)
+
+    def evaluate_name(self, name: str) -> list[Value]:
+        """Return the strings that a name of the module, or an attribute of one, may have (``settings.model``)."""
+        first, *attributes = name.split(".")
+        node: ast.expr = ast.Name(first, ast.Load(), lineno=_BEHIND, col_offset=0)
+        for attribute in attributes:
+            node = ast.Attribute(node, attribute, ast.Load(), lineno=_BEHIND, col_offset=0)
+        return self.evaluate(node, self.root)
 
     def _concatenate(self, parts: Sequence[ast.expr], scope: Scope, depth: int) -> list[Value]:
         result = [Value("", is_certain=True)]
@@ -821,15 +858,16 @@ def _find_children(node: ast.AST) -> list[ast.AST]:
 def _find_returns(function: ast.AST) -> list[ast.Return]:
     """Return the statements that return from a function, without those of functions in it."""
     found: list[ast.Return] = []
-    pending = list(ast.iter_child_nodes(function))
+    pending: list[ast.AST] = [function]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.Return):
-            found.append(node)
-        elif isinstance(node, ast.stmt) and not isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            pending += ast.iter_child_nodes(node)
-        elif isinstance(node, (ast.ExceptHandler, ast.match_case)):
-            pending += node.body
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            parts = getattr(node, name, ())
+            for part in parts if isinstance(parts, list) else ():
+                if isinstance(part, ast.Return):
+                    found.append(part)
+                elif not isinstance(part, (*_FUNCTIONS, ast.ClassDef, ast.Expr, ast.Assign)):
+                    pending.append(part)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -15,7 +15,10 @@ from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.inventory import Location
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
 from nerq_cli.manifests.references.find import ReaderRow, describe_size, find_reader, find_references, is_gap
-from nerq_cli.manifests.references.model import FileReferences, Reference
+from nerq_cli.manifests.references.model import FileReferences, ImportedReference, Reference
+
+if TYPE_CHECKING:
+    from nerq_cli.manifests.references.project_modules import ProjectModules
 
 #: Version of what the readers find: a change makes what was kept before unused.
 FINDER_VERSION: Final = 5
@@ -29,6 +32,7 @@ class _KeptFile(msgspec.Struct, frozen=True, array_like=True):
     """What a file of some content refers to, under any name."""
 
     references: tuple[Reference, ...]
+    imported: tuple[ImportedReference, ...]
     note: str
 
 
@@ -85,6 +89,7 @@ def search_references(
     references: list[Reference] = []
     skipped: list[SkippedFile] = []
     counts: Counter[str] = Counter()
+    modules: ProjectModules | None = None
     for path, file in files:
         reader = find_reader(path)
         if reader is None:
@@ -96,6 +101,13 @@ def search_references(
             counts["skipped"] += 1
             if len(skipped) < MAX_SKIPPED:
                 skipped.append(SkippedFile(path=path, reason=found.note, is_gap=is_gap(reader, found.note)))
+        if found.imported and root is not None:
+            if modules is None:
+                from nerq_cli.manifests.references.project_modules import ProjectModules
+
+                modules = ProjectModules(root)
+            completed = [item for imported in found.imported for item in modules.complete(imported, file)]
+            references += _without_local(completed, file, root)
         if found.references:
             references += _without_local(found.references, file, root) if root is not None else found.references
     return ReferenceSearch(
@@ -125,9 +137,11 @@ def _read_file(path: str, file: Path, reader: ReaderRow, cache: ReferenceCache |
         except msgspec.DecodeError:
             pass
         else:
-            return FileReferences(path=path, references=tuple(_place(kept.references, path)), note=kept.note), True
+            return _place_all(kept, path), True
     found = find_references(path, data)
-    cache.put(digest, msgspec.msgpack.encode(_KeptFile(tuple(_place(found.references, "")), found.note)))
+    without_path = _place_all(found, "")
+    kept = _KeptFile(without_path.references, without_path.imported, found.note)
+    cache.put(digest, msgspec.msgpack.encode(kept))
     return found, False
 
 
@@ -138,6 +152,18 @@ def compute_digest(reader_id: str, data: bytes) -> str:
     digest = hashlib.sha256(f"{__version__}/{FINDER_VERSION}/{reader_id}\0".encode())
     digest.update(data)
     return digest.hexdigest()
+
+
+def _place_all(found: FileReferences | _KeptFile, path: str) -> FileReferences:
+    """Return what was found with the path of the file."""
+    references = _place((item.reference for item in found.imported), path)
+    imported = zip((item.target for item in found.imported), references, strict=True)
+    return FileReferences(
+        path=path,
+        references=tuple(_place(found.references, path)),
+        imported=tuple(ImportedReference(target=target, reference=reference) for target, reference in imported),
+        note=found.note,
+    )
 
 
 def _place(references: Iterable[Reference], path: str) -> Iterator[Reference]:

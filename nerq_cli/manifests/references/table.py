@@ -996,6 +996,29 @@ SCRIPTS: Final[tuple[ScriptPattern, ...]] = (
         keys=("model",),
         context="router",
     ),
+    ScriptPattern(
+        id="js-openai-client",
+        loader="openai",
+        packages=(
+            "openai",
+            "groq-sdk",
+            "together-ai",
+            "@langchain/openai",
+            "@langchain/groq",
+            "@langchain/community*",
+            "langchain*",
+        ),
+        functions=split_words(
+            """
+            completions.create completions.parse completions.stream responses.create responses.parse
+            embeddings.create images.generate ChatOpenAI ChatGroq ChatTogetherAI ChatFireworks ChatOpenRouter
+            """
+        ),
+        position=-1,
+        keys=("model", "modelName"),
+        context="router",
+        certainty="likely",
+    ),
 )
 
 _DOWNLOAD_VALUES: Final = (
@@ -1278,7 +1301,7 @@ _MODEL_KEYS: Final = split_words(
     model_checkpoint checkpoint pretrained pretrained_model pretrained_model_name pretrained_name
     pretrained_path draft_model speculative_model teacher_model student_model reward_model judge_model ref_model
     vision_tower vision_model text_encoder whisper_model asr_model tts_model sentence_transformer encoder
-    encoder_name backbone default_model served_model_name model_repo model_repo_id repo source_model
+    encoder_name backbone default_model model_repo model_repo_id repo source_model
     language_model generator_model controlnet embeddingmodel embedmodel rerankermodel hfmodel hfrepo repoid
     modelpath modeluri modelurl _name_or_path name_or_path hf_name hf_path config_name processor processor_name
     """
