@@ -37,6 +37,7 @@ from nerq_cli.report.pages.history import (
     draw_sparkline,
 )
 from nerq_cli.report.pages.history_document import HistoryTarget, build_target, format_day
+from nerq_cli.report.pages.line_chart import CHART_STYLE, build_history_chart
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
 from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology
@@ -724,7 +725,13 @@ def _list_history(report: PageReport) -> Iterator[Block]:
     if len(points) > 1:
         line = draw_sparkline(points, UNICODE_GLYPHS.levels, SPARKLINE_WIDTH)
         text = f"{line} {len(points)} snapshots of {report.subject.name} from {format_day(first)} to {format_day(last)}"
-        yield Picture(element("p", text), text)
+        chart = build_history_chart(
+            history.snapshots,
+            key="history",
+            caption=f"Score of {report.subject.name}",
+            threshold=report.subject.threshold,
+        )
+        yield Picture(chart, text)
     trends = (("score", history.trend), *history.dimensions.items())
     rows = tuple((name, describe_trend(trend)) for name, trend in trends)
     yield Table("trends", ("Over 90 days", "Trend"), rows)
@@ -816,7 +823,7 @@ _POLICY: Final = "default-src 'none'; style-src 'sha256-{style}'; img-src data:;
 
 def render_html(report: PageReport) -> str:
     """Return the page as one self-contained HTML file, which loads and runs nothing."""
-    style = read_asset("page.css") + read_asset("target.css")
+    style = read_asset("page.css") + CHART_STYLE + read_asset("target.css")
     lead, lead_style = _find_verdict(report)
     sections = build_sections(report)
     score = report.subject.score
