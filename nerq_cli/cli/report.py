@@ -62,5 +62,5 @@ def report(
         form,
         outputs,
     )
-    page_output.write_exit(made.exit, made.exit_reason, made.warnings, shared, strict=made.complete)
+    page_output.write_exit(made.exit, made.exit_reason, made.warnings, shared, strict=made.strict)
     raise typer.Exit(made.exit)
