@@ -115,7 +115,9 @@ def _choose(
         package = fitting[0].dependency.package
         return fitting[0], f"{name} is read as {get_prefix(package.ecosystem)}:{package.name}, as the other targets are"
     labels = [f"{get_prefix(item.dependency.package.ecosystem)}:{item.dependency.package.name}" for item in matches]
-    raise UsageError(f"{name} may be {' or '.join(labels)}", hint=f"name one: nerq {command} {labels[0]} ...")
+    raise UsageError(
+        f"{name} may be {' or '.join(labels)}", hint=f"name one: nerq {command} {labels[0]}{' ...' * (len(others) > 1)}"
+    )
 
 
 def _check_existence(assessment: Assessment) -> None:

@@ -47,15 +47,18 @@ if TYPE_CHECKING:
     from nerq_cli.report.model import Assessment, Report
 
 
-class _Parts(msgspec.Struct, frozen=True, kw_only=True):
+class PageParts(msgspec.Struct, frozen=True, kw_only=True):
     """What a page has beside the assessment of its target."""
 
-    profile: Fact[ReleaseProfile]
-    server: McpRegistration | None
-    compliance: Compliance | None
-    choice: Choice
-    history: History | None
-    history_reason: str
+    profile: Fact[ReleaseProfile] = NOT_REQUESTED
+    #: Of an MCP server that was named.
+    server: McpRegistration | None = None
+    compliance: Compliance | None = None
+    #: None = alternatives were not looked for.
+    choice: Choice | None = None
+    history: History | None = None
+    #: Why there is no history.
+    history_reason: str = ""
 
 
 def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
@@ -86,11 +89,13 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
         reason = f"not everything could be read: {'; '.join(missing)}"
     else:
         status, reason = ExitStatus.PASSED, "read"
-    page = _build_page(assessment, report, parts, run.evidence, purpose)
+    (assessment,) = report.dependencies
+    page = build_page(assessment, report, parts, run.evidence, purpose)
     return replace(
         page,
         target=target.text,
-        complete=not missing,
+        complete=report.complete and not missing,
+        strict=not missing,
         exit=status,
         exit_reason=reason,
         warnings=tuple(dict.fromkeys((*run.warnings, *notes))),
@@ -107,7 +112,9 @@ def _find_server(name: str, run: KeepingRun) -> tuple[McpRegistration | None, tu
     return resolved.registration, resolved.problems
 
 
-def _collect_parts(assessment: Assessment, server: McpRegistration | None, session: Session, run: KeepingRun) -> _Parts:
+def _collect_parts(
+    assessment: Assessment, server: McpRegistration | None, session: Session, run: KeepingRun
+) -> PageParts:
     dependency = assessment.dependency
     options = replace(session.build_scan_options(), find_upgrades=False)
     profile: Fact[ReleaseProfile] = NOT_REQUESTED
@@ -122,7 +129,9 @@ def _collect_parts(assessment: Assessment, server: McpRegistration | None, sessi
     else:
         compliance = None
     choice, _ = find_alternatives(assessment, session, run, options)
-    return _Parts(profile=profile, server=server, compliance=compliance, choice=choice, history=None, history_reason="")
+    return PageParts(
+        profile=profile, server=server, compliance=compliance, choice=choice, history=None, history_reason=""
+    )
 
 
 def _read_history(assessment: Assessment, session: Session, as_of: int) -> tuple[History | None, str]:
@@ -134,13 +143,22 @@ def _read_history(assessment: Assessment, session: Session, as_of: int) -> tuple
     return history, "" if history is not None else file.read_problem or "no run before this one left a snapshot"
 
 
-def _build_page(
+def build_page(
     assessment: Assessment,
     report: Report,
-    parts: _Parts,
+    parts: PageParts,
     evidence_by_release: Mapping[Release, Evidence],
     purpose: Purpose,
 ) -> PageReport:
+    """Return the page about an assessment of a report, without the exit status.
+
+    Args:
+        assessment: With what reviews come to.
+        report: The report that it is from: settings and findings.
+        parts: What the page has beside it.
+        evidence_by_release: The evidence that it was scored by.
+        purpose: What the verdict is about.
+    """
     dependency = assessment.dependency
     package = dependency.package
     evidence = evidence_by_release.get(dependency.release, Evidence()) if dependency.release else Evidence()
@@ -180,14 +198,16 @@ def _build_page(
         history=parts.history,
         history_reason=parts.history_reason,
         badge=describe_assessment(assessment, report.as_of),
-        complete=False,
+        reviews=assessment.review,
+        complete=report.complete,
+        strict=True,
         exit=ExitStatus.PASSED,
         exit_reason="",
     )
 
 
 def _build_subject(
-    assessment: Assessment, report: Report, parts: _Parts, guidance: Mapping[Purpose, Guidance], purpose: Purpose
+    assessment: Assessment, report: Report, parts: PageParts, guidance: Mapping[Purpose, Guidance], purpose: Purpose
 ) -> PageSubject:
     dependency, score = assessment.dependency, assessment.score
     findings = wording.select_findings(wording.group_findings(report), dependency)

@@ -22,7 +22,7 @@ from nerq_cli.errors import ExitStatus, NerqError
 COMMANDS: Final = {
     "scan": "Score a project's dependencies; fail below the threshold.",
     "check": "Show the report card of a package.",
-    "report": "Write the page about one target: verdict, evidence, history, alternatives.",
+    "report": "Write the page about a target: verdict, evidence, history.",
     "compare": "Show targets side by side: what decides, then the rest.",
     "alternatives": "Show what does the same job as a target, with scores.",
     "compliance": "Show documentation readiness in 52 jurisdictions.",

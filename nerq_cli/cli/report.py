@@ -35,7 +35,7 @@ def report(
     output: page_output.OutputOption = None,
     shared: options.ReportOptions,
 ) -> None:
-    """Write the page about one target: verdict, evidence, history, alternatives.
+    """Write the page about a target: verdict, evidence, history.
 
     Every sentence follows from a fact about this target, with its source and day; what is not known is stated as that.
     nerq check shows the short form.
@@ -62,5 +62,5 @@ def report(
         form,
         outputs,
     )
-    page_output.write_exit(made.exit, made.exit_reason, made.warnings, shared, strict=made.complete)
+    page_output.write_exit(made.exit, made.exit_reason, made.warnings, shared, strict=made.strict)
     raise typer.Exit(made.exit)

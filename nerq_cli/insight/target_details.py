@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
-from nerq_cli.facts import Evidence, Fact, Found, McpRegistration, Popularity, ReleaseProfile, get_origin
+from nerq_cli.facts import (
+    Adoption,
+    Evidence,
+    Fact,
+    Found,
+    McpRegistration,
+    Metadata,
+    PackageInfo,
+    Popularity,
+    ReleaseProfile,
+    Repository,
+    get_origin,
+)
 from nerq_cli.hub_facts import HubEvidence, HubRepository
 from nerq_cli.signals.signal import format_count
 
@@ -93,7 +105,7 @@ def _list_server(server: McpRegistration | None) -> Iterator[Detail]:
         yield Detail(id=id_, label=label, value=value, reason="" if value else "not stated", source=source)
 
 
-def _take(id_: str, label: str, fact: Fact[Any], read: Any, field: str = "") -> Detail:  # noqa: ANN401 - any record and its reader
+def _take(id_: str, label: str, fact: Fact[Any], read: Callable[[Any], str | None], field: str = "") -> Detail:
     """Return a detail from a fact: with a value, as not stated, or as not known."""
     if not isinstance(fact, Found):
         return Detail(id=id_, label=label, value="", reason=f"not known: {fact.reason}", source=fact.source)
@@ -105,7 +117,7 @@ def _take(id_: str, label: str, fact: Fact[Any], read: Any, field: str = "") -> 
     )
 
 
-def _describe_publishers(info: Any) -> str | None:  # noqa: ANN401 - a record of a package
+def _describe_publishers(info: PackageInfo) -> str | None:
     if info.publishers is None:
         return None
     organisation = ", of an organisation" if info.organisation else ""
@@ -116,23 +128,23 @@ def _describe_category(profile: ReleaseProfile) -> str:
     return _list(profile.topics) or _list(profile.keywords)
 
 
-def _describe_downloads(use: Any) -> str | None:  # noqa: ANN401 - a record of measured use, or of popularity
+def _describe_downloads(use: Adoption | Popularity) -> str | None:
     if use.downloads is None:
         return None
     is_estimate = isinstance(use, Popularity) and use.is_estimate
     return f"about {use.downloads:,.0f}, estimated from its place" if is_estimate else f"{use.downloads:,.0f}"
 
 
-def _describe_dependents(adoption: Any) -> str | None:  # noqa: ANN401 - a record of measured use
+def _describe_dependents(adoption: Adoption) -> str | None:
     return None if adoption.dependents is None else f"{adoption.dependents:,}"
 
 
-def _describe_rank(popularity: Any) -> str:  # noqa: ANN401 - a record of popularity
+def _describe_rank(popularity: Popularity) -> str:
     size = f"{popularity.list_size:,}"
     return f"not among the first {size}" if popularity.rank is None else f"{popularity.rank:,} of {size}"
 
 
-def _describe_stars(repository: Any) -> str | None:  # noqa: ANN401 - a record of a repository
+def _describe_stars(repository: Repository) -> str | None:
     return None if repository.stars is None else f"{repository.stars:,}"
 
 
@@ -140,9 +152,8 @@ def _describe_dependencies(profile: ReleaseProfile) -> str | None:
     return None if profile.dependencies is None else f"{profile.dependencies:,}"
 
 
-def _describe_attestation(metadata: Any) -> str | None:  # noqa: ANN401 - metadata of a version
-    value: str | None = metadata.attested_repository
-    return value
+def _describe_attestation(metadata: Metadata) -> str | None:
+    return metadata.attested_repository
 
 
 # --- repositories of the Hub
@@ -215,7 +226,7 @@ def _count(number: int | None) -> str | None:
     return None if number is None else f"{number:,}"
 
 
-def _list(items: Any) -> str:  # noqa: ANN401 - a list or tuple of texts
+def _list(items: Iterable[str]) -> str:
     texts = list(dict.fromkeys(items))
     more = f" and {len(texts) - _MAX_ITEMS} more" if len(texts) > _MAX_ITEMS else ""
     return f"{', '.join(texts[:_MAX_ITEMS])}{more}"

@@ -16,6 +16,8 @@ _MAX_WHEELS: Final = 12
 _MOUNT: Final = (
     'docker run --rm --network none --mount type=bind,source="$PWD/{folder}",target=/files,readonly {image} '
 )
+#: A command that works in a project alone.
+_IN_PROJECT: Final = "npm audit signatures"
 _PYTHON_IMAGE: Final = "python:3-slim"
 _NODE_IMAGE: Final = "node:22-slim"
 
@@ -46,6 +48,7 @@ def list_verification(
     if ecosystem == "pypi" and version:
         listed = [*_check_wheels(listed, name, version, files)]
     elif ecosystem == "npm" and version:
+        listed = [check for check in listed if check.command != _IN_PROJECT]
         listed += _check_archive(name, version, files)
     elif ecosystem.startswith("huggingface"):
         command = _MOUNT.format(folder=_FOLDER, image=_PYTHON_IMAGE) + "ls -lR /files"

@@ -20,6 +20,8 @@ from nerq_cli.report.terminal.layout import Column, Page, add_row, add_table, fi
 
 #: Longest command, in characters: one with the digests of a dozen wheels has 1,400.
 _COMMAND_LIMIT: Final = 4_000
+#: Columns from which a phone shows the cells of a row one below the other.
+_STACKED_COLUMNS: Final = 4
 #: Width in cells from which sentences of a table stand beside its other columns.
 _NOTES_WIDTH: Final = 140
 #: Cells of the widest column of a table that has a long last one.
@@ -274,7 +276,9 @@ def _build_table(table: Table) -> Markup:
     ]
     thead = element("thead", head) if any(table.headings) else None
     content = element("table", thead, element("tbody", *lines))
-    return element("div", content, class_="scroll", tabindex="0", role="region", aria_label=f"table: {table.name}")
+    stacks = len(table.headings) >= _STACKED_COLUMNS
+    class_ = "scroll stacked" if stacks else "scroll"
+    return element("div", content, class_=class_, tabindex="0", role="region", aria_label=f"table: {table.name}")
 
 
 def _build_cell(text: str) -> Markup:

@@ -18,12 +18,14 @@ from nerq_cli.insight.history import History
 from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, PageTexts
 from nerq_cli.insight.target_details import Description, Detail
+from nerq_cli.policy.reviews import ReviewResult
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.badge import Badge, render_svg
 from nerq_cli.report.compliance import ComplianceDocument, build_document
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
 from nerq_cli.report.html import ICON, hash_asset, read_asset
 from nerq_cli.report.html.markup import Markup, element
+from nerq_cli.report.markdown_text import escape
 from nerq_cli.report.pages import blocks
 from nerq_cli.report.pages.alternatives import Alternative, build_alternative, describe_option
 from nerq_cli.report.pages.blocks import Block, Commands, Items, Pairs, Paragraph, Picture, Quote, Section, Table
@@ -37,6 +39,8 @@ from nerq_cli.report.pages.history import (
     draw_sparkline,
 )
 from nerq_cli.report.pages.history_document import HistoryTarget, build_target, format_day
+from nerq_cli.report.pages.line_chart import CHART_STYLE, build_history_chart
+from nerq_cli.report.reviews import ReviewDocument, build_review
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
 from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology
@@ -90,7 +94,12 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     history: History | None
     history_reason: str
     badge: Badge
+    #: None without any review of the target.
+    reviews: ReviewResult | None
+    #: Whether everything was read, and nothing that the gate asks for is open.
     complete: bool
+    #: Whether the exit status is the same with ``--strict``.
+    strict: bool
     exit: ExitStatus
     exit_reason: str
     warnings: tuple[str, ...] = ()
@@ -298,6 +307,7 @@ class PageDocument(msgspec.Struct, frozen=True):
     concerns: list[PageConcern]
     history: Annotated[HistoryTarget | None, Meta(description="Null if no snapshot is kept: see history_reason.")]
     history_reason: str | None
+    reviews: Annotated[list[ReviewDocument], Meta(description="By people who sign for them; of no effect on a score.")]
     alternatives: list[Alternative]
     takeaways: list[str]
     questions: list[PageAnswer]
@@ -375,6 +385,7 @@ def build_page_document(report: PageReport) -> PageDocument:
         ],
         history=_build_history(report),
         history_reason=clean(report.history_reason) or None,
+        reviews=[] if report.reviews is None else list(map(build_review, report.reviews.reviews)),
         alternatives=[] if choice is None else list(map(build_alternative, choice.options)),
         takeaways=list(map(clean, report.texts.takeaways)),
         questions=[
@@ -502,6 +513,7 @@ def build_sections(report: PageReport) -> tuple[Section, ...]:
         ("use", "Who should use it, and when to avoid it", _list_uses(report)),
         ("verify", "Verify it yourself", [Commands(report.checks)] if report.checks else []),
         ("concerns", "Concerns", _list_concerns(report)),
+        ("reviews", "Reviews", _list_reviews(report)),
         ("history", "History", _list_history(report)),
         ("alternatives", "Alternatives", _list_alternatives(report)),
         ("takeaways", "Key takeaways", [Items(report.texts.takeaways)]),
@@ -714,6 +726,21 @@ def _list_concerns(report: PageReport) -> Iterator[Block]:
     yield Paragraph(f"None of the {known} signals that are known of {report.subject.label} speaks against it.", "good")
 
 
+def _list_reviews(report: PageReport) -> Iterator[Block]:
+    reviews = report.reviews
+    if reviews is None:
+        return
+    if reviews.reason:
+        yield Paragraph(f"No review of {report.subject.label} counts: {reviews.reason}.", "doubt")
+    if reviews.reviews:
+        rows = tuple(
+            (item.version, item.verdict, item.who, item.when, item.origin or "this project", item.notes)
+            for item in reviews.reviews
+        )
+        headings = ("Version", "Verdict", "By", "Day", "From", "Notes")
+        yield Table("reviews", headings, rows, has_notes=True)
+
+
 def _list_history(report: PageReport) -> Iterator[Block]:
     history = report.history
     if history is None:
@@ -724,7 +751,13 @@ def _list_history(report: PageReport) -> Iterator[Block]:
     if len(points) > 1:
         line = draw_sparkline(points, UNICODE_GLYPHS.levels, SPARKLINE_WIDTH)
         text = f"{line} {len(points)} snapshots of {report.subject.name} from {format_day(first)} to {format_day(last)}"
-        yield Picture(element("p", text), text)
+        chart = build_history_chart(
+            history.snapshots,
+            key="history",
+            caption=f"Score of {report.subject.name}",
+            threshold=report.subject.threshold,
+        )
+        yield Picture(chart, text)
     trends = (("score", history.trend), *history.dimensions.items())
     rows = tuple((name, describe_trend(trend)) for name, trend in trends)
     yield Table("trends", ("Over 90 days", "Trend"), rows)
@@ -768,7 +801,10 @@ def _list_badge(report: PageReport) -> Iterator[Block]:
         Markup(f'<p class="badge" tabindex="0">{render_svg(badge).decode()}</p>'), f"{badge.label} | {badge.message}"
     )
     yield Commands(
-        (Check(f"nerq badge {report.command} -o badge.svg", "writes it; in Markdown: ![nerq score](badge.svg)"),)
+        (
+            Check(f"nerq badge {report.command} -o badge.svg", "writes it"),
+            Check(f"![{escape(f'{badge.label}: {badge.message}')}](badge.svg)", "shows it in Markdown"),
+        )
     )
 
 
@@ -816,7 +852,7 @@ _POLICY: Final = "default-src 'none'; style-src 'sha256-{style}'; img-src data:;
 
 def render_html(report: PageReport) -> str:
     """Return the page as one self-contained HTML file, which loads and runs nothing."""
-    style = read_asset("page.css") + read_asset("target.css")
+    style = read_asset("page.css") + CHART_STYLE + read_asset("target.css")
     lead, lead_style = _find_verdict(report)
     sections = build_sections(report)
     score = report.subject.score
