@@ -13,7 +13,6 @@ import msgspec
 from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.scoring import Score
-from nerq_cli.scoring.breakdown import PackedBreakdown, pack_breakdown
 from nerq_cli.signals.signal import SignalState
 from nerq_cli.store.history import SnapshotRow
 
@@ -139,11 +138,19 @@ _SUMMARY_DECODER: Final = build_msgpack_decoder_late(ProjectSummary)
 
 
 def compute_mark(score: Score) -> int:
-    """Return a checksum of a score: another one means another snapshot."""
-    breakdown = score.breakdown
-    content = breakdown.content if isinstance(breakdown, PackedBreakdown) else pack_breakdown(breakdown)
-    head = f"{score.methodology.target} {score.methodology.version} {score.value} {score.low} {score.high}"
-    return zlib.crc32(head.encode(), zlib.crc32(content))
+    """Return a checksum of a score: another one means another snapshot.
+
+    It is of what a report shows first, which takes no unpacking: a signal that moves neither the total nor the range by
+    a tenth of a point, and is no reason, makes no new one.
+    """
+    methodology = score.methodology
+    total = None if score.total is None else round(score.total, 1)
+    caps = [(cap.id, cap.limit, cap.reason) for cap in score.caps]
+    content = (
+        f"{methodology.target} {methodology.version} {score.value} {score.low} {score.high} {total} {score.grade} "
+        f"{scale_coverage(score)} {score.provisional} {score.verdict} {caps} {score.reason_texts}"
+    )
+    return zlib.crc32(content.encode())
 
 
 def scale_coverage(score: Score) -> int:
