@@ -87,7 +87,8 @@ class SnapshotRow(NamedTuple):
     mark: int
     #: What the numbers stand for.
     legend: bytes
-    #: Number of the texts, equal for equal texts, and the texts. They are stored compressed, once.
+    #: Number of the texts, equal for equal texts of one legend, and the texts. They are stored once, compressed with
+    #: the legend as dictionary: what it has makes them smaller.
     texts: tuple[int, bytes]
     numbers: bytes
 
@@ -173,7 +174,7 @@ class HistoryFile(DatabaseFile):
                 rows = self._execute("SELECT id FROM subject WHERE name = ?", (name,)).fetchall()
                 for (subject,) in rows:
                     snapshots += [
-                        SnapshotRow(day, coverage, mark, legend, (id_, _decompress(texts)), numbers)
+                        SnapshotRow(day, coverage, mark, legend, (id_, _decompress(texts, legend)), numbers)
                         for day, coverage, mark, legend, id_, texts, numbers in self._execute(
                             _SELECT_SNAPSHOTS, (subject,)
                         )
@@ -247,11 +248,11 @@ def _insert_snapshots(connection: sqlite3.Connection, rows: Mapping[str, Snapsho
     for legend in {row.legend for row in rows.values()}:
         connection.execute("INSERT OR IGNORE INTO legend (content) VALUES (?)", (legend,))
         [(legends[legend],)] = connection.execute("SELECT id FROM legend WHERE content = ?", (legend,))
-    texts = dict(row.texts for row in rows.values())
+    texts = {row.texts[0]: (row.texts[1], row.legend) for row in rows.values()}
     new_ids = texts.keys() - _iter_found(connection, "SELECT id FROM texts WHERE id IN ({})", [*texts])
     connection.executemany(
         "INSERT OR IGNORE INTO texts (id, content) VALUES (?, ?)",
-        ((id_, zlib.compress(texts[id_], _LEVEL)) for id_ in sorted(new_ids)),
+        ((id_, _compress(*texts[id_])) for id_ in sorted(new_ids)),
     )
     [(last_id,)] = connection.execute("SELECT IFNULL(MAX(id), 0) FROM state")
     states = [(id_, name, rows[name]) for id_, name in enumerate(names, last_id + 1)]
@@ -302,10 +303,15 @@ def _iter_found(connection: sqlite3.Connection, query: str, values: Sequence[str
         yield from (id_ for (id_,) in connection.execute(query.format(",".join("?" * len(batch))), batch))
 
 
-def _decompress(content: bytes) -> bytes:
+def _compress(text: bytes, dictionary: bytes) -> bytes:
+    compressor = zlib.compressobj(_LEVEL, zdict=dictionary)
+    return compressor.compress(text) + compressor.flush()
+
+
+def _decompress(content: bytes, dictionary: bytes) -> bytes:
     """Return a text; empty, which is none, if it is damaged."""
     try:
-        return zlib.decompress(content)
+        return zlib.decompressobj(zdict=dictionary).decompress(content)
     except (zlib.error, TypeError):
         return b""
 
