@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from nerq_cli import __version__, targets
 from nerq_cli.application.check import MCP_PREFIX
+from nerq_cli.application.peers import describe_present, find_standing
 from nerq_cli.application.settings import parse_as_of, resolve_strict
 from nerq_cli.application.snapshots import name_project
 from nerq_cli.ecosystems import get_ecosystem, is_hub
@@ -51,7 +52,7 @@ def read_histories(names: Sequence[str], session: Session) -> HistoryReport:
     moment = parse_as_of(session.settings.as_of)
     file = _open_history(session)
     hub_url = session.endpoints["huggingface"].url
-    histories = tuple(_read_target(name, file, moment // DAY, hub_url) for name in dict.fromkeys(names))
+    histories = tuple(_read_target(name, file, moment // DAY, hub_url, session.root) for name in dict.fromkeys(names))
     _check_problem(file)
     return HistoryReport(version=__version__, as_of=moment, threshold=session.config.threshold, targets=histories)
 
@@ -77,7 +78,7 @@ def reconstruct_histories(names: Sequence[str], session: Session) -> HistoryRepo
         if marked.skip_reason:
             raise UsageError(f"{name} is not looked up: {marked.skip_reason}")
         run = reconstruct_package(declaration.package, session, moment // DAY)
-        histories.append(_add_reconstruction(name, declaration, file, moment // DAY, run.reconstruction))
+        histories.append(_add_reconstruction(name, declaration, file, moment // DAY, session.root, run.reconstruction))
         missing += [f"{name}: {phrase}" for phrase in run.missing]
         warnings += run.warnings
     strict = resolve_strict(session.config)
@@ -114,11 +115,16 @@ def _find_package(text: str, file: HistoryFile | None, hub_url: str) -> Declarat
 
 
 def _add_reconstruction(
-    text: str, declaration: Declaration, file: HistoryFile | None, today: int, reconstruction: Reconstruction
+    text: str,
+    declaration: Declaration,
+    file: HistoryFile | None,
+    today: int,
+    root: Path,
+    reconstruction: Reconstruction,
 ) -> TargetHistory:
     """Return the past of a package that needs no snapshots, with the reconstructed one."""
     if file is not None and _find_names(declaration, file):
-        return replace(_read_versions(text, declaration, file, today), reconstruction=reconstruction)
+        return replace(_read_versions(text, declaration, file, today, root), reconstruction=reconstruction)
     newest = reconstruction.snapshots[-1].version if reconstruction.snapshots else ""
     return TargetHistory(
         target=text,
@@ -169,7 +175,7 @@ def _check_problem(file: HistoryFile) -> None:
 # --- targets
 
 
-def _read_target(text: str, file: HistoryFile, today: int, hub_url: str) -> TargetHistory:
+def _read_target(text: str, file: HistoryFile, today: int, hub_url: str, root: Path) -> TargetHistory:
     _check_target(text)
     declarations = targets.parse_target(text, hub_url=hub_url)
     candidates = [item for item in declarations if _find_names(item, file)]
@@ -178,7 +184,7 @@ def _read_target(text: str, file: HistoryFile, today: int, hub_url: str) -> Targ
     if not candidates:
         _check_problem(file)
         raise UsageError(f"there is no history of {text}", hint=_HINT)
-    return _read_versions(text, candidates[0], file, today)
+    return _read_versions(text, candidates[0], file, today, root)
 
 
 def _check_target(text: str) -> None:
@@ -193,7 +199,7 @@ def _explain_several(declarations: Sequence[Declaration], command: str) -> Usage
     return UsageError(f"{packages[0].name} may be the package on {ecosystems}", hint=f"name one: {commands}")
 
 
-def _read_versions(text: str, declaration: Declaration, file: HistoryFile, today: int) -> TargetHistory:
+def _read_versions(text: str, declaration: Declaration, file: HistoryFile, today: int, root: Path) -> TargetHistory:
     recorded = [
         snapshot
         for version, name in _find_names(declaration, file).items()
@@ -212,6 +218,7 @@ def _read_versions(text: str, declaration: Declaration, file: HistoryFile, today
         purl=Release(package=declaration.package, version=series[-1].version).purl,
         versions=tuple(versions),
         history=build_history(series, today),
+        standing=find_standing(declaration.package, describe_present(series[-1]), series, file, root, today),
     )
 
 

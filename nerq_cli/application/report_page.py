@@ -17,6 +17,7 @@ from nerq_cli.application.compare import label_target
 from nerq_cli.application.compliance import KeepingRun, assess_package, assess_repositories
 from nerq_cli.application.history import read_package_history
 from nerq_cli.application.named_targets import assess_targets, explain_missing, explain_no_score
+from nerq_cli.application.peers import describe_present, find_standing
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from nerq_cli.insight.alternatives import Choice
     from nerq_cli.insight.guidance import Guidance
     from nerq_cli.insight.history import History
+    from nerq_cli.insight.peers import Standing
     from nerq_cli.inventory import RegistrationProblem, Release
     from nerq_cli.report.model import Assessment, Report
 
@@ -59,6 +61,7 @@ class PageParts(msgspec.Struct, frozen=True, kw_only=True):
     history: History | None = None
     #: Why there is no history.
     history_reason: str = ""
+    standing: Standing | None = None
 
 
 def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
@@ -82,7 +85,8 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
     report = build_report((), (assessment,), options, sources=run.describe_sources())
     record_report(report, session)
     history, history_reason = _read_history(assessment, session, options.as_of)
-    parts = replace(parts, history=history, history_reason=history_reason)
+    standing = _find_standing(assessment, parts.profile, history, session, options.as_of)
+    parts = replace(parts, history=history, history_reason=history_reason, standing=standing)
     missing = explain_missing([assessment], run)
     if missing:
         status = ExitStatus.INCOMPLETE if options.strict else ExitStatus.PASSED
@@ -143,6 +147,24 @@ def _read_history(assessment: Assessment, session: Session, as_of: int) -> tuple
     return history, "" if history is not None else file.read_problem or "no run before this one left a snapshot"
 
 
+def _find_standing(
+    assessment: Assessment, profile: Fact[ReleaseProfile], history: History | None, session: Session, as_of: int
+) -> Standing | None:
+    """Return how the score of a package stands; None for another target, or without a score."""
+    if assessment.hub is not None or assessment.score is None:
+        return None
+    stated = (*profile.value.topics, *profile.value.keywords) if isinstance(profile, Found) else ()
+    return find_standing(
+        assessment.dependency.package,
+        describe_present(assessment.score),
+        history.snapshots if history is not None else (),
+        session.history,
+        session.root,
+        as_of // DAY,
+        [item for item in stated if not item.startswith("Intended Audience")],
+    )
+
+
 def build_page(
     assessment: Assessment,
     report: Report,
@@ -197,6 +219,7 @@ def build_page(
         ),
         history=parts.history,
         history_reason=parts.history_reason,
+        standing=parts.standing,
         badge=describe_assessment(assessment, report.as_of),
         reviews=assessment.review,
         complete=report.complete,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.store.history import HistoryFile, ProjectRow, SnapshotRow
+from nerq_cli.store.history import HistoryFile, Marks, ProjectRow, SnapshotRow
 from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
@@ -51,18 +51,27 @@ def record_report(report: Report, session: Session, *, project: Path | None = No
 
 
 def record_scores(history: HistoryFile, scores: dict[str, Score], day: int) -> None:
-    """Keep the scores that differ from those of the same day, unless the earlier ones rest on more evidence."""
+    """Keep the scores that differ from those of the same day, unless the earlier ones rest on more evidence.
+
+    A score that is as it was in the last snapshot is not stored again: its day refers to that one.
+    """
     from nerq_cli.insight.snapshots import compute_mark, pack_score, scale_coverage
 
     if not scores or not history.is_writable:
         return
     earlier = history.read_marks(day, [*scores])
     rows: dict[str, SnapshotRow] = {}
+    repeated: list[str] = []
     for name, score in scores.items():
-        coverage, mark = earlier.get(name, (-1, None))
-        if scale_coverage(score) >= coverage and (new_mark := compute_mark(score)) != mark:
-            rows[name] = pack_score(score, day, new_mark)
-    history.put_snapshots(rows)
+        today, last = earlier.get(name, Marks(None, None))
+        mark = compute_mark(score)
+        if today is not None and (scale_coverage(score) < today[0] or mark == today[1]):
+            continue
+        if last is not None and mark == last[1]:
+            repeated.append(name)
+        else:
+            rows[name] = pack_score(score, day, mark)
+    history.put_snapshots(rows, repeated, day)
 
 
 def _record_project(history: HistoryFile, report: Report, path: str, names: list[str], day: int) -> None:

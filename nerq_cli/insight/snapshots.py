@@ -13,7 +13,7 @@ import msgspec
 from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.scoring import Score
-from nerq_cli.scoring.breakdown import PackedBreakdown, pack_breakdown
+from nerq_cli.scoring.breakdown import TYPICAL_SIGNALS
 from nerq_cli.signals.signal import SignalState
 from nerq_cli.store.history import SnapshotRow
 
@@ -119,6 +119,8 @@ class _Legend(msgspec.Struct, frozen=True, array_like=True):
     dimensions: tuple[str, ...]
     #: Id, name, dimension and weight of each signal.
     signals: tuple[tuple[str, str, str, float], ...]
+    #: Usual reasons and sources, with which the store compresses texts to a third.
+    samples: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 class _Texts(msgspec.Struct, frozen=True, array_like=True):
@@ -139,11 +141,19 @@ _SUMMARY_DECODER: Final = build_msgpack_decoder_late(ProjectSummary)
 
 
 def compute_mark(score: Score) -> int:
-    """Return a checksum of a score: another one means another snapshot."""
-    breakdown = score.breakdown
-    content = breakdown.content if isinstance(breakdown, PackedBreakdown) else pack_breakdown(breakdown)
-    head = f"{score.methodology.target} {score.methodology.version} {score.value} {score.low} {score.high}"
-    return zlib.crc32(head.encode(), zlib.crc32(content))
+    """Return a checksum of a score: another one means another snapshot.
+
+    It is of what a report shows first, which takes no unpacking: a signal that moves neither the total nor the range by
+    a tenth of a point, and is no reason, makes no new one.
+    """
+    methodology = score.methodology
+    total = None if score.total is None else round(score.total, 1)
+    caps = [(cap.id, cap.limit, cap.reason) for cap in score.caps]
+    content = (
+        f"{methodology.target} {methodology.version} {score.value} {score.low} {score.high} {total} {score.grade} "
+        f"{scale_coverage(score)} {score.provisional} {score.verdict} {caps} {score.reason_texts}"
+    )
+    return zlib.crc32(content.encode())
 
 
 def scale_coverage(score: Score) -> int:
@@ -186,12 +196,14 @@ def pack_score(score: Score, day: int, mark: int) -> SnapshotRow:
             [(index, signal.share) for index, signal in enumerate(signals) if signal.share != 1.0],
         )
     )
+    legend, legend_mark = _pack_legend(methodology, tuple([signal.id for signal in signals]))
+    digest = blake2b(texts, digest_size=8, person=legend_mark).digest()  # they are compressed with the legend
     return SnapshotRow(
         day=day,
         coverage=scale_coverage(score),
         mark=mark,
-        legend=_pack_legend(methodology, tuple([signal.id for signal in signals])),
-        texts=(int.from_bytes(blake2b(texts, digest_size=8).digest(), "big", signed=True), texts),
+        legend=legend,
+        texts=(int.from_bytes(digest, "big", signed=True), texts),
         numbers=head + struct.pack(f"<{len(values)}H", *values),
     )
 
@@ -271,16 +283,21 @@ def _unscale(number: int, scale: int) -> float | None:
     return None if number == _NONE else number / scale
 
 
-_LEGENDS: Final[dict[Any, bytes]] = {}
+_LEGENDS: Final[dict[Any, tuple[bytes, bytes]]] = {}
 
 
-def _pack_legend(methodology: Methodology, signal_ids: tuple[str, ...]) -> bytes:
+def _pack_legend(methodology: Methodology, signal_ids: tuple[str, ...]) -> tuple[bytes, bytes]:
+    """Return the legend of these signals, and its checksum."""
     key = (methodology.target, methodology.version, signal_ids)
     if key not in _LEGENDS:
         specs = [methodology.signals[id_] for id_ in signal_ids]
         signals = tuple((spec.id, spec.name, spec.dimension, spec.weight) for spec in specs)
-        legend = _Legend(methodology.target, methodology.version, tuple(methodology.dimensions), signals)
-        _LEGENDS[key] = msgspec.msgpack.encode(legend)
+        _, reasons, sources = zip(*TYPICAL_SIGNALS, strict=True)
+        dimensions = tuple(methodology.dimensions)
+        legend = msgspec.msgpack.encode(
+            _Legend(methodology.target, methodology.version, dimensions, signals, (reasons, sources))
+        )
+        _LEGENDS[key] = legend, zlib.crc32(legend).to_bytes(4, "big")
     return _LEGENDS[key]
 
 

@@ -1,8 +1,8 @@
 """The history on disk: one snapshot per release and day, and one per scanned project and day, in one SQLite file.
 
-What a snapshot holds is opaque here. Rows lie in the order of their days: those of one run are side by side, and
-writing 1,000 of them touches some twenty pages instead of a thousand. Texts, which change rarely, have a table of
-their own.
+What a snapshot holds is opaque here. A row is a day, a release and a state: most scores are the same as the day before,
+and have its state. Rows lie in the order of their days: those of one run are side by side, and writing 1,000 of them
+touches a few pages instead of a thousand. Texts, which change less often than numbers, have a table of their own.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from typing import Final, NamedTuple
 from nerq_cli.store.file import DatabaseFile, FileSchema
 
 _TABLES: Final = """
-CREATE TABLE subject (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE subject (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state INTEGER);
 CREATE TABLE legend (id INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE);
 CREATE TABLE texts (id INTEGER PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE day (number INTEGER PRIMARY KEY);
+CREATE TABLE state (
+    id INTEGER PRIMARY KEY, coverage INTEGER NOT NULL, mark INTEGER NOT NULL, legend INTEGER NOT NULL,
+    texts INTEGER NOT NULL, numbers BLOB NOT NULL
+);
 CREATE TABLE snapshot (
-    day INTEGER NOT NULL, subject INTEGER NOT NULL, coverage INTEGER NOT NULL, mark INTEGER NOT NULL,
-    legend INTEGER NOT NULL, texts INTEGER NOT NULL, numbers BLOB NOT NULL, PRIMARY KEY (day, subject)
+    day INTEGER NOT NULL, subject INTEGER NOT NULL, state INTEGER NOT NULL, PRIMARY KEY (day, subject)
 ) WITHOUT ROWID;
 CREATE TABLE project (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
 CREATE TABLE project_snapshot (
@@ -41,18 +44,29 @@ WEEKLY_DAYS: Final = 365
 #: Days between two times that old snapshots are thinned out.
 _THINNING_DAYS: Final = 7
 
+#: ``subject.state`` is the state that was written last.
 _SELECT_MARKS: Final = """
-SELECT name, coverage, mark FROM subject CROSS JOIN snapshot ON snapshot.day = ? AND snapshot.subject = subject.id
+SELECT name, today.coverage, today.mark, last.coverage, last.mark FROM subject
+LEFT JOIN snapshot ON snapshot.day = ? AND snapshot.subject = subject.id
+LEFT JOIN state AS today ON today.id = snapshot.state LEFT JOIN state AS last ON last.id = subject.state
 WHERE name IN ({})
 """
 _SELECT_SNAPSHOTS: Final = """
 SELECT snapshot.day, coverage, mark, legend.content, texts.id, texts.content, numbers FROM day
 CROSS JOIN snapshot ON snapshot.day = day.number AND snapshot.subject = ?
-JOIN legend ON legend.id = snapshot.legend JOIN texts ON texts.id = snapshot.texts ORDER BY snapshot.day
+JOIN state ON state.id = snapshot.state JOIN legend ON legend.id = state.legend
+JOIN texts ON texts.id = state.texts ORDER BY snapshot.day
 """
-_INSERT_SNAPSHOT: Final = """
-INSERT OR REPLACE INTO snapshot (day, subject, coverage, mark, legend, texts, numbers)
-VALUES (?, (SELECT id FROM subject WHERE name = ?), ?, ?, (SELECT id FROM legend WHERE content = ?), ?, ?)
+_SELECT_NUMBERS: Final = """
+SELECT day, subject, numbers FROM snapshot JOIN state ON state.id = snapshot.state WHERE day >= ? ORDER BY day
+"""
+_REPEAT_SNAPSHOTS: Final = """
+INSERT OR REPLACE INTO snapshot (day, subject, state)
+SELECT ?, id, state FROM subject WHERE state IS NOT NULL AND name IN ({}) ORDER BY id
+"""
+_DELETE_STATES: Final = """
+DELETE FROM state WHERE id NOT IN (SELECT state FROM snapshot)
+AND id NOT IN (SELECT state FROM subject WHERE state IS NOT NULL)
 """
 _SELECT_PROJECT_MARK: Final = """
 SELECT mark FROM project_snapshot WHERE project = (SELECT id FROM project WHERE path = ?) AND day = ?
@@ -73,9 +87,19 @@ class SnapshotRow(NamedTuple):
     mark: int
     #: What the numbers stand for.
     legend: bytes
-    #: Number of the texts, equal for equal texts, and the texts. They are stored compressed, once.
+    #: Number of the texts, equal for equal texts of one legend, and the texts. They are stored once, compressed with
+    #: the legend as dictionary: what it has makes them smaller.
     texts: tuple[int, bytes]
     numbers: bytes
+
+
+class Marks(NamedTuple):
+    """Coverage and mark of two snapshots of a release; None without one."""
+
+    #: Of the day.
+    today: tuple[int, int] | None
+    #: Of that which was written last, of whatever day.
+    last: tuple[int, int] | None
 
 
 class ProjectRow(NamedTuple):
@@ -98,24 +122,37 @@ class HistoryFile(DatabaseFile):
         """Whether snapshots can be kept, as far as it is known."""
         return self._is_writable
 
-    def read_marks(self, day: int, names: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Return coverage and mark of the snapshots of these releases on a day."""
-        marks: dict[str, tuple[int, int]] = {}
+    def read_marks(self, day: int, names: Sequence[str]) -> dict[str, Marks]:
+        """Return coverage and mark of the snapshots of these releases: that of a day, and the newest one."""
+        marks: dict[str, Marks] = {}
         with self._handle_errors():
             for start in range(0, len(names) if self._connection is not None else 0, _MAX_NAMES):
                 batch = names[start : start + _MAX_NAMES]
-                rows = self._execute(_SELECT_MARKS.format(",".join("?" * len(batch))), (day, *batch))
-                marks.update({name: (coverage, mark) for name, coverage, mark in rows})
+                for name, coverage, mark, last_coverage, last_mark in self._execute(
+                    _SELECT_MARKS.format(",".join("?" * len(batch))), (day, *batch)
+                ):
+                    marks[name] = Marks(
+                        None if mark is None else (coverage, mark),
+                        None if last_mark is None else (last_coverage, last_mark),
+                    )
         return marks
 
-    def put_snapshots(self, rows: Mapping[str, SnapshotRow]) -> None:
-        """Store a snapshot of each release, in place of an earlier one of the same day; thin out old ones."""
+    def put_snapshots(self, rows: Mapping[str, SnapshotRow], repeated: Sequence[str] = (), day: int = 0) -> None:
+        """Store a snapshot of each release, in place of an earlier one of the same day; thin out old ones.
+
+        ``repeated`` are releases that are on ``day`` as in the snapshot that was written last.
+        """
         for _ in range(2):  # a second attempt for when the first meets a file that has to be set aside
-            if rows and self._is_writable:
+            if (rows or repeated) and self._is_writable:
                 with self._handle_errors():
                     with self._write_transaction() as connection:
+                        days = {row.day for row in rows.values()} | ({day} if repeated else set())
+                        connection.executemany(
+                            "INSERT OR IGNORE INTO day (number) VALUES (?)", ((number,) for number in days)
+                        )
+                        _repeat_snapshots(connection, repeated, day)
                         _insert_snapshots(connection, rows)
-                        _thin_out(connection, max(row.day for row in rows.values()))
+                        _thin_out(connection, max(days))
                     return
 
     def list_versions(self, package: str) -> list[str]:
@@ -137,7 +174,7 @@ class HistoryFile(DatabaseFile):
                 rows = self._execute("SELECT id FROM subject WHERE name = ?", (name,)).fetchall()
                 for (subject,) in rows:
                     snapshots += [
-                        SnapshotRow(day, coverage, mark, legend, (id_, _decompress(texts)), numbers)
+                        SnapshotRow(day, coverage, mark, legend, (id_, _decompress(texts, legend)), numbers)
                         for day, coverage, mark, legend, id_, texts, numbers in self._execute(
                             _SELECT_SNAPSHOTS, (subject,)
                         )
@@ -149,9 +186,7 @@ class HistoryFile(DatabaseFile):
         with self._handle_errors():
             if self._connection is not None:
                 ids = {id_: name for id_, name in self._execute("SELECT id, name FROM subject") if name in names}
-                for day, subject, numbers in self._execute(
-                    "SELECT day, subject, numbers FROM snapshot WHERE day >= ? ORDER BY day", (since,)
-                ):
+                for day, subject, numbers in self._execute(_SELECT_NUMBERS, (since,)):
                     if subject in ids:
                         yield ids[subject], day, numbers
 
@@ -201,24 +236,37 @@ class HistoryFile(DatabaseFile):
         return self._connection.execute(query, tuple(values))
 
 
+def _repeat_snapshots(connection: sqlite3.Connection, names: Sequence[str], day: int) -> None:
+    for start in range(0, len(names), _MAX_NAMES):
+        batch = names[start : start + _MAX_NAMES]
+        connection.execute(_REPEAT_SNAPSHOTS.format(",".join("?" * len(batch))), (day, *batch))
+
+
 def _insert_snapshots(connection: sqlite3.Connection, rows: Mapping[str, SnapshotRow]) -> None:
-    connection.executemany("INSERT OR IGNORE INTO day (number) VALUES (?)", {(row.day,) for row in rows.values()})
-    connection.executemany(
-        "INSERT OR IGNORE INTO legend (content) VALUES (?)", {(row.legend,) for row in rows.values()}
-    )
-    connection.executemany("INSERT OR IGNORE INTO subject (name) VALUES (?)", ((name,) for name in rows))
-    texts = dict(row.texts for row in rows.values())
+    names = sorted(rows)
+    legends = {}
+    for legend in {row.legend for row in rows.values()}:
+        connection.execute("INSERT OR IGNORE INTO legend (content) VALUES (?)", (legend,))
+        [(legends[legend],)] = connection.execute("SELECT id FROM legend WHERE content = ?", (legend,))
+    texts = {row.texts[0]: (row.texts[1], row.legend) for row in rows.values()}
     new_ids = texts.keys() - _iter_found(connection, "SELECT id FROM texts WHERE id IN ({})", [*texts])
     connection.executemany(
         "INSERT OR IGNORE INTO texts (id, content) VALUES (?, ?)",
-        ((id_, zlib.compress(texts[id_], _LEVEL)) for id_ in sorted(new_ids)),
+        ((id_, _compress(*texts[id_])) for id_ in sorted(new_ids)),
+    )
+    [(last_id,)] = connection.execute("SELECT IFNULL(MAX(id), 0) FROM state")
+    states = [(id_, name, rows[name]) for id_, name in enumerate(names, last_id + 1)]
+    connection.executemany(
+        "INSERT INTO state (id, coverage, mark, legend, texts, numbers) VALUES (?, ?, ?, ?, ?, ?)",
+        [(id_, row.coverage, row.mark, legends[row.legend], row.texts[0], row.numbers) for id_, _, row in states],
     )
     connection.executemany(
-        _INSERT_SNAPSHOT,
-        (
-            (row.day, name, row.coverage, row.mark, row.legend, row.texts[0], row.numbers)
-            for name, row in sorted(rows.items())
-        ),
+        "INSERT INTO subject (name, state) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+        [(name, id_) for id_, name, _ in states],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO snapshot (day, subject, state) SELECT ?, id, state FROM subject WHERE name = ?",
+        [(row.day, name) for _, name, row in states],
     )
 
 
@@ -244,7 +292,8 @@ def _thin_out(connection: sqlite3.Connection, today: int) -> None:
             is_changed = is_changed or deleted.rowcount > 0
     if is_changed:
         connection.execute("DELETE FROM day WHERE NOT EXISTS (SELECT 1 FROM snapshot WHERE snapshot.day = day.number)")
-        connection.execute("DELETE FROM texts WHERE id NOT IN (SELECT texts FROM snapshot)")
+        connection.execute(_DELETE_STATES)
+        connection.execute("DELETE FROM texts WHERE id NOT IN (SELECT texts FROM state)")
 
 
 def _iter_found(connection: sqlite3.Connection, query: str, values: Sequence[str | int]) -> Iterator[int]:
@@ -254,10 +303,15 @@ def _iter_found(connection: sqlite3.Connection, query: str, values: Sequence[str
         yield from (id_ for (id_,) in connection.execute(query.format(",".join("?" * len(batch))), batch))
 
 
-def _decompress(content: bytes) -> bytes:
+def _compress(text: bytes, dictionary: bytes) -> bytes:
+    compressor = zlib.compressobj(_LEVEL, zdict=dictionary)
+    return compressor.compress(text) + compressor.flush()
+
+
+def _decompress(content: bytes, dictionary: bytes) -> bytes:
     """Return a text; empty, which is none, if it is damaged."""
     try:
-        return zlib.decompress(content)
+        return zlib.decompressobj(zdict=dictionary).decompress(content)
     except (zlib.error, TypeError):
         return b""
 

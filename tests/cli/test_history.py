@@ -205,6 +205,29 @@ def test_a_project_has_a_history_and_the_dependencies_that_moved(file: HistoryFi
     assert "Score of demo" in nerq("history", "--project", str(project), "-f", "html").out
 
 
+def test_a_target_is_compared_with_the_project_and_its_past(
+    file: HistoryFile, demo: Registry, nerq: Nerq, project: Path
+) -> None:
+    demo.npm("other", "1.0.0")
+    demo.pypi("third", "1.0", license_expression=None, project_urls={}, summary="")
+    (project / "requirements.txt").write_text("demo==2.0\nthird==1.0\n")
+    (project / "package.json").write_text('{"dependencies": {"other": "1.0.0"}}')
+    nerq("scan", ".")
+    copy_back(file, rise=15)
+    standing = nerq("history", "pypi:demo", "-f", "json").json["targets"][0]["standing"]
+    assert standing["project"]["place"] == "highest of 3"
+    assert (standing["project"]["member"], standing["project"]["path"]) == (True, os.path.realpath(project))
+    assert (standing["past"]["count"], standing["outside"]) == (89, None)
+    text = nerq("history", "pypi:demo").out
+    assert "in your project: highest of 3" in text
+    assert "against its own past: " in text
+    assert "highest of 3 in" in nerq("history", "pypi:demo", "-f", "html").out
+    assert "highest of 3 in" in nerq("history", "pypi:demo", "-f", "markdown").out
+    lowest = nerq("history", "pypi:third", "-f", "json").json["targets"][0]["standing"]
+    assert lowest["project"]["lower"] == 0
+    assert lowest["past"] is None
+
+
 def test_a_part_of_a_project_leaves_no_snapshot_of_it(file: HistoryFile, nerq: Nerq, tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("demo==2.0\n")
     nerq("scan", str(tmp_path / "requirements.txt"))

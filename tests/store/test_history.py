@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nerq_cli.store.history import HistoryFile, ProjectRow, SnapshotRow
+from nerq_cli.store.history import HistoryFile, Marks, ProjectRow, SnapshotRow
 
 TODAY = 20_786
 NAME = "PyPI/demo@1.0"
@@ -31,8 +31,8 @@ def to_date(day: int) -> date:
 def test_a_snapshot_is_read_as_it_was_written(history: HistoryFile) -> None:
     history.put_snapshots({NAME: row(TODAY), "PyPI/demo-extra@1.0": row(TODAY)})
     assert history.read_snapshots(NAME) == [row(TODAY)]
-    assert history.read_marks(TODAY, [NAME, "PyPI/other@1"]) == {NAME: (900, 1)}
-    assert history.read_marks(TODAY - 1, [NAME]) == {}
+    assert history.read_marks(TODAY, [NAME, "PyPI/other@1"]) == {NAME: Marks((900, 1), (900, 1))}
+    assert history.read_marks(TODAY - 1, [NAME]) == {NAME: Marks(None, (900, 1))}
     assert history.list_versions("PyPI/demo") == [NAME]
 
 
@@ -40,6 +40,22 @@ def test_a_day_has_one_snapshot(history: HistoryFile) -> None:
     history.put_snapshots({NAME: row(TODAY, 1)})
     history.put_snapshots({NAME: row(TODAY, 2)})
     assert [snapshot.mark for snapshot in history.read_snapshots(NAME)] == [2]
+
+
+def test_a_snapshot_like_the_last_one_refers_to_it(history: HistoryFile, tmp_path: Path) -> None:
+    history.put_snapshots({NAME: row(TODAY, 1), "PyPI/other@1.0": row(TODAY, 2)})
+    for day in range(TODAY + 1, TODAY + 200):
+        history.put_snapshots({}, [NAME, "PyPI/unheard@1.0"], day)
+    history.put_snapshots({NAME: row(TODAY + 200, 3)}, ["PyPI/other@1.0"], TODAY + 200)
+    snapshots = history.read_snapshots(NAME)
+    assert [(item.day, item.mark) for item in (snapshots[-2], snapshots[-1])] == [(TODAY + 199, 1), (TODAY + 200, 3)]
+    assert [item._replace(day=TODAY) for item in snapshots[:-1]] == [row(TODAY, 1)] * (len(snapshots) - 1)
+    assert history.read_snapshots("PyPI/other@1.0") == [row(TODAY, 2), row(TODAY + 200, 2)]
+    assert history.read_snapshots("PyPI/unheard@1.0") == []
+    assert [*history.read_numbers({NAME}, TODAY + 199)] == [(NAME, TODAY + 199, b"12"), (NAME, TODAY + 200, b"12")]
+    with sqlite3.connect(tmp_path / "history.sqlite3") as connection:
+        assert connection.execute("SELECT COUNT(*) FROM state").fetchone() == (3,)
+    connection.close()
 
 
 def test_snapshots_are_kept_daily_for_90_days_then_weekly_then_monthly(history: HistoryFile) -> None:

@@ -16,6 +16,7 @@ from nerq_cli.report.pages.history_document import ProjectDay, ProjectHistory, f
 from nerq_cli.report.pages.html_table import build_table
 from nerq_cli.report.pages.line_chart import ChartPoint, build_history_chart, build_line_chart
 from nerq_cli.report.pages.markdown import write_paragraph, write_table
+from nerq_cli.report.pages.peers import list_standings
 from nerq_cli.report.terminal.layout import Column, Page, Span, add_table
 from nerq_cli.report.wording import format_timestamp
 
@@ -172,6 +173,10 @@ def _describe_versions(target: TargetHistory) -> str:
     return f"Snapshots: {', '.join(versions)}."
 
 
+def _list_standings(target: TargetHistory) -> Iterator[tuple[str, str]]:
+    return iter(()) if target.standing is None else list_standings(target.standing)
+
+
 def _describe_foot(report: HistoryReport) -> str:
     return f"nerq-cli {report.version}, as of {format_timestamp(report.as_of)}"
 
@@ -230,6 +235,8 @@ def render_text(report: HistoryReport, options: RenderOptions, *, steps: int | N
         page.add_line((page.safe_text(f"{target.target}: {target.purl}"), "strong"))
         if target.versions:
             page.add_paragraph(page.safe_text(_describe_versions(target), 0), "dim")
+        for subject, text in _list_standings(target):
+            page.add_paragraph(page.safe_text(f"{subject}: {text}", 0))
         _add_history(page, target.history, steps)
         if target.reconstruction is not None:
             _add_reconstruction(page, target.reconstruction, steps)
@@ -324,6 +331,7 @@ def _write_markdown(report: HistoryReport, steps: int | None) -> Iterator[str]:
     for target in report.targets:
         yield f"## History of {escape(target.target)}\n\n"
         yield from _write_history(target.history, steps)
+        yield from write_table(("Compared", ""), _list_standings(target))
         if target.versions:
             yield write_paragraph(_describe_versions(target))
         if target.reconstruction is not None:
@@ -379,6 +387,8 @@ def render_html(report: HistoryReport) -> str:
     for number, target in enumerate(report.targets):
         body.append(element("h2", f"{target.target}: {target.purl}"))
         body += [element("p", _describe_versions(target))] if target.versions else []
+        standings = [*_list_standings(target)]
+        body += [build_table(("Compared", ""), standings, f"How {target.target} stands")] if standings else []
         earlier = () if target.reconstruction is None else target.reconstruction.snapshots
         body.append(_build_history(target.history, target.target, f"target-{number}", report.threshold, earlier))
         if target.reconstruction is not None:

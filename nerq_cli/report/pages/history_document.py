@@ -10,9 +10,11 @@ from msgspec import Meta
 
 from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.history import Cause, Direction, History, Move, MoveKind, Step, Trend
+from nerq_cli.insight.peers import Standing
 from nerq_cli.insight.reconstruction import UNDATED_SIGNALS, Reconstruction
 from nerq_cli.insight.snapshots import ProjectSummary, Snapshot
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document
+from nerq_cli.report.pages.peers import PeersDocument, build_standing
 from nerq_cli.report.wording import format_date, format_timestamp
 from nerq_cli.units import DAY
 
@@ -42,6 +44,8 @@ class TargetHistory(msgspec.Struct, frozen=True, kw_only=True):
     history: History
     #: Scores of past month ends; None unless they were asked for.
     reconstruction: Reconstruction | None = None
+    #: How the newest score stands; None without a snapshot.
+    standing: Standing | None = None
 
 
 class ProjectDay(msgspec.Struct, frozen=True):
@@ -212,6 +216,9 @@ class HistoryTarget(msgspec.Struct, frozen=True):
     reconstruction: Annotated[
         HistoryReconstruction | None, Meta(description="Null without --reconstruct; it is no part of trends.")
     ]
+    standing: Annotated[
+        PeersDocument | None, Meta(description="How the newest score stands; null without one, and for dependencies.")
+    ]
 
 
 class HistoryProjectDay(msgspec.Struct, frozen=True):
@@ -265,7 +272,14 @@ def render_json(report: HistoryReport) -> bytes:
             complete=report.complete,
             exit=ExitDocument(code=report.exit.value, reason=clean(report.exit_reason)),
             targets=[
-                build_target(target.target, target.purl, target.versions, target.history, target.reconstruction)
+                build_target(
+                    target.target,
+                    target.purl,
+                    target.versions,
+                    target.history,
+                    target.reconstruction,
+                    target.standing,
+                )
                 for target in report.targets
             ],
             project=None if report.project is None else _build_project(report.project),
@@ -290,6 +304,7 @@ def build_target(
     versions: Sequence[RecordedVersion],
     history: History,
     reconstruction: Reconstruction | None = None,
+    standing: Standing | None = None,
 ) -> HistoryTarget:
     """Return the object of one target."""
     return HistoryTarget(
@@ -304,6 +319,7 @@ def build_target(
         steps=list(map(_build_step, history.steps)),
         snapshots=list(map(_build_snapshot, history.snapshots)),
         reconstruction=None if reconstruction is None else _build_reconstruction(reconstruction),
+        standing=None if standing is None else build_standing(standing),
     )
 
 

@@ -15,6 +15,7 @@ from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.insight.alternatives import describe_score
 from nerq_cli.insight.guidance import Check
 from nerq_cli.insight.history import History
+from nerq_cli.insight.peers import Standing
 from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, PageTexts
 from nerq_cli.insight.target_details import Description, Detail
@@ -40,6 +41,7 @@ from nerq_cli.report.pages.history import (
 )
 from nerq_cli.report.pages.history_document import HistoryTarget, build_target, format_day
 from nerq_cli.report.pages.line_chart import CHART_STYLE, build_history_chart
+from nerq_cli.report.pages.peers import PeersDocument, build_standing, list_standings
 from nerq_cli.report.reviews import ReviewDocument, build_review
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
@@ -93,6 +95,8 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     #: None = there is none: see ``history_reason``.
     history: History | None
     history_reason: str
+    #: How the score stands; None for a target that is no package.
+    standing: Standing | None
     badge: Badge
     #: None without any review of the target.
     reviews: ReviewResult | None
@@ -308,6 +312,7 @@ class PageDocument(msgspec.Struct, frozen=True):
     history: Annotated[HistoryTarget | None, Meta(description="Null if no snapshot is kept: see history_reason.")]
     history_reason: str | None
     reviews: Annotated[list[ReviewDocument], Meta(description="By people who sign for them; of no effect on a score.")]
+    peers: Annotated[PeersDocument | None, Meta(description="How the score stands; null if it is no package.")]
     alternatives: list[Alternative]
     takeaways: list[str]
     questions: list[PageAnswer]
@@ -386,6 +391,7 @@ def build_page_document(report: PageReport) -> PageDocument:
         history=_build_history(report),
         history_reason=clean(report.history_reason) or None,
         reviews=[] if report.reviews is None else list(map(build_review, report.reviews.reviews)),
+        peers=None if report.standing is None else build_standing(report.standing),
         alternatives=[] if choice is None else list(map(build_alternative, choice.options)),
         takeaways=list(map(clean, report.texts.takeaways)),
         questions=[
@@ -515,6 +521,7 @@ def build_sections(report: PageReport) -> tuple[Section, ...]:
         ("concerns", "Concerns", _list_concerns(report)),
         ("reviews", "Reviews", _list_reviews(report)),
         ("history", "History", _list_history(report)),
+        ("peers", "Compared with others", _list_peers(report)),
         ("alternatives", "Alternatives", _list_alternatives(report)),
         ("takeaways", "Key takeaways", [Items(report.texts.takeaways)]),
         (
@@ -773,6 +780,12 @@ def _list_history(report: PageReport) -> Iterator[Block]:
             for step in steps
         )
         yield Table("steps", ("Date", "Score", "Cause", "What moved it"), lines, has_notes=True)
+
+
+def _list_peers(report: PageReport) -> Iterator[Block]:
+    rows = () if report.standing is None else tuple(list_standings(report.standing))
+    if rows:
+        yield Table("peers", ("Compared with", "Result"), rows)
 
 
 def _list_alternatives(report: PageReport) -> Iterator[Block]:

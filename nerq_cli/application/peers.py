@@ -1,0 +1,106 @@
+"""Reads what a score is compared with: the project's other dependencies, its own past, and the shipped table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nerq_cli.application.snapshots import name_project
+from nerq_cli.insight.peers import (
+    OutsideStanding,
+    ProjectStanding,
+    Standing,
+    load_table,
+    stand_in_past,
+    stand_in_project,
+    stand_outside,
+)
+from nerq_cli.insight.snapshots import read_value
+
+if TYPE_CHECKING:
+    from nerq_cli.insight.snapshots import Snapshot
+    from nerq_cli.inventory import Package
+    from nerq_cli.scoring import Score
+    from nerq_cli.store.history import HistoryFile
+
+
+class Present(NamedTuple):
+    """The score that is compared."""
+
+    #: 0-100; None without one.
+    value: float | None
+    #: Range that unknown facts leave.
+    low: float | None
+    high: float | None
+    #: Kind of target and edition: ``packages 2.0``.
+    methodology: str
+
+
+def describe_present(score: Score | Snapshot) -> Present:
+    """Return what of a score is compared."""
+    methodology = score.methodology
+    label = methodology if isinstance(methodology, str) else f"{methodology.target} {methodology.version}"
+    return Present(score.value, score.low, score.high, label)
+
+
+def find_standing(
+    package: Package,
+    present: Present,
+    snapshots: Sequence[Snapshot],
+    file: HistoryFile | None,
+    root: Path,
+    today: int,
+    categories: Iterable[str] | None = None,
+) -> Standing:
+    """Return how the score of a package stands. Reads files only.
+
+    Args:
+        package: The target.
+        present: Its score now.
+        snapshots: Its past, oldest first, the present included.
+        file: The history; None without one.
+        root: Directory whose project is compared with, or one below it.
+        today: Day (days since 1970-01-01 UTC) whose state of the project counts.
+        categories: Classifiers about topics, and keywords, that the target states; None to compare with no other
+            packages.
+    """
+    outside: OutsideStanding | str = ""
+    if categories is not None:
+        outside = stand_outside(
+            load_table(), package.ecosystem, categories, present.methodology, present.low, present.high
+        )
+    return Standing(
+        project=None if present.value is None else find_project_standing(package, present.value, file, root, today),
+        past=stand_in_past(snapshots) if snapshots else None,
+        outside=None if isinstance(outside, str) else outside,
+        outside_reason=outside if isinstance(outside, str) else "",
+    )
+
+
+def find_project_standing(
+    package: Package, value: float, file: HistoryFile | None, root: Path, today: int
+) -> ProjectStanding | None:
+    """Return the place of a score among the dependencies of the project of a directory, or of the nearest parent.
+
+    None if no project there was scanned, or if it has no other dependency with a score.
+    """
+    if file is None:
+        return None
+    directory = Path(name_project(root))
+    for path in (directory, *directory.parents):
+        if rows := [row for row in file.read_projects(str(path)) if row.day <= today]:
+            newest = rows[-1]
+            scores = _read_scores(file, newest.members, newest.day)
+            return stand_in_project(str(path), newest.day, scores, f"{package.ecosystem}/{package.name}", value)
+    return None
+
+
+def _read_scores(file: HistoryFile, members: Iterable[str], day: int) -> Mapping[str, float]:
+    """Return the lowest score of each package of a project on a day."""
+    scores: dict[str, float] = {}
+    for name, snapshot_day, numbers in file.read_numbers(frozenset(members), day):
+        value, package = read_value(numbers), name.rpartition("@")[0]
+        if snapshot_day == day and value is not None:
+            scores[package] = min(scores.get(package, value), value)
+    return scores
