@@ -300,7 +300,6 @@ def _observe_one(entry: Assessment, recorded: RecordedDependency) -> Observation
         )
         if entry.advisories
         else (),
-        latest=entry.latest,
         in_registry=entry.in_registry,
         facts=entry.watched or WatchedFacts(),
     )

@@ -82,6 +82,10 @@ Effect: TypeAlias = Literal["worse", "uncertain", "neutral", "better"]
 #: Order of a report.
 EFFECTS: Final[tuple[Effect, ...]] = ("worse", "uncertain", "neutral", "better")
 
+#: Stands among lost signals for the score as a whole.
+_SCORE: Final = "score"
+#: Signals that a text names.
+_MAX_NAMES: Final = 4
 #: Severities, mildest first.
 _SEVERITIES: Final = ("low", "unknown", "medium", "high", "critical")
 
@@ -93,6 +97,8 @@ class WatchedFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     marks: Mapping[str, bool] = {}
     #: Irreversible hashes of the accounts that can publish; empty = not known.
     accounts: tuple[str, ...] = ()
+    #: Newest stable version; empty if not known.
+    latest: str = ""
     #: Whether all advisories are known.
     knows_advisories: bool = False
 
@@ -136,8 +142,6 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: Signals that were not known at the last pass; their values above are older.
     lost: tuple[str, ...] = ()
     advisories: tuple[WatchedAdvisory, ...] = ()
-    #: Newest stable version; empty if not known.
-    latest: str = ""
     #: Whether the registry has the package; None if not known.
     in_registry: bool | None = None
     facts: WatchedFacts = WatchedFacts()
@@ -261,6 +265,10 @@ def find_changes(pairs: Iterable[Pair]) -> Outcome:
             changes += _describe_added(new.watched)
             kept.setdefault(new.watched.key, new.watched)
             continue
+        if old.version and not new.watched.version:
+            changes += _describe_unread(old, new, "the version in use is not known")
+            kept.setdefault(old.key, _carry_facts("same", old, replace(old, lost=_list_unread(old))))
+            continue
         judged = _judge_score(pair.kind, old, new)
         changes += judged.changes
         changes += _compare_advisories(pair.kind, old, new.watched)
@@ -330,6 +338,20 @@ def build_snapshot(watched: Watched, labels: Mapping[str, tuple[str, str]], reas
     )
 
 
+def _list_unread(watched: Watched) -> tuple[str, ...]:
+    """Return the signals that are lost where nothing of a release could be read."""
+    return tuple(sorted((_SCORE, *(id_ for id_, (value, _) in watched.signals.items() if value is not None))))
+
+
+def _describe_unread(old: Watched, new: Observation, text: str) -> Iterator[WatchChange]:
+    """Yield that nothing of a release could be read, unless that was so at the last pass."""
+    if _SCORE not in old.lost:
+        reason = f": {new.reason}" if new.reason else ""
+        yield _build(
+            old, "source-lost", "uncertain", f"{text}{reason}", causes=("source lost",), score_before=old.score
+        )
+
+
 def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
     """Return how the score changed, and what the next pass compares with.
 
@@ -338,11 +360,27 @@ def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
     """
     now = new.watched
     moved_version = kind != "same"
+    fields: dict[str, Any]
     if old.methodology and now.methodology and old.methodology != now.methodology:
         text = f"methodology {old.methodology} before, {now.methodology} now: scores are not compared"
-        fields: dict[str, Any] = {"score_before": old.score, "score_after": now.score, "causes": ("methodology",)}
+        fields = {"score_before": old.score, "score_after": now.score, "causes": ("methodology",)}
         changes = [_build(now, "methodology", "uncertain", text, **fields)]
         return _Judged(([_describe_version(kind, old, now, ())] if moved_version else []) + changes, now)
+    if kind == "same" and old.methodology and not now.methodology:
+        unread = [] if now.facts.marks.get("vanished") else list(_describe_unread(old, new, "no score"))
+        kept = replace(
+            now,
+            state=old.state,
+            methodology=old.methodology,
+            score=old.score,
+            signals=old.signals,
+            caps=old.caps,
+            lost=_list_unread(old),
+        )
+        return _Judged(unread, kept)
+    if kind == "same" and not old.methodology and now.methodology and old.state in ("unknown", "not-judged"):
+        fields = {"score_after": now.score, "causes": ("source regained",)}
+        return _Judged([_build(now, "source-regained", "uncertain", "score: known now", **fields)], now)
     step = explain_step(build_snapshot(old, new.labels, {}), build_snapshot(now, new.labels, new.cap_reasons))
     lost = {move.id for move in step.moves if move.kind == "lost"}
     learned = {move.id for move in step.moves if move.kind == "regained"}
@@ -424,7 +462,9 @@ def _describe_sources(old: Watched, new: Observation, lost: set[str], learned: s
     ):
         if ids:
             names = sorted({new.labels.get(id_, (id_, ""))[0] for id_ in ids})
-            text = f"{', '.join(names)}: {verb}"
+            rest = len(names) - _MAX_NAMES
+            more = f" and {rest} more" if rest > 0 else ""
+            text = f"{', '.join(names[:_MAX_NAMES])}{more}: {verb}"
             yield _build(now, kind, "uncertain", text, causes=(cause,), **fields)  # type: ignore[arg-type]
 
 
@@ -508,9 +548,9 @@ def _compare_package(old: Watched, new: Watched) -> Iterator[WatchChange]:
         if before != after:
             text = f"accounts that can publish: {len(after - before)} added, {len(before - after)} removed"
             yield _build(new, "accounts", "worse" if after - before else "neutral", text)
-    if old.latest and new.latest and old.latest != new.latest:
-        is_older = not get_ecosystem(new.ecosystem).is_at_least(new.latest, old.latest)
-        fields = {"version_before": old.latest, "version_after": new.latest}
+    if old.facts.latest and new.facts.latest and old.facts.latest != new.facts.latest:
+        is_older = not get_ecosystem(new.ecosystem).is_at_least(new.facts.latest, old.facts.latest)
+        fields = {"version_before": old.facts.latest, "version_after": new.facts.latest}
         if is_older:
             yield _build(new, "release-gone", "worse", "the newest release of the last pass is gone", **fields)
         else:
@@ -530,10 +570,14 @@ def _carry_facts(kind: PairKind, old: Watched, new: Watched) -> Watched:
             advisories = (*advisories, *(item for item in old.advisories if not item.ids & known))
             knows_advisories = old.facts.knows_advisories
     facts = replace(
-        facts, marks=marks, accounts=facts.accounts or old.facts.accounts, knows_advisories=knows_advisories
+        facts,
+        marks=marks,
+        accounts=facts.accounts or old.facts.accounts,
+        latest=facts.latest or old.facts.latest,
+        knows_advisories=knows_advisories,
     )
     in_registry = old.in_registry if new.in_registry is None else new.in_registry
-    return replace(new, facts=facts, advisories=advisories, latest=new.latest or old.latest, in_registry=in_registry)
+    return replace(new, facts=facts, advisories=advisories, in_registry=in_registry)
 
 
 def _join_uncertain(changes: Iterable[WatchChange]) -> Iterator[WatchChange]:
