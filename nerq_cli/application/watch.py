@@ -31,7 +31,7 @@ from nerq_cli.insight.watch import (
     find_changes,
     sort_changes,
 )
-from nerq_cli.inventory import McpServerId
+from nerq_cli.inventory import MCP_GROUP, McpServerId
 from nerq_cli.policy.baseline import (
     DependencyChange,
     Record,
@@ -49,7 +49,8 @@ from nerq_cli.policy.waivers import count_days_left
 from nerq_cli.report.pages.watch import OpenFinding, WatchReport
 from nerq_cli.signals.advisories import merge_advisories
 from nerq_cli.signals.signal import format_count
-from nerq_cli.units import DAY
+from nerq_cli.sources import SOURCES
+from nerq_cli.units import DAY, HOUR
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
 _MIN_PACKAGES: Final = 3
 #: Servers whose registration is looked up, with two requests each.
 _MAX_REGISTRATIONS: Final = 100
+#: Seconds that the clock of the machine of the last pass may be ahead.
+_MAX_SKEW: Final = HOUR
 _UNCHECKED_STATES: Final = frozenset({"unknown", "not-judged"})
 
 
@@ -94,7 +97,7 @@ def run_watch(
     Raises:
         UsageError: the last pass was after the moment of this one, or the state is that of another project.
     """
-    if earlier is not None and earlier.as_of > options.as_of:
+    if earlier is not None and earlier.as_of > options.as_of + _MAX_SKEW:
         from nerq_cli.report.wording import format_timestamp
 
         raise UsageError(
@@ -114,12 +117,13 @@ def run_watch(
     waivers = list(_list_waivers(result.waivers, options.as_of))
     servers = [_build_server(server, base) for server in result.mcp_servers]
     registrations, unknown, notes = _read_registrations(entries, session, earlier)
-    now = _Now(record, observations, servers, registrations, unknown, waivers)
+    now = _Now(record, observations, servers, registrations, unknown, waivers, _is_resolved(report))
     compared = _compare(earlier, now, report.findings, options.as_of, notice_days, base)
     state = WatchState(
         as_of=options.as_of,
         directory=find_directory(inputs.root),
         methodology=report.methodology.version,
+        is_resolved=now.is_resolved,
         dependencies=compared.kept,
         findings=(*record.findings, *compared.carried),
         servers=tuple(servers),
@@ -162,6 +166,8 @@ class _Now(NamedTuple):
     #: Names of servers that the MCP registry did not answer.
     unknown: Sequence[str]
     waivers: Sequence[WatchedWaiver]
+    #: Whether the dependencies of MCP servers are known.
+    is_resolved: bool
 
 
 class _Compared(NamedTuple):
@@ -189,7 +195,11 @@ def _compare(
     )
     comparison = compare(before, now.record)
     marked, comparison = mark_findings(before, now.record, findings, comparison, base=base)
-    outcome = find_changes(_pair(earlier, now.observations, comparison.changes))
+    outcome = find_changes(
+        _pair(earlier, now.observations, comparison.changes),
+        resolved_before=earlier.is_resolved,
+        resolved_now=now.is_resolved,
+    )
     days_passed = as_of // DAY - earlier.as_of // DAY
     changes = sort_changes(
         (
@@ -199,7 +209,8 @@ def _compare(
             *compare_waivers(now.waivers, days_passed, notice_days),
         )
     )
-    carried = tuple(_carry_findings(before.findings, now.record, watched))
+    missing = [item for item in outcome.kept if item.key not in now.observations]  # kept from the last pass
+    carried = tuple(_carry_findings(before.findings, now.record, watched, missing))
     return _Compared(tuple(changes), marked, outcome.kept, carried)
 
 
@@ -224,7 +235,7 @@ def _pair(
 
 
 def _carry_findings(
-    findings: Iterable[RecordedFinding], record: Record, watched: Iterable[Watched]
+    findings: Iterable[RecordedFinding], record: Record, watched: Iterable[Watched], missing: Iterable[Watched]
 ) -> Iterator[RecordedFinding]:
     """Yield the findings of the last pass that are gone, and whose packages could not be checked again.
 
@@ -232,6 +243,7 @@ def _carry_findings(
     """
     unchecked = {item.purl for item in record.dependencies if item.state in _UNCHECKED_STATES}
     unchecked |= {finding.package for finding in record.findings if finding.undecided}
+    unchecked |= {_build_recorded(item).purl for item in missing}
     unchecked |= {
         item.purl
         for item in map(_build_recorded, (entry for entry in watched if not entry.facts.knows_advisories))
@@ -284,6 +296,7 @@ def _observe_one(entry: Assessment, recorded: RecordedDependency) -> Observation
         version=recorded.version,
         projects=recorded.projects,
         floats=entry.dependency.resolution != "pinned",
+        is_resolved=entry.dependency.groups == (MCP_GROUP,) and not entry.dependency.direct,
         state=recorded.state,
         methodology="" if score is None else f"{score.methodology.target} {score.methodology.version}",
         score=recorded.score,
@@ -394,6 +407,12 @@ def _read_registrations(
     if len(servers) > _MAX_REGISTRATIONS:
         notes.append(f"the registrations of {len(servers) - _MAX_REGISTRATIONS} MCP servers were not looked up")
     return [registrations[name] for name in sorted(registrations)], unknown, notes
+
+
+def _is_resolved(report: Report) -> bool:
+    """Whether the service that resolves the dependencies of MCP servers answered everything."""
+    label = SOURCES["deps-dev"].label
+    return all(source.state not in ("partial", "unavailable") for source in report.sources if source.name == label)
 
 
 def _list_waivers(waivers: Iterable[Waiver], as_of: int) -> Iterator[WatchedWaiver]:

@@ -7,7 +7,7 @@ the time between is no change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -82,6 +82,7 @@ Effect: TypeAlias = Literal["worse", "uncertain", "neutral", "better"]
 #: Order of a report.
 EFFECTS: Final[tuple[Effect, ...]] = ("worse", "uncertain", "neutral", "better")
 
+_SERVER_TEXT: Final = "the dependencies of MCP servers are not known"
 #: Stands among lost signals for the score as a whole.
 _SCORE: Final = "score"
 #: Signals that a text names.
@@ -129,6 +130,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     projects: tuple[str, ...] = ("",)
     #: Whether the project does not fix the version, so that it moves without a change of the project.
     floats: bool = False
+    #: Whether only a service states that it is there: a dependency of an MCP server, which nothing locks.
+    is_resolved: bool = False
     #: Empty if it was only listed.
     state: str = ""
     #: Kind of target and edition: ``packages 2.0``; empty if it was not scored.
@@ -251,18 +254,31 @@ class Outcome(msgspec.Struct, frozen=True):
     kept: tuple[Watched, ...]
 
 
-def find_changes(pairs: Iterable[Pair]) -> Outcome:
-    """Return what changed of the dependencies, the worst first, and their state for the next pass."""
+def find_changes(pairs: Iterable[Pair], *, resolved_before: bool = True, resolved_now: bool = True) -> Outcome:
+    """Return what changed of the dependencies, the worst first, and their state for the next pass.
+
+    Args:
+        pairs: each release with what it was at the last pass.
+        resolved_before: whether the dependencies of MCP servers were known at the last pass.
+        resolved_now: whether they are known at this one.
+    """
     changes: list[WatchChange] = []
     kept: dict[tuple[EcosystemId, str, str], Watched] = {}
     for pair in pairs:
         old, new = pair.old, pair.new
         if new is None:
-            if old is not None:
+            if old is not None and old.is_resolved and not resolved_now:
+                changes += _describe_unread(old, None, _SERVER_TEXT)
+                kept[old.key] = replace(old, lost=_list_unread(old))
+            elif old is not None:
                 changes.append(_build(old, "removed", "neutral", version_before=old.version, score_before=old.score))
             continue
         if old is None:
-            changes += _describe_added(new.watched)
+            if new.watched.is_resolved and not resolved_before:
+                text = "the dependencies of MCP servers are known now"
+                changes.append(_build(new.watched, "source-regained", "uncertain", text, causes=("source regained",)))
+            else:
+                changes += _describe_added(new.watched)
             kept.setdefault(new.watched.key, new.watched)
             continue
         if old.version and not new.watched.version:
@@ -280,7 +296,7 @@ def find_changes(pairs: Iterable[Pair]) -> Outcome:
 
 def sort_changes(changes: Iterable[WatchChange]) -> list[WatchChange]:
     """Return changes without repetitions, the worst first."""
-    kinds: Mapping[str, int] = {kind: rank for rank, kind in enumerate(Kind.__args__)}  # type: ignore[attr-defined]
+    kinds: Mapping[str, int] = {kind: rank for rank, kind in enumerate(get_args(Kind))}
     unique = {msgspec.json.encode(change): change for change in changes}
 
     def rank(change: WatchChange) -> tuple[Any, ...]:
@@ -343,10 +359,10 @@ def _list_unread(watched: Watched) -> tuple[str, ...]:
     return tuple(sorted((_SCORE, *(id_ for id_, (value, _) in watched.signals.items() if value is not None))))
 
 
-def _describe_unread(old: Watched, new: Observation, text: str) -> Iterator[WatchChange]:
+def _describe_unread(old: Watched, new: Observation | None, text: str) -> Iterator[WatchChange]:
     """Yield that nothing of a release could be read, unless that was so at the last pass."""
     if _SCORE not in old.lost:
-        reason = f": {new.reason}" if new.reason else ""
+        reason = f": {new.reason}" if new is not None and new.reason else ""
         yield _build(
             old, "source-lost", "uncertain", f"{text}{reason}", causes=("source lost",), score_before=old.score
         )

@@ -251,6 +251,20 @@ def test_what_a_source_did_to_several_packages_is_one_change() -> None:
     assert [name for _, name, _ in change.members] == ["one", "three", "two"]
 
 
+def test_dependencies_of_servers_that_are_not_known_are_neither_removed_nor_added() -> None:
+    old = build(is_resolved=True)
+    outcome = find_changes([Pair("removed", old, None)], resolved_now=False)
+    [change] = outcome.changes
+    assert (change.kind, change.effect) == ("source-lost", "uncertain")
+    [state] = outcome.kept
+    assert (state.key, state.score) == (old.key, 90.0)
+    assert find_changes([Pair("removed", state, None)], resolved_now=False).changes == ()
+    assert list_kinds(find_changes([Pair("removed", state, None)])) == ["removed"]
+    outcome = find_changes([Pair("added", None, Observation(old))], resolved_before=False)
+    assert list_kinds(outcome) == ["source-regained"]
+    assert list_kinds(find_changes([Pair("removed", build(), None)], resolved_now=False)) == ["removed"]
+
+
 def test_worst_first_and_in_any_order_the_same() -> None:
     pairs = [
         Pair("added", None, Observation(build(name="new"))),
