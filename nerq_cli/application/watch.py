@@ -339,7 +339,7 @@ def _check_project(earlier: WatchState, observations: dict[ReleaseKey, Observati
 
 def _build_server(server: McpServer, base: str) -> WatchedServer:
     packages = sorted(
-        f"{get_prefix(package.ecosystem)}:{package.name}{package.requirement}" for package in server.packages
+        f"{get_prefix(package.ecosystem)}:{package.name} {package.requirement}".rstrip() for package in server.packages
     )
     image = server.image
     parts = {

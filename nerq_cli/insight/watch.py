@@ -404,11 +404,13 @@ def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
     has_new_cap = any(limit < old.caps.get(id_, 101.0) for id_, limit in now.caps.items())
     has_old_cap = any(limit < now.caps.get(id_, 101.0) for id_, limit in old.caps.items())
     counts_cap = (has_new_cap and not learned) or (has_old_cap and not has_new_cap and not lost)
-    moves = tuple(
-        move for move in step.moves if move.kind in ("changed", "reweighted") or (move.kind == "cap" and counts_cap)
-    )
-    points = _find_points(old, now, moves, step.change, is_partial=bool(lost or learned))
-    is_crossed = {old.state, now.state} == {"ok", "below"} and not lost and not learned and bool(points)
+    is_partial = bool(lost or learned)
+    counted = ("changed",) if is_partial else ("changed", "reweighted")
+    moves = tuple(move for move in step.moves if move.kind in counted or (move.kind == "cap" and counts_cap))
+    if is_partial:
+        moves = tuple(_drop_reweighting(move, old) for move in moves)
+    points = _find_points(old, now, moves, step.change, is_partial=is_partial)
+    is_crossed = {old.state, now.state} == {"ok", "below"} and not is_partial and bool(points)
     is_step = points is not None and (abs(points) >= MIN_POINTS or is_crossed)
     shown = moves if is_step else ()
     changes = []
@@ -425,6 +427,14 @@ def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
         changes.append(_build(now, "score-missing", "worse", new.reason, score_before=old.score))
     changes += _describe_sources(old, new, lost, learned)
     return _Judged(changes, _keep_score(old, now, lost, points if is_step else None, moved_version=moved_version))
+
+
+def _drop_reweighting(move: Move, old: Watched) -> Move:
+    """Return what a signal moved at the weight that it had: that of others changes with the number of known signals."""
+    if move.kind != "changed" or not move.before or move.after is None:
+        return move
+    points = old.signals[move.id][1] * (move.after - move.before) / move.before
+    return replace(move, points=round(points, 2))
 
 
 def _find_points(

@@ -110,10 +110,16 @@ def test_a_fall_of_what_is_known_counts_while_a_source_is_lost_and_once_only() -
     without = build(signals={"one": (None, 0.0), "two": (50.0, 30.0)})
     outcome = compare(build(), without)
     assert list_kinds(outcome) == ["score-fell", "source-lost"]
-    assert outcome.changes[0].points == -10.0
+    assert outcome.changes[0].points == -15.0  # at the weight before: 40 points for 80
+    assert [(move.id, move.points) for move in outcome.changes[0].moves] == [("two", -15.0)]
     [state] = outcome.kept
-    assert (state.score, state.signals) == (80.0, {"one": (100.0, 50.0), "two": (50.0, 30.0)})
+    assert (state.score, state.signals) == (75.0, {"one": (100.0, 50.0), "two": (50.0, 30.0)})
     assert compare(state, without).changes == ()
+
+
+def test_a_small_change_beside_a_lost_source_is_no_rise() -> None:
+    without = build(signals={"one": (None, 0.0), "two": (81.0, 81.0)})
+    assert list_kinds(compare(build(), without)) == ["source-lost"]
 
 
 def test_a_cap_that_is_gone_with_its_source_is_no_rise() -> None:
