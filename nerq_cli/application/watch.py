@@ -117,13 +117,15 @@ def run_watch(
     waivers = list(_list_waivers(result.waivers, options.as_of))
     servers = [_build_server(server, base) for server in result.mcp_servers]
     registrations, unknown, notes = _read_registrations(entries, session, earlier)
-    now = _Now(record, observations, servers, registrations, unknown, waivers, _is_resolved(report))
+    now = _Now(
+        record, observations, servers, registrations, unknown, waivers, _find_unresolved(report, observations, earlier)
+    )
     compared = _compare(earlier, now, report.findings, options.as_of, notice_days, base)
     state = WatchState(
         as_of=options.as_of,
         directory=find_directory(inputs.root),
         methodology=report.methodology.version,
-        is_resolved=now.is_resolved,
+        unresolved=bool(now.unresolved),
         dependencies=compared.kept,
         findings=(*record.findings, *compared.carried),
         servers=tuple(servers),
@@ -166,8 +168,8 @@ class _Now(NamedTuple):
     #: Names of servers that the MCP registry did not answer.
     unknown: Sequence[str]
     waivers: Sequence[WatchedWaiver]
-    #: Whether the dependencies of MCP servers are known.
-    is_resolved: bool
+    #: MCP servers whose dependencies are not known.
+    unresolved: frozenset[str]
 
 
 class _Compared(NamedTuple):
@@ -197,8 +199,8 @@ def _compare(
     marked, comparison = mark_findings(before, now.record, findings, comparison, base=base)
     outcome = find_changes(
         _pair(earlier, now.observations, comparison.changes),
-        resolved_before=earlier.is_resolved,
-        resolved_now=now.is_resolved,
+        unresolved_before=earlier.unresolved,
+        unresolved=now.unresolved,
     )
     days_passed = as_of // DAY - earlier.as_of // DAY
     changes = sort_changes(
@@ -296,7 +298,7 @@ def _observe_one(entry: Assessment, recorded: RecordedDependency) -> Observation
         version=recorded.version,
         projects=recorded.projects,
         floats=entry.dependency.resolution != "pinned",
-        is_resolved=entry.dependency.groups == (MCP_GROUP,) and not entry.dependency.direct,
+        servers=entry.dependency.via if entry.dependency.groups == (MCP_GROUP,) else (),
         state=recorded.state,
         methodology="" if score is None else f"{score.methodology.target} {score.methodology.version}",
         score=recorded.score,
@@ -409,10 +411,24 @@ def _read_registrations(
     return [registrations[name] for name in sorted(registrations)], unknown, notes
 
 
-def _is_resolved(report: Report) -> bool:
-    """Whether the service that resolves the dependencies of MCP servers answered everything."""
+def _find_unresolved(
+    report: Report, observations: Mapping[ReleaseKey, Observation], earlier: WatchState | None
+) -> frozenset[str]:
+    """Return the MCP servers whose dependencies are not known: the service did not answer, or has none any more."""
     label = SOURCES["deps-dev"].label
-    return all(source.state not in ("partial", "unavailable") for source in report.sources if source.name == label)
+    names = {
+        entry.dependency.package.name
+        for entry in report.dependencies
+        if entry.dependency.kind == "mcp-server" and entry.dependency.release is not None
+    }
+    if any(source.state in ("partial", "unavailable") for source in report.sources if source.name == label):
+        return frozenset(names)
+    if earlier is None:
+        return frozenset()
+    before = {name for item in earlier.dependencies for name in item.servers}
+    now = {name for observation in observations.values() for name in observation.watched.servers}
+    same = {item.name for item in earlier.dependencies if item.key in observations}
+    return frozenset(names & before & same - now)
 
 
 def _list_waivers(waivers: Iterable[Waiver], as_of: int) -> Iterator[WatchedWaiver]:

@@ -7,6 +7,7 @@ the time between is no change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
@@ -130,8 +131,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     projects: tuple[str, ...] = ("",)
     #: Whether the project does not fix the version, so that it moves without a change of the project.
     floats: bool = False
-    #: Whether only a service states that it is there: a dependency of an MCP server, which nothing locks.
-    is_resolved: bool = False
+    #: MCP servers that it is a dependency of, where only a service states so: nothing locks them.
+    servers: tuple[str, ...] = ()
     #: Empty if it was only listed.
     state: str = ""
     #: Kind of target and edition: ``packages 2.0``; empty if it was not scored.
@@ -254,27 +255,29 @@ class Outcome(msgspec.Struct, frozen=True):
     kept: tuple[Watched, ...]
 
 
-def find_changes(pairs: Iterable[Pair], *, resolved_before: bool = True, resolved_now: bool = True) -> Outcome:
+def find_changes(
+    pairs: Iterable[Pair], *, unresolved_before: bool = False, unresolved: AbstractSet[str] = frozenset()
+) -> Outcome:
     """Return what changed of the dependencies, the worst first, and their state for the next pass.
 
     Args:
         pairs: each release with what it was at the last pass.
-        resolved_before: whether the dependencies of MCP servers were known at the last pass.
-        resolved_now: whether they are known at this one.
+        unresolved_before: whether the dependencies of an MCP server were not known at the last pass.
+        unresolved: the MCP servers whose dependencies are not known at this one.
     """
     changes: list[WatchChange] = []
     kept: dict[tuple[EcosystemId, str, str], Watched] = {}
     for pair in pairs:
         old, new = pair.old, pair.new
         if new is None:
-            if old is not None and old.is_resolved and not resolved_now:
+            if old is not None and not unresolved.isdisjoint(old.servers):
                 changes += _describe_unread(old, None, _SERVER_TEXT)
                 kept[old.key] = replace(old, lost=_list_unread(old))
             elif old is not None:
                 changes.append(_build(old, "removed", "neutral", version_before=old.version, score_before=old.score))
             continue
         if old is None:
-            if new.watched.is_resolved and not resolved_before:
+            if new.watched.servers and unresolved_before:
                 text = "the dependencies of MCP servers are known now"
                 changes.append(_build(new.watched, "source-regained", "uncertain", text, causes=("source regained",)))
             else:

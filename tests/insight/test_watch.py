@@ -258,17 +258,17 @@ def test_what_a_source_did_to_several_packages_is_one_change() -> None:
 
 
 def test_dependencies_of_servers_that_are_not_known_are_neither_removed_nor_added() -> None:
-    old = build(is_resolved=True)
-    outcome = find_changes([Pair("removed", old, None)], resolved_now=False)
+    old = build(servers=("server",))
+    outcome = find_changes([Pair("removed", old, None)], unresolved={"server"})
     [change] = outcome.changes
     assert (change.kind, change.effect) == ("source-lost", "uncertain")
     [state] = outcome.kept
     assert (state.key, state.score) == (old.key, 90.0)
-    assert find_changes([Pair("removed", state, None)], resolved_now=False).changes == ()
+    assert find_changes([Pair("removed", state, None)], unresolved={"server"}).changes == ()
     assert list_kinds(find_changes([Pair("removed", state, None)])) == ["removed"]
-    outcome = find_changes([Pair("added", None, Observation(old))], resolved_before=False)
+    outcome = find_changes([Pair("added", None, Observation(old))], unresolved_before=True)
     assert list_kinds(outcome) == ["source-regained"]
-    assert list_kinds(find_changes([Pair("removed", build(), None)], resolved_now=False)) == ["removed"]
+    assert list_kinds(find_changes([Pair("removed", build(), None)], unresolved={"server"})) == ["removed"]
 
 
 def test_worst_first_and_in_any_order_the_same() -> None:
