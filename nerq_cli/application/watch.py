@@ -31,7 +31,7 @@ from nerq_cli.insight.watch import (
     find_changes,
     sort_changes,
 )
-from nerq_cli.inventory import McpServerId
+from nerq_cli.inventory import MCP_GROUP, McpServerId
 from nerq_cli.policy.baseline import (
     DependencyChange,
     Record,
@@ -49,7 +49,8 @@ from nerq_cli.policy.waivers import count_days_left
 from nerq_cli.report.pages.watch import OpenFinding, WatchReport
 from nerq_cli.signals.advisories import merge_advisories
 from nerq_cli.signals.signal import format_count
-from nerq_cli.units import DAY
+from nerq_cli.sources import SOURCES
+from nerq_cli.units import DAY, HOUR
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
 _MIN_PACKAGES: Final = 3
 #: Servers whose registration is looked up, with two requests each.
 _MAX_REGISTRATIONS: Final = 100
+#: Seconds that the clock of the machine of the last pass may be ahead.
+_MAX_SKEW: Final = HOUR
 _UNCHECKED_STATES: Final = frozenset({"unknown", "not-judged"})
 
 
@@ -94,7 +97,7 @@ def run_watch(
     Raises:
         UsageError: the last pass was after the moment of this one, or the state is that of another project.
     """
-    if earlier is not None and earlier.as_of > options.as_of:
+    if earlier is not None and earlier.as_of > options.as_of + _MAX_SKEW:
         from nerq_cli.report.wording import format_timestamp
 
         raise UsageError(
@@ -114,12 +117,15 @@ def run_watch(
     waivers = list(_list_waivers(result.waivers, options.as_of))
     servers = [_build_server(server, base) for server in result.mcp_servers]
     registrations, unknown, notes = _read_registrations(entries, session, earlier)
-    now = _Now(record, observations, servers, registrations, unknown, waivers)
+    now = _Now(
+        record, observations, servers, registrations, unknown, waivers, _find_unresolved(report, observations, earlier)
+    )
     compared = _compare(earlier, now, report.findings, options.as_of, notice_days, base)
     state = WatchState(
         as_of=options.as_of,
         directory=find_directory(inputs.root),
         methodology=report.methodology.version,
+        unresolved=bool(now.unresolved),
         dependencies=compared.kept,
         findings=(*record.findings, *compared.carried),
         servers=tuple(servers),
@@ -162,6 +168,8 @@ class _Now(NamedTuple):
     #: Names of servers that the MCP registry did not answer.
     unknown: Sequence[str]
     waivers: Sequence[WatchedWaiver]
+    #: MCP servers whose dependencies are not known.
+    unresolved: frozenset[str]
 
 
 class _Compared(NamedTuple):
@@ -189,7 +197,11 @@ def _compare(
     )
     comparison = compare(before, now.record)
     marked, comparison = mark_findings(before, now.record, findings, comparison, base=base)
-    outcome = find_changes(_pair(earlier, now.observations, comparison.changes))
+    outcome = find_changes(
+        _pair(earlier, now.observations, comparison.changes),
+        unresolved_before=earlier.unresolved,
+        unresolved=now.unresolved,
+    )
     days_passed = as_of // DAY - earlier.as_of // DAY
     changes = sort_changes(
         (
@@ -199,7 +211,8 @@ def _compare(
             *compare_waivers(now.waivers, days_passed, notice_days),
         )
     )
-    carried = tuple(_carry_findings(before.findings, now.record, watched))
+    missing = [item for item in outcome.kept if item.key not in now.observations]  # kept from the last pass
+    carried = tuple(_carry_findings(before.findings, now.record, watched, missing))
     return _Compared(tuple(changes), marked, outcome.kept, carried)
 
 
@@ -224,7 +237,7 @@ def _pair(
 
 
 def _carry_findings(
-    findings: Iterable[RecordedFinding], record: Record, watched: Iterable[Watched]
+    findings: Iterable[RecordedFinding], record: Record, watched: Iterable[Watched], missing: Iterable[Watched]
 ) -> Iterator[RecordedFinding]:
     """Yield the findings of the last pass that are gone, and whose packages could not be checked again.
 
@@ -232,6 +245,7 @@ def _carry_findings(
     """
     unchecked = {item.purl for item in record.dependencies if item.state in _UNCHECKED_STATES}
     unchecked |= {finding.package for finding in record.findings if finding.undecided}
+    unchecked |= {_build_recorded(item).purl for item in missing}
     unchecked |= {
         item.purl
         for item in map(_build_recorded, (entry for entry in watched if not entry.facts.knows_advisories))
@@ -284,6 +298,7 @@ def _observe_one(entry: Assessment, recorded: RecordedDependency) -> Observation
         version=recorded.version,
         projects=recorded.projects,
         floats=entry.dependency.resolution != "pinned",
+        servers=entry.dependency.via if entry.dependency.groups == (MCP_GROUP,) else (),
         state=recorded.state,
         methodology="" if score is None else f"{score.methodology.target} {score.methodology.version}",
         score=recorded.score,
@@ -300,7 +315,6 @@ def _observe_one(entry: Assessment, recorded: RecordedDependency) -> Observation
         )
         if entry.advisories
         else (),
-        latest=entry.latest,
         in_registry=entry.in_registry,
         facts=entry.watched or WatchedFacts(),
     )
@@ -327,7 +341,7 @@ def _check_project(earlier: WatchState, observations: dict[ReleaseKey, Observati
 
 def _build_server(server: McpServer, base: str) -> WatchedServer:
     packages = sorted(
-        f"{get_prefix(package.ecosystem)}:{package.name}{package.requirement}" for package in server.packages
+        f"{get_prefix(package.ecosystem)}:{package.name} {package.requirement}".rstrip() for package in server.packages
     )
     image = server.image
     parts = {
@@ -395,6 +409,26 @@ def _read_registrations(
     if len(servers) > _MAX_REGISTRATIONS:
         notes.append(f"the registrations of {len(servers) - _MAX_REGISTRATIONS} MCP servers were not looked up")
     return [registrations[name] for name in sorted(registrations)], unknown, notes
+
+
+def _find_unresolved(
+    report: Report, observations: Mapping[ReleaseKey, Observation], earlier: WatchState | None
+) -> frozenset[str]:
+    """Return the MCP servers whose dependencies are not known: the service did not answer, or has none any more."""
+    label = SOURCES["deps-dev"].label
+    names = {
+        entry.dependency.package.name
+        for entry in report.dependencies
+        if entry.dependency.kind == "mcp-server" and entry.dependency.release is not None
+    }
+    if any(source.state in ("partial", "unavailable") for source in report.sources if source.name == label):
+        return frozenset(names)
+    if earlier is None:
+        return frozenset()
+    before = {name for item in earlier.dependencies for name in item.servers}
+    now = {name for observation in observations.values() for name in observation.watched.servers}
+    same = {item.name for item in earlier.dependencies if item.key in observations}
+    return frozenset(names & before & same - now)
 
 
 def _list_waivers(waivers: Iterable[Waiver], as_of: int) -> Iterator[WatchedWaiver]:

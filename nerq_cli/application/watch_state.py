@@ -55,6 +55,8 @@ class WatchState(msgspec.Struct, frozen=True, kw_only=True):
     directory: str | None = None
     #: Edition of the methodology of packages.
     methodology: str = ""
+    #: Whether the dependencies of an MCP server were not known.
+    unresolved: bool = False
     dependencies: tuple[Watched, ...] = ()
     #: Without those that waivers accept.
     findings: tuple[RecordedFinding, ...] = ()
@@ -66,6 +68,7 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int
     directory: str | None = None
     methodology: str = ""
+    unresolved: bool = False
     dependencies: tuple[Watched, ...] = ()
     findings: tuple[_FindingLine, ...] = ()
     servers: tuple[WatchedServer, ...] = ()
@@ -150,6 +153,7 @@ def decode_state(content: bytes, label: str) -> WatchState:
         as_of=document.as_of,
         directory=document.directory,
         methodology=document.methodology,
+        unresolved=document.unresolved,
         dependencies=document.dependencies,
         findings=tuple(
             RecordedFinding(**{name: getattr(line, name) for name in _FindingLine.__struct_fields__})
@@ -171,6 +175,7 @@ def encode_state(state: WatchState) -> bytes:
         "as_of": state.as_of,
         "directory": state.directory,
         "methodology": state.methodology,
+        "unresolved": state.unresolved,
     }
     parts = [
         msgspec.json.encode(head)[1:-1],

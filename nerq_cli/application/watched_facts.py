@@ -21,6 +21,7 @@ def collect_facts(release: Release, evidence: Evidence, as_of: int) -> WatchedFa
     return WatchedFacts(
         marks=_read_marks(collect_marks(release.package.ecosystem, release.version, evidence, as_of, MARKS)),
         accounts=tuple(sorted(info.publisher_tags)) if info is not None else (),
+        latest=info.newest_stable if info is not None else "",
         knows_advisories=isinstance(advisories, Found) and not isinstance(advisories, LowerBound),
     )
 

@@ -7,7 +7,8 @@ the time between is no change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -82,6 +83,11 @@ Effect: TypeAlias = Literal["worse", "uncertain", "neutral", "better"]
 #: Order of a report.
 EFFECTS: Final[tuple[Effect, ...]] = ("worse", "uncertain", "neutral", "better")
 
+_SERVER_TEXT: Final = "the dependencies of MCP servers are not known"
+#: Stands among lost signals for the score as a whole.
+_SCORE: Final = "score"
+#: Signals that a text names.
+_MAX_NAMES: Final = 4
 #: Severities, mildest first.
 _SEVERITIES: Final = ("low", "unknown", "medium", "high", "critical")
 
@@ -93,6 +99,8 @@ class WatchedFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     marks: Mapping[str, bool] = {}
     #: Irreversible hashes of the accounts that can publish; empty = not known.
     accounts: tuple[str, ...] = ()
+    #: Newest stable version; empty if not known.
+    latest: str = ""
     #: Whether all advisories are known.
     knows_advisories: bool = False
 
@@ -123,6 +131,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     projects: tuple[str, ...] = ("",)
     #: Whether the project does not fix the version, so that it moves without a change of the project.
     floats: bool = False
+    #: MCP servers that it is a dependency of, where only a service states so: nothing locks them.
+    servers: tuple[str, ...] = ()
     #: Empty if it was only listed.
     state: str = ""
     #: Kind of target and edition: ``packages 2.0``; empty if it was not scored.
@@ -136,8 +146,6 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: Signals that were not known at the last pass; their values above are older.
     lost: tuple[str, ...] = ()
     advisories: tuple[WatchedAdvisory, ...] = ()
-    #: Newest stable version; empty if not known.
-    latest: str = ""
     #: Whether the registry has the package; None if not known.
     in_registry: bool | None = None
     facts: WatchedFacts = WatchedFacts()
@@ -247,19 +255,38 @@ class Outcome(msgspec.Struct, frozen=True):
     kept: tuple[Watched, ...]
 
 
-def find_changes(pairs: Iterable[Pair]) -> Outcome:
-    """Return what changed of the dependencies, the worst first, and their state for the next pass."""
+def find_changes(
+    pairs: Iterable[Pair], *, unresolved_before: bool = False, unresolved: AbstractSet[str] = frozenset()
+) -> Outcome:
+    """Return what changed of the dependencies, the worst first, and their state for the next pass.
+
+    Args:
+        pairs: each release with what it was at the last pass.
+        unresolved_before: whether the dependencies of an MCP server were not known at the last pass.
+        unresolved: the MCP servers whose dependencies are not known at this one.
+    """
     changes: list[WatchChange] = []
     kept: dict[tuple[EcosystemId, str, str], Watched] = {}
     for pair in pairs:
         old, new = pair.old, pair.new
         if new is None:
-            if old is not None:
+            if old is not None and not unresolved.isdisjoint(old.servers):
+                changes += _describe_unread(old, None, _SERVER_TEXT)
+                kept[old.key] = replace(old, lost=_list_unread(old))
+            elif old is not None:
                 changes.append(_build(old, "removed", "neutral", version_before=old.version, score_before=old.score))
             continue
         if old is None:
-            changes += _describe_added(new.watched)
+            if new.watched.servers and unresolved_before:
+                text = "the dependencies of MCP servers are known now"
+                changes.append(_build(new.watched, "source-regained", "uncertain", text, causes=("source regained",)))
+            else:
+                changes += _describe_added(new.watched)
             kept.setdefault(new.watched.key, new.watched)
+            continue
+        if old.version and not new.watched.version:
+            changes += _describe_unread(old, new, "the version in use is not known")
+            kept.setdefault(old.key, _carry_facts("same", old, replace(old, lost=_list_unread(old))))
             continue
         judged = _judge_score(pair.kind, old, new)
         changes += judged.changes
@@ -272,7 +299,7 @@ def find_changes(pairs: Iterable[Pair]) -> Outcome:
 
 def sort_changes(changes: Iterable[WatchChange]) -> list[WatchChange]:
     """Return changes without repetitions, the worst first."""
-    kinds: Mapping[str, int] = {kind: rank for rank, kind in enumerate(Kind.__args__)}  # type: ignore[attr-defined]
+    kinds: Mapping[str, int] = {kind: rank for rank, kind in enumerate(get_args(Kind))}
     unique = {msgspec.json.encode(change): change for change in changes}
 
     def rank(change: WatchChange) -> tuple[Any, ...]:
@@ -330,6 +357,20 @@ def build_snapshot(watched: Watched, labels: Mapping[str, tuple[str, str]], reas
     )
 
 
+def _list_unread(watched: Watched) -> tuple[str, ...]:
+    """Return the signals that are lost where nothing of a release could be read."""
+    return tuple(sorted((_SCORE, *(id_ for id_, (value, _) in watched.signals.items() if value is not None))))
+
+
+def _describe_unread(old: Watched, new: Observation | None, text: str) -> Iterator[WatchChange]:
+    """Yield that nothing of a release could be read, unless that was so at the last pass."""
+    if _SCORE not in old.lost:
+        reason = f": {new.reason}" if new is not None and new.reason else ""
+        yield _build(
+            old, "source-lost", "uncertain", f"{text}{reason}", causes=("source lost",), score_before=old.score
+        )
+
+
 def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
     """Return how the score changed, and what the next pass compares with.
 
@@ -338,11 +379,27 @@ def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
     """
     now = new.watched
     moved_version = kind != "same"
+    fields: dict[str, Any]
     if old.methodology and now.methodology and old.methodology != now.methodology:
         text = f"methodology {old.methodology} before, {now.methodology} now: scores are not compared"
-        fields: dict[str, Any] = {"score_before": old.score, "score_after": now.score, "causes": ("methodology",)}
+        fields = {"score_before": old.score, "score_after": now.score, "causes": ("methodology",)}
         changes = [_build(now, "methodology", "uncertain", text, **fields)]
         return _Judged(([_describe_version(kind, old, now, ())] if moved_version else []) + changes, now)
+    if kind == "same" and old.methodology and not now.methodology:
+        unread = [] if now.facts.marks.get("vanished") else list(_describe_unread(old, new, "no score"))
+        kept = replace(
+            now,
+            state=old.state,
+            methodology=old.methodology,
+            score=old.score,
+            signals=old.signals,
+            caps=old.caps,
+            lost=_list_unread(old),
+        )
+        return _Judged(unread, kept)
+    if kind == "same" and not old.methodology and now.methodology and old.state in ("unknown", "not-judged"):
+        fields = {"score_after": now.score, "causes": ("source regained",)}
+        return _Judged([_build(now, "source-regained", "uncertain", "score: known now", **fields)], now)
     step = explain_step(build_snapshot(old, new.labels, {}), build_snapshot(now, new.labels, new.cap_reasons))
     lost = {move.id for move in step.moves if move.kind == "lost"}
     learned = {move.id for move in step.moves if move.kind == "regained"}
@@ -350,11 +407,13 @@ def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
     has_new_cap = any(limit < old.caps.get(id_, 101.0) for id_, limit in now.caps.items())
     has_old_cap = any(limit < now.caps.get(id_, 101.0) for id_, limit in old.caps.items())
     counts_cap = (has_new_cap and not learned) or (has_old_cap and not has_new_cap and not lost)
-    moves = tuple(
-        move for move in step.moves if move.kind in ("changed", "reweighted") or (move.kind == "cap" and counts_cap)
-    )
-    points = _find_points(old, now, moves, step.change, is_partial=bool(lost or learned))
-    is_crossed = {old.state, now.state} == {"ok", "below"} and not lost and not learned and bool(points)
+    is_partial = bool(lost or learned)
+    counted = ("changed",) if is_partial else ("changed", "reweighted")
+    moves = tuple(move for move in step.moves if move.kind in counted or (move.kind == "cap" and counts_cap))
+    if is_partial:
+        moves = tuple(_drop_reweighting(move, old) for move in moves)
+    points = _find_points(old, now, moves, step.change, is_partial=is_partial)
+    is_crossed = {old.state, now.state} == {"ok", "below"} and not is_partial and bool(points)
     is_step = points is not None and (abs(points) >= MIN_POINTS or is_crossed)
     shown = moves if is_step else ()
     changes = []
@@ -371,6 +430,14 @@ def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
         changes.append(_build(now, "score-missing", "worse", new.reason, score_before=old.score))
     changes += _describe_sources(old, new, lost, learned)
     return _Judged(changes, _keep_score(old, now, lost, points if is_step else None, moved_version=moved_version))
+
+
+def _drop_reweighting(move: Move, old: Watched) -> Move:
+    """Return what a signal moved at the weight that it had: that of others changes with the number of known signals."""
+    if move.kind != "changed" or not move.before or move.after is None:
+        return move
+    points = old.signals[move.id][1] * (move.after - move.before) / move.before
+    return replace(move, points=round(points, 2))
 
 
 def _find_points(
@@ -424,7 +491,9 @@ def _describe_sources(old: Watched, new: Observation, lost: set[str], learned: s
     ):
         if ids:
             names = sorted({new.labels.get(id_, (id_, ""))[0] for id_ in ids})
-            text = f"{', '.join(names)}: {verb}"
+            rest = len(names) - _MAX_NAMES
+            more = f" and {rest} more" if rest > 0 else ""
+            text = f"{', '.join(names[:_MAX_NAMES])}{more}: {verb}"
             yield _build(now, kind, "uncertain", text, causes=(cause,), **fields)  # type: ignore[arg-type]
 
 
@@ -508,9 +577,9 @@ def _compare_package(old: Watched, new: Watched) -> Iterator[WatchChange]:
         if before != after:
             text = f"accounts that can publish: {len(after - before)} added, {len(before - after)} removed"
             yield _build(new, "accounts", "worse" if after - before else "neutral", text)
-    if old.latest and new.latest and old.latest != new.latest:
-        is_older = not get_ecosystem(new.ecosystem).is_at_least(new.latest, old.latest)
-        fields = {"version_before": old.latest, "version_after": new.latest}
+    if old.facts.latest and new.facts.latest and old.facts.latest != new.facts.latest:
+        is_older = not get_ecosystem(new.ecosystem).is_at_least(new.facts.latest, old.facts.latest)
+        fields = {"version_before": old.facts.latest, "version_after": new.facts.latest}
         if is_older:
             yield _build(new, "release-gone", "worse", "the newest release of the last pass is gone", **fields)
         else:
@@ -530,10 +599,14 @@ def _carry_facts(kind: PairKind, old: Watched, new: Watched) -> Watched:
             advisories = (*advisories, *(item for item in old.advisories if not item.ids & known))
             knows_advisories = old.facts.knows_advisories
     facts = replace(
-        facts, marks=marks, accounts=facts.accounts or old.facts.accounts, knows_advisories=knows_advisories
+        facts,
+        marks=marks,
+        accounts=facts.accounts or old.facts.accounts,
+        latest=facts.latest or old.facts.latest,
+        knows_advisories=knows_advisories,
     )
     in_registry = old.in_registry if new.in_registry is None else new.in_registry
-    return replace(new, facts=facts, advisories=advisories, latest=new.latest or old.latest, in_registry=in_registry)
+    return replace(new, facts=facts, advisories=advisories, in_registry=in_registry)
 
 
 def _join_uncertain(changes: Iterable[WatchChange]) -> Iterator[WatchChange]:

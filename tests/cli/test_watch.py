@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -237,6 +236,35 @@ def test_mcp_servers_and_their_registrations(watcher: Watcher, project: Path, mo
     assert ("mcp-registry", "worse", SERVER) in list_kinds(document)
 
 
+@pytest.mark.parametrize("status", [404, 500])
+def test_dependencies_of_a_server_that_are_not_known_are_not_removed(
+    watcher: Watcher, services: Services, project: Path, status: int
+) -> None:
+    path = "/deps_dev/v3/systems/pypi/packages/demo/versions/1.0:dependencies"
+    nodes = [
+        {"versionKey": {"system": "PYPI", "name": name, "version": "1.0"}, "relation": relation}
+        for name, relation in (("demo", "SELF"), ("near", "DIRECT"))
+    ]
+    tree = {"body": {"nodes": nodes, "edges": [{"toNode": 1, "requirement": ">=1"}]}}
+    watcher.registry.pypi("near", "1.0", "2.0")
+    (project / "requirements.txt").unlink()
+    server = {"command": "uvx", "args": ["demo==1.0"]}
+    (project / ".mcp.json").write_text(json.dumps({"mcpServers": {"a": server}}), encoding="utf-8")
+    services.site.on(path, tree)
+    services.advisory("near", "1.0", identifier="GHSA-1", **HIGH)
+    assert watcher.show()["dependencies"] == 2
+    services.site.on(path, {"status": status, "body": {}})
+    document = watcher.show()
+    changes = [item for item in document["changes"] if item["name"] == "near"]
+    assert [(item["kind"], item["effect"]) for item in changes] == [("source-lost", "uncertain")]
+    assert {item["name"] for item in document["findings"] if not item["checked"]} == {"near"}
+    services.site.on(path, tree)
+    back = watcher.show()
+    kinds = {item["kind"] for item in back["changes"] if item["name"] == "near"}
+    assert kinds == {"source-regained"}
+    assert back["exit"]["code"] == 0
+
+
 def test_a_baseline_of_the_settings_accepts_what_it_has(
     watcher: Watcher, services: Services, project: Path, nerq: Nerq
 ) -> None:
@@ -347,18 +375,21 @@ def test_an_interrupted_write_leaves_the_last_state(watcher: Watcher, monkeypatc
     assert ("removed", "neutral", "other") in list_kinds(watcher.show())
 
 
-def test_a_report_that_cannot_be_written_leaves_the_state(watcher: Watcher, project: Path) -> None:
+def test_a_report_that_cannot_be_written_leaves_the_state(
+    watcher: Watcher, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watcher.show()
     content = watcher.state.read_bytes()
     watcher.write("demo==2.0")
-    directory = project.parent / "reports"
-    directory.mkdir()
-    target = directory / "watch.md"
-    if os.geteuid() == 0:
-        target.mkdir()  # permissions do not stop root
-    else:
-        directory.chmod(0o500)
-    result = watcher.run("-o", str(target))
+    replace = Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if target.suffix == ".md":
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    result = watcher.run("-o", str(project / "watch.md"))
     assert (result.status, watcher.state.read_bytes()) == (2, content)
 
 
