@@ -17,7 +17,7 @@ from nerq_cli.report.markdown_text import escape
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document, wrap_html
 from nerq_cli.report.pages.markdown import write_paragraph
 from nerq_cli.report.terminal.layout import Page
-from nerq_cli.report.wording import format_timestamp
+from nerq_cli.report.wording import explain_unchecked, format_timestamp
 from nerq_cli.scoring import Score
 
 #: Version of the schema of the document.
@@ -76,6 +76,7 @@ class AlternativesDocument(msgspec.Struct, frozen=True):
     purl: str
     score: Annotated[_Points | None, Meta(description="Of the target; null if it is not scored.")]
     grade: str | None
+    provisional: Annotated[bool, Meta(description="Whether its advisories were not checked.")]
     not_scored: str | None
     threshold: _Points
     alternatives: Annotated[list[Alternative], Meta(max_length=3)]
@@ -98,6 +99,7 @@ def render_json(report: AlternativesReport) -> bytes:
             purl=clean(report.purl),
             score=_round(score.value if score is not None else None),
             grade=score.grade if score is not None else None,
+            provisional=score is not None and score.provisional,
             not_scored=clean(report.reason) or None,
             threshold=report.threshold,
             alternatives=[build_alternative(option) for option in report.choice.options],
@@ -126,13 +128,19 @@ def _round(value: float | None) -> float | None:
 def _describe_target(report: AlternativesReport) -> str:
     score = report.score
     if score is None or score.value is None:
-        return f"{report.label} has no score: {report.reason}"
+        return f"{report.label} has no score: {report.reason}."
     grade = f" ({score.grade})" if score.grade else ""
-    relation = "reaches" if score.value >= report.threshold else "is below"
-    return (
-        f"{report.label} has the score {'~' if score.provisional else ''}{score.value:.1f}{grade}, "
-        f"which {relation} {report.threshold:g}."
-    )
+    number = f"{'~' if score.provisional else ''}{score.value:.1f}{grade}"
+    if score.value < report.threshold:
+        relation = f"is below {report.threshold:g}"
+    elif score.provisional:
+        unchecked = "unknown facts may lower it" if score.has_required_signal else explain_unchecked(score.methodology)
+        relation = f"would reach {report.threshold:g}, but {unchecked}"
+    elif score.low is not None and score.low < report.threshold:
+        relation = f"reaches {report.threshold:g}, unless what is not known lowers it"
+    else:
+        relation = f"reaches {report.threshold:g}"
+    return f"{report.label} has the score {number}, which {relation}."
 
 
 def _list_lines(option: Option, report: AlternativesReport) -> Iterator[str]:
