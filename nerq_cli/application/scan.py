@@ -159,9 +159,17 @@ def run_scan(
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
         record_report(report, session, project=None if options.is_partial else inputs.root)
+    return ScanResult(
         # a replay has no cache: a recorded report has no scores from there
-        report = add_alternatives(report, options, session=session, run=run if recorder is None else None)
-    return ScanResult(finish_report(report, run, started_at), selection, mcp_servers, options.waivers)
+        finish_report(
+            add_alternatives(report, options, session=session, run=None if recorder is not None else run),
+            run,
+            started_at,
+        ),
+        selection,
+        mcp_servers,
+        options.waivers,
+    )
 
 
 def _choose_baseline(session: Session, baseline: str | None, *, has_other: bool) -> ChosenBaseline | None:
