@@ -100,6 +100,8 @@ INSTALL_HOOK: Final = 128
 #: npm: the version is the first one of its package that this account published, and not the first one of the package.
 #: Never set for a version that a trusted publisher (a build of a repository) published: no account did.
 NEW_PUBLISHER: Final = 256
+#: PyPI: the version has files with an attestation, and others without one.
+PARTLY_ATTESTED: Final = 512
 _UNSTABLE: Final = YANKED | PRERELEASE | EMPTY
 
 

@@ -9,25 +9,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from nerq_cli import __version__
-from nerq_cli.application.check import group_by_package
 from nerq_cli.application.compare import label_target
 from nerq_cli.application.named_targets import assess_targets, explain_missing, explain_no_score
-from nerq_cli.application.scan import assess_declarations
+from nerq_cli.application.report_alternatives import build_option, build_subject, score_candidates
 from nerq_cli.ecosystems import get_prefix, is_hub
 from nerq_cli.errors import ExitStatus, NothingToScanError, UsageError
-from nerq_cli.insight.alternatives import (
-    Candidate,
-    Choice,
-    Option,
-    Subject,
-    choose_options,
-    list_candidates,
-    select_scored,
-)
-from nerq_cli.inventory import Declaration, DependencyFile, Location, Package
-from nerq_cli.privacy import mark_withheld
+from nerq_cli.insight.alternatives import Choice, choose_options, list_candidates, select_scored
+from nerq_cli.inventory import DependencyFile, Package
 from nerq_cli.report.pages.alternatives import AlternativesReport
-from nerq_cli.targets import COMMAND_LINE
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -88,19 +77,10 @@ def find_alternatives(
 
     ``packages`` are those that the project depends on, which are preferred.
     """
-    candidates = list_candidates(_build_subject(assessment))
-    scored = _score_candidates(select_scored(candidates), session, run, options)
-    choice = choose_options([_build_option(item, scored, packages) for item in candidates])
-    return choice, [scored[item.candidate.name] for item in choice.options if item.candidate.name in scored]
-
-
-def _build_subject(assessment: Assessment) -> Subject:
-    package = assessment.dependency.package
-    metadata = assessment.metadata.value if assessment.metadata is not None else None
-    messages = (metadata.deprecated or "", metadata.yanked_reason) if metadata is not None else ()
-    return Subject(
-        ecosystem=package.ecosystem, name=package.name, messages=tuple(filter(None, messages)), hub=assessment.hub
-    )
+    candidates = list_candidates(build_subject(assessment))
+    scored = score_candidates(select_scored(candidates), session, run, options)
+    choice = choose_options([build_option(item, scored.get(item.package), packages) for item in candidates])
+    return choice, [scored[item.candidate.package] for item in choice.options if item.candidate.package in scored]
 
 
 def _read_project(project: str | None, notes: list[str]) -> frozenset[Package] | None:
@@ -126,46 +106,6 @@ def _iter_packages(dependency_files: Sequence[DependencyFile]) -> Iterator[Packa
             yield declaration.package
         for locked_package in file.locked_packages:
             yield locked_package.package
-
-
-def _score_candidates(
-    candidates: Sequence[Candidate], session: Session, run: EvidenceRun, options: ScanOptions
-) -> dict[str, Assessment]:
-    """Return the assessment of each candidate at the version that would be installed today."""
-    declarations = [
-        Declaration(
-            ecosystem=candidate.ecosystem,
-            name=candidate.name,
-            requirement="",
-            group="main",
-            location=Location(path=COMMAND_LINE, line=0),
-        )
-        for candidate in candidates
-    ]
-    marked = mark_withheld(declarations, session.build_rules(()))
-    by_package = group_by_package(assess_declarations(marked, options, run))
-    return {
-        candidate.name: by_package[declaration.package][0]
-        for candidate, declaration in zip(candidates, declarations, strict=True)
-        if declaration.package in by_package
-    }
-
-
-def _build_option(candidate: Candidate, scored: dict[str, Assessment], packages: frozenset[Package] | None) -> Option:
-    assessment = scored.get(candidate.name)
-    if assessment is None:
-        return Option(candidate=candidate)
-    package = assessment.dependency.package
-    malicious = next((cap.reason for cap in assessment.score.caps if cap.limit == 0), "") if assessment.score else ""
-    missing = f"{package.ecosystem} has no such name" if assessment.in_registry is False else ""
-    return Option(
-        candidate=candidate,
-        version=assessment.dependency.version or "",
-        score=assessment.score,
-        reason=explain_no_score(assessment),
-        in_project=None if packages is None else package in packages,
-        excluded=missing or malicious,
-    )
 
 
 def check_project(project: str) -> None:

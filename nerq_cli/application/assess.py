@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from nerq_cli import scoring, signals
 from nerq_cli.application.scores import score_release
 from nerq_cli.ecosystems.listing import count_newer
-from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
+from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, Merged, PackageInfo, Unknown
 from nerq_cli.inventory import RegistrationProblem, Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, judge_dependency
@@ -33,6 +33,7 @@ from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.evidence.registry_lookup import PackageFacts
+    from nerq_cli.insight.provenance import ProvenanceFacts
     from nerq_cli.insight.watch import WatchedFacts
     from nerq_cli.inventory import Dependency, Package
     from nerq_cli.resolve.resolver import Resolution, Unsatisfied
@@ -77,6 +78,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     reviews: tuple[Review, ...] = ()
     #: Whether the run sees a part of the project only, so that a waiver without findings may still have a use.
     is_partial: bool = False
+    #: Keep what the provenance of versions is read from, for pages about single targets.
+    keep_provenance: bool = False
     #: Whether a waiver ends when a version that can be installed fixes the advisory.
     checks_fixes: bool = False
     #: Whether a later run is compared with this one: then what it compares beside scores is collected.
@@ -237,6 +240,7 @@ def assess_release(
         marks=_collect_marks(release, evidence, options),
         in_registry=_is_in_registry(evidence.package_info),
         watched=_collect_facts(release, evidence, options) if options.keeps_facts else None,
+        provenance=_collect_provenance(version, evidence) if options.keep_provenance else None,
     )
     if state == "below" and advisories and options.waivers:
         return replace(assessment, without_waived=_score_without_waived(assessment, release, evidence, options))
@@ -337,6 +341,26 @@ def _add_package_advisories(
         reasons=(*(cap.reason for cap in (score.caps if score is not None else ())), *assessment.reasons),
         fix="",
         advisories=advisories.value,
+    )
+
+
+def _collect_provenance(version: str, evidence: Evidence) -> ProvenanceFacts:
+    from nerq_cli.insight.provenance import ProvenanceFacts
+
+    fact, metadata, repository = evidence.package_info, evidence.metadata, evidence.repository
+    attested_repository = metadata.value.attested_repository if isinstance(metadata, Found) else None
+    if attested_repository is None and isinstance(repository, Found) and repository.value.link_status == "attested":
+        attested_repository = repository.value.name
+    return ProvenanceFacts(
+        version=version,
+        info=fact.value if isinstance(fact, Found) else None,
+        metadata=metadata.value if isinstance(metadata, Found) else None,
+        repository=attested_repository,
+        # deps.dev adds the attestations of this version, and of the one before, to a list that has none
+        lists_all=isinstance(fact, Found)
+        and fact.value.has_attestation_data
+        and not (isinstance(fact, Merged) and "has_attestation_data" in fact.origins),
+        reason="" if isinstance(fact, Found) else fact.reason,
     )
 
 

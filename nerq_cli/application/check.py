@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from nerq_cli import targets
 from nerq_cli.application.build_report import build_report
+from nerq_cli.application.report_alternatives import add_alternatives
 from nerq_cli.application.scan import assess_declarations, finish_report
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import is_hub
@@ -59,6 +60,8 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
         recorder.begin(run, declarations, options)
     report, ambiguous = report_targets(declarations, options, run if recorder is None else recorder)
     record_report(report, session)
+    # a replay has no cache: a recorded report has no scores from there
+    report = add_alternatives(report, options, session=session, run=run if recorder is None else None)
     return CheckResult(finish_report(report, run, started_at), ambiguous)
 
 

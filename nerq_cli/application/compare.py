@@ -14,6 +14,7 @@ from nerq_cli.errors import ExitStatus, UsageError
 from nerq_cli.insight.compare import Side, compare_sides
 from nerq_cli.report.pages.compare import CompareReport, SideFacts
 from nerq_cli.report.wording import KIND_NAMES, shorten_version
+from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.application.session import Session
@@ -32,10 +33,10 @@ def run_compare(names: Sequence[str], session: Session) -> CompareReport:
     """
     if not MIN_TARGETS <= len(names) <= MAX_TARGETS:
         raise UsageError(
-            f"{len(names)} targets: {MIN_TARGETS} to {MAX_TARGETS} can be compared",
-            hint="name two: nerq compare pypi:requests pypi:httpx",
+            f"{format_count(len(names), 'target')} to compare: {MIN_TARGETS} to {MAX_TARGETS} are needed",
+            hint=_suggest_targets(names),
         )
-    options = replace(session.build_scan_options(), find_upgrades=False)
+    options = replace(session.build_scan_options(), find_upgrades=False, keep_provenance=True)
     run = session.open_run()
     targets, notes = assess_targets(names, session, run, options, command="compare")
     assessments = [target.assessment for target in targets]
@@ -63,6 +64,14 @@ def run_compare(names: Sequence[str], session: Session) -> CompareReport:
     )
 
 
+def _suggest_targets(names: Sequence[str]) -> str:
+    if len(names) > MAX_TARGETS:
+        return f"leave out {len(names) - MAX_TARGETS}"
+    if names:
+        return "name another one, or another version: nerq compare requests==2.31.0 requests"
+    return "name two: nerq compare pypi:requests pypi:httpx"
+
+
 def _check_kinds(names: Sequence[str], assessments: Sequence[Assessment]) -> None:
     kinds = [KIND_NAMES[item.dependency.kind][0] for item in assessments]
     if len(set(kinds)) > 1:
@@ -76,9 +85,11 @@ def _check_kinds(names: Sequence[str], assessments: Sequence[Assessment]) -> Non
 def _check_distinct(names: Sequence[str], assessments: Sequence[Assessment]) -> None:
     seen: dict[str, str] = {}
     for name, item in zip(names, assessments, strict=True):
-        first = seen.setdefault(item.dependency.purl, name)
-        if first is not name:
-            raise UsageError(f"{first} and {name} are the same: {label_target(item)}", hint="name two versions")
+        purl = item.dependency.purl
+        if purl in seen:
+            pair = f"{name} is named twice" if seen[purl] == name else f"{seen[purl]} and {name} are the same"
+            raise UsageError(f"{pair}: {label_target(item)}", hint="name two versions")
+        seen[purl] = name
 
 
 def label_target(assessment: Assessment, *, has_prefix: bool = False) -> str:
@@ -99,6 +110,7 @@ def _build_side(assessment: Assessment, *, has_prefixes: bool) -> Side:
         reason=explain_no_score(assessment),
         advisories=assessment.advisories,
         knows_advisories=is_known,
+        provenance=assessment.provenance,
     )
 
 

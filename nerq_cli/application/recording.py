@@ -393,6 +393,7 @@ def replay_file(path: Path, *, command: Command, rescore: bool = False) -> Repla
 
 def _score(recording: Recording) -> tuple[Report, tuple[tuple[Any, ...], ...]]:
     from nerq_cli.application.check import report_targets
+    from nerq_cli.application.report_alternatives import add_alternatives
     from nerq_cli.application.scan import report_declarations
 
     inputs, player = recording.inputs, Player(recording)
@@ -416,6 +417,7 @@ def _score(recording: Recording) -> tuple[Report, tuple[tuple[Any, ...], ...]]:
         offline=inputs.offline,
         directory=inputs.directory,
     )
+    report = add_alternatives(report, inputs.options)
     return _add_left_out(report, recording.manifest), ambiguous
 
 

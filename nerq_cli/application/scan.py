@@ -17,6 +17,7 @@ from nerq_cli.application.build_report import build_empty_report, build_report, 
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
 from nerq_cli.application.nested_settings import apply_nested_settings, locate_waivers
+from nerq_cli.application.report_alternatives import add_alternatives
 from nerq_cli.application.repositories import (
     assess_repositories,
     find_loaders,
@@ -158,7 +159,17 @@ def run_scan(
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
         record_report(report, session, project=None if options.is_partial else inputs.root)
-    return ScanResult(finish_report(report, run, started_at), selection, mcp_servers, options.waivers)
+    return ScanResult(
+        # a replay has no cache: a recorded report has no scores from there
+        finish_report(
+            add_alternatives(report, options, session=session, run=None if recorder is not None else run),
+            run,
+            started_at,
+        ),
+        selection,
+        mcp_servers,
+        options.waivers,
+    )
 
 
 def _choose_baseline(session: Session, baseline: str | None, *, has_other: bool) -> ChosenBaseline | None:

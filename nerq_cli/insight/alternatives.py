@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
 from nerq_cli.ecosystems import HF_MODEL, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.facts import Found
-from nerq_cli.hub_facts import HubEvidence, HubRepository
 from nerq_cli.insight.alternative_lists import RUNTIMES, load_table
+from nerq_cli.inventory import Package
 from nerq_cli.patterns import compile_late
-from nerq_cli.scoring import Score
-from nerq_cli.signals.models.files import find_weights
+
+if TYPE_CHECKING:
+    from nerq_cli.hub_facts import HubEvidence, HubRepository
+    from nerq_cli.scoring import Score
 
 #: ``maintainer``: its own maintainers name it. ``builtin``: the language or its runtime has it. ``expression``: a short
 #: expression of the language does it. ``removal``: it can be removed. ``load-safely``: another file of the
@@ -67,6 +69,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     #: Where that is stated: an address, or what was read.
     source: str
+
+    @property
+    def package(self) -> Package:
+        """The package or repository; its name is empty if there is none to install."""
+        return Package(ecosystem=self.ecosystem, name=self.name)
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,6 +227,8 @@ def _list_hub(subject: Subject) -> Iterator[Candidate]:
 
 def _list_safe_files(subject: Subject, repository: HubRepository) -> Iterator[Candidate]:
     """Yield the safe file of a repository that also has pickle files."""
+    from nerq_cli.signals.models.files import find_weights  # packages do without
+
     weights = find_weights(repository.files or ())
     pickles = (*weights.chosen_pickles, *weights.other_pickles)
     safe = weights.first.get("safetensors")
@@ -235,6 +244,8 @@ def _list_safe_files(subject: Subject, repository: HubRepository) -> Iterator[Ca
 
 def _list_bases(subject: Subject, repository: HubRepository, evidence: HubEvidence) -> Iterator[Candidate]:
     """Yield the base model of a quantised one, or one that has the weights as safetensors."""
+    from nerq_cli.signals.models.files import find_weights  # packages do without
+
     relation = repository.base_model_relation
     has_pickles_only = find_weights(repository.files or ()).is_pickle_only
     for id_, fact in evidence.bases.items():

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from nerq_cli.facts import AffectingAdvisory
+from nerq_cli.insight.provenance import ProvenanceFacts, ProvenanceStep, compare_versions
 from nerq_cli.scoring import Score
 from nerq_cli.scoring.score import Cap, ScorePart
 from nerq_cli.signals.advisories import merge_advisories
@@ -27,6 +28,14 @@ _DOUBTS_NAME: Final = "facts that may cap the score"
 CAPS: Final = "caps"
 #: Names in the sentence about what decides.
 _MAX_NAMED: Final = 3
+#: Relations of the provenance of two versions, in words.
+_RELATIONS: Final = {
+    "same": "unchanged",
+    "unknown": "not compared",
+    "gained": "gained",
+    "lost": "lost",
+    "changed": "changed",
+}
 #: Digits of a score, and of the points of a row.
 _DIGITS: Final = 1
 
@@ -46,6 +55,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     advisories: tuple[AffectingAdvisory, ...] = ()
     #: Whether ``advisories`` has all of them.
     knows_advisories: bool = False
+    #: What its provenance is read from; None of what has none: models, servers that only run remotely.
+    provenance: ProvenanceFacts | None = None
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -102,6 +113,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     #: Ids of the rows that are better and worse, those worth most first.
     better: tuple[str, ...]
     worse: tuple[str, ...]
+    #: What changes in how the versions were published; None where that does not apply.
+    provenance: ProvenanceStep | None
     #: The same in sentences.
     text: str
 
@@ -283,7 +296,7 @@ def _is_certain(sides: Sequence[Side], best: int) -> bool:
 def _name_deciding(rows: Sequence[Row]) -> str:
     deciding = [row for row in rows if row.group == "decides"][:_MAX_NAMED]
     if not deciding:
-        return " No known signal differs."
+        return " No signal that is known of all differs."
     names = ", ".join(f"{row.name} ({row.points:.1f} points)" for row in deciding)
     return f" What decides: {names}."
 
@@ -300,6 +313,9 @@ def _compare_versions(sides: Sequence[Side], rows: Sequence[Row], after: int) ->
     points = None if values[0] is None or values[1] is None else round(values[1] - values[0], _DIGITS)
     better = [row for row in rows if _measure_gain(row, after) > 0]
     worse = [row for row in rows if _measure_gain(row, after) < 0]
+    provenance = None
+    if first.provenance is not None and second.provenance is not None:
+        provenance = compare_versions(first.provenance, second.provenance)
     return Change(
         before=0,
         after=after,
@@ -309,12 +325,14 @@ def _compare_versions(sides: Sequence[Side], rows: Sequence[Row], after: int) ->
         remaining=remaining,
         better=tuple(row.id for row in better),
         worse=tuple(row.id for row in worse),
+        provenance=provenance,
         text=" ".join(
             (
                 f"From {first.label} to {second.label}: {_describe_points(points)};",
                 f"{_describe_advisories(fixed, introduced, remaining)}.",
                 *([f"Better: {_list_names(better)}."] if better else []),
                 *([f"Worse: {_list_names(worse)}."] if worse else []),
+                *([f"Provenance {_RELATIONS[provenance.relation]}: {provenance.text}."] if provenance else []),
             )
         ),
     )

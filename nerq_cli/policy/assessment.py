@@ -18,6 +18,7 @@ from nerq_cli.scoring.score import Score
 
 if TYPE_CHECKING:
     from nerq_cli.hub_facts import HubEvidence
+    from nerq_cli.insight.provenance import ProvenanceFacts
     from nerq_cli.insight.watch import WatchedFacts
 
 #: End of the reason that names records which exist and cannot be evaluated.
@@ -80,6 +81,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     marks: int | None = None
     #: What the reviews of the version in use come to; None without any review of the package.
     review: ReviewResult | None = None
+    #: What the provenance of the version is read from; None unless the options of the run keep it.
+    provenance: ProvenanceFacts | None = None
     #: Of a repository of the Hugging Face Hub what is known of it; None of everything else.
     hub: HubEvidence | None = None
     #: What a later run compares with beside the score; None unless the run is to be compared.

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Final
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
-from nerq_cli.facts import ATTESTED, DEPRECATED, NEW_PUBLISHER, SDIST, WHEEL, YANKED, Evidence, Found
+from nerq_cli.facts import DEPRECATED, SDIST, WHEEL, YANKED, Evidence, Found
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.signals import provenance
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.maintenance import choose_age_cap
 
@@ -78,30 +79,17 @@ def _runs_code(context: Context) -> bool | None:
 
 
 def _has_lost_provenance(context: Context) -> bool | None:
-    info, row = context.package_info, context.row
-    if info is None or row is None or not info.has_attestation_data:
-        is_attested = context.metadata is not None and context.metadata.attested
-        return False if is_attested else None
-    if info.flags[row] & ATTESTED:
-        return False
-    if any(flags & ATTESTED for flags in info.flags[row + 1 :]):
-        return True
-    return None if info.partial else False
+    return provenance.has_lost_provenance(context.package_info, context.metadata, context.version)
 
 
 def _has_new_publisher(context: Context) -> bool | None:
     """Whether another account or repository published the version than those before, within the time of the cap."""
-    info, row, metadata, days = context.package_info, context.row, context.metadata, context.version_days
-    if info is None or row is None or days is None:
+    days = context.version_days
+    if context.row is None or days is None:
         return None
     if days >= context.limit("new_publisher_days"):
         return False
-    if info.has_publisher_data:
-        return bool(info.flags[row] & NEW_PUBLISHER)
-    if metadata is None or metadata.attested_repository is None or metadata.previous_repository is None:
-        return None
-    attested, previous = metadata.attested_repository.lower(), metadata.previous_repository.lower()
-    return bool(attested and previous and attested != previous)
+    return provenance.has_new_publisher(context.package_info, context.metadata, context.version)
 
 
 def _is_security_fix(context: Context) -> bool | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -15,6 +16,9 @@ from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.baseline import Comparison
 from nerq_cli.policy.findings import Finding
 from nerq_cli.problem import Problem
+
+if TYPE_CHECKING:
+    from nerq_cli.insight.alternatives import Choice
 
 __all__ = ["Assessment", "Comparison", "DependencyFileSummary", "Report", "SourceStatus"]
 
@@ -105,6 +109,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     #: Directory of the run relative to the root of its git repository, with slashes; empty at the root or outside of
     #: one. Places in the report are relative to the directory of the run.
     directory: str = ""
+    #: What does the same job as dependencies below the threshold, by the purl of each.
+    alternatives: Mapping[str, Choice] = {}
     #: What the dependencies are to be used for, which the report card in words is about; empty without that card.
     purpose: Purpose | Literal[""] = ""
     #: Seconds that the run took. Machine formats leave it out: the same evidence and ``as_of`` give the same bytes.

@@ -24,6 +24,7 @@ from nerq_cli.facts import (
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.advisories import describe_advisories, get_severity, merge_advisories, raise_severity
 from nerq_cli.signals.context import Context, find_line
+from nerq_cli.signals.provenance import has_lost_provenance, has_new_publisher
 from nerq_cli.signals.signal import (
     Flag,
     MeasureFunction,
@@ -143,7 +144,7 @@ def measure_provenance(context: Context, spec: SignalSpec) -> Iterator[Signal | 
         yield _measure_version_provenance(context, spec)
     elif package_info.flags[row] & ATTESTED:
         yield _build_attested(context, spec, fact)
-    elif any(flags & ATTESTED for flags in package_info.flags[row + 1 :]):
+    elif has_lost_provenance(package_info, context.metadata, context.version):
         reason = "earlier versions were attested, this one is not"
         yield build_from_level(spec, "lost", reason, fact)
         yield from _flag_takeover(context, "provenance-lost", reason, fact)
@@ -344,13 +345,14 @@ def _flag_new_publisher(context: Context, version_days: int) -> Iterator[Flag]:
     if package_days is None or package_days <= context.limit("young_days"):
         return
     metadata = context.metadata
-    attested, previous = (metadata.attested_repository, metadata.previous_repository) if metadata else (None, None)
-    if fact.value.has_publisher_data and fact.value.flags[row] & NEW_PUBLISHER:
-        reason = "first version that this account published"
-    elif attested and previous and attested.lower() != previous.lower():
-        reason = f"published from {attested}, the version before from {previous}"
-    else:
+    if not has_new_publisher(fact.value, metadata, context.version):
         return
+    if fact.value.flags[row] & NEW_PUBLISHER or metadata is None:
+        reason = "first version that this account published"
+    else:
+        reason = (
+            f"published from {metadata.attested_repository}, the version before from {metadata.previous_repository}"
+        )
     reason = f"{reason}, {format_age(version_days)} ago"
     gap = context.days_since_previous
     if gap is not None and gap > context.limit("silence_days"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from nerq_cli.report.embedded import extract_report
+from nerq_cli.report.formats.json import read_schema
 from nerq_cli.report.pages.alternatives import build_schema
 from tests.cli.conftest import AS_OF, Registry, Result, Services
 from tests.conftest import Site
@@ -188,3 +191,99 @@ def test_a_model_has_its_new_version_and_its_base(hub: HubStandIn, nerq: Nerq) -
         ("base-model", "org/base"),
     ]
     assert all(entry["score"] is not None and entry["version"] for entry in entries)
+
+
+# --- in the reports of scans and checks
+
+
+def read_alternatives(result: Result) -> dict[str, list[dict[str, object]]]:
+    """Return the alternatives of each dependency that has some."""
+    rows = result.json["dependencies"]
+    assert all(row["state"] == "below" for row in rows if "alternatives" in row)
+    return {row["name"]: row["alternatives"] for row in rows if "alternatives" in row}
+
+
+@pytest.fixture
+def failing(packages: Registry, project: Path) -> Path:
+    """A project with a dependency below the threshold that has alternatives, of which it has one."""
+    text = "fuzzywuzzy==0.18.0\nthefuzz==0.22.0\n"
+    (project / "requirements.txt").write_text(text, encoding="utf-8")
+    (project / "nerq.toml").write_text("threshold = 99.5\n", encoding="utf-8")
+    return project
+
+
+def test_a_scan_has_alternatives_to_what_is_below_the_threshold_without_a_request(
+    packages: Registry, failing: Path, nerq: Nerq
+) -> None:
+    result = nerq("scan", "--as-of", AS_OF, "-f", "json")
+    jsonschema.validate(result.json, json.loads(read_schema()))
+    (found,) = read_alternatives(result).values()
+    scores = {row["name"]: row["score"] for row in result.json["dependencies"]}
+    assert [(entry["name"], entry["score"], entry["in_project"]) for entry in found] == [
+        ("thefuzz", scores["thefuzz"], True),
+        ("rapidfuzz", None, False),
+    ]
+    assert found[1]["not_scored"] == "not computed"
+    assert found[0]["reason"]
+    assert found[0]["source"]
+    assert not any("rapidfuzz" in path for path in packages.paths)
+
+
+def test_a_report_scores_an_alternative_if_the_cache_has_its_evidence(
+    packages: Registry, failing: Path, nerq: Nerq
+) -> None:
+    own = {entry["name"]: entry for entry in find(nerq, "pypi:fuzzywuzzy", "--no-project").json["alternatives"]}
+    assert own["rapidfuzz"]["score"] is not None
+    time.sleep(1.1)  # the cache alone: an answer of this very second may be that of another process
+    for command in (["scan"], ["check", "pypi:fuzzywuzzy==0.18.0"]):
+        before = len(packages.paths)
+        (found,) = read_alternatives(nerq(*command, "--offline", "--as-of", AS_OF, "-f", "json")).values()
+        assert len(packages.paths) == before
+        entry = next(item for item in found if item["name"] == "rapidfuzz")
+        assert (entry["score"], entry["version"]) == (own["rapidfuzz"]["score"], "3.14.0")
+
+
+def test_a_check_knows_of_no_project(packages: Registry, failing: Path, nerq: Nerq) -> None:
+    (found,) = read_alternatives(nerq("check", "pypi:fuzzywuzzy", "--as-of", AS_OF, "-f", "json")).values()
+    assert {entry["in_project"] for entry in found} == {None}
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "html"])
+def test_each_report_shows_alternatives(failing: Path, nerq: Nerq, form: str) -> None:
+    scan = nerq("scan", "--as-of", AS_OF, "-f", form).out
+    check = nerq("check", "pypi:fuzzywuzzy", "--as-of", AS_OF, "-f", form).out
+    if form == "html":
+        scan, check = (extract_report(text.encode()).decode() for text in (scan, check))
+    assert "thefuzz" in scan
+    assert "rapidfuzz" in check
+    assert "not scored" in check or form == "html"
+    if form == "table":
+        assert "nerq alternatives pypi:fuzzywuzzy==0.18.0" in scan
+        assert "the package was renamed" in check
+
+
+def test_what_passes_has_no_alternatives(failing: Path, nerq: Nerq) -> None:
+    (failing / "nerq.toml").write_text("threshold = 1\n", encoding="utf-8")
+    result = nerq("scan", "--as-of", AS_OF, "-f", "json")
+    assert {row["state"] for row in result.json["dependencies"]} == {"ok"}
+    assert not read_alternatives(result)
+    assert "alternatives" not in nerq("scan", "--as-of", AS_OF).out
+
+
+def test_a_replay_has_the_alternatives_of_the_recorded_report(failing: Path, nerq: Nerq) -> None:
+    find(nerq, "pypi:fuzzywuzzy", "--no-project")
+    recorded = nerq("scan", "--as-of", AS_OF, "-f", "json", "--record", "run.jsonl")
+    replayed = nerq("scan", "--replay", "run.jsonl", "-f", "json")
+    assert replayed.out == recorded.out
+    assert "digest" not in replayed.err
+    (found,) = read_alternatives(replayed).values()
+    assert [entry["score"] is None for entry in found] == [False, True]  # a replay has no cache
+
+
+def test_the_maintainers_of_malware_name_no_successor(packages: Registry, services: Services, nerq: Nerq) -> None:
+    packages.npm("bad-thing", "1.0.0", deprecated="use @acme/request instead")
+    services.advisory("bad-thing", "1.0.0", identifier="MAL-2026-2", ecosystem="npm")
+    result = nerq("check", "npm:bad-thing", "--as-of", AS_OF, "-f", "json")
+    assert [row["state"] for row in result.json["dependencies"]] == ["below"]
+    assert not read_alternatives(result)
+    assert find(nerq, "npm:bad-thing").json["alternatives"] == []

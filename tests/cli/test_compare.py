@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -95,7 +96,9 @@ def test_what_is_not_known_of_any_target_for_one_reason_is_stated_once(
 ) -> None:
     services.silent()
     out = nerq("compare", "pypi:acme", "pypi:other", "--as-of", AS_OF).out
-    assert out.count("malware: not known: ") == 1
+    assert out.count("malware") == 1
+    (line,) = re.findall(r"malware, known advisories[^:]*: not known: ", out)  # signals with one reason share it
+    assert "fix record" in line
 
 
 def test_markdown_and_html_have_what_the_text_has(packages: Registry, nerq: Nerq, project: Path) -> None:
@@ -185,9 +188,10 @@ def test_a_repository_that_may_be_private_is_not_known(hub: HubStandIn, nerq: Ne
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "0 targets"),
-        (["pypi:acme"], "1 targets"),
-        (["pypi:acme"] * 9, "9 targets"),
+        ([], "0 targets to compare: 2 to 8 are needed"),
+        (["pypi:acme"], "1 target to compare: 2 to 8 are needed"),
+        (["pypi:acme"] * 9, "9 targets to compare: 2 to 8 are needed"),
+        (["pypi:acme"] * 2, "pypi:acme is named twice: acme 2.0"),
         (["pypi:acme", "pypi:acme==2.0"], "pypi:acme and pypi:acme==2.0 are the same: acme 2.0"),
         (["pypi:acme", "pypi:acme-gone"], "PyPI has no acme-gone"),
         (["pypi:acme", "pypi:acme==9.0"], "acme==9.0: "),
@@ -217,3 +221,45 @@ def test_a_warm_comparison_takes_no_request(packages: Registry, nerq: Nerq) -> N
     count = len(packages.paths)
     assert compare(nerq, "pypi:acme", "pypi:other").out == first.out
     assert len(packages.paths) == count
+
+
+def publish(registry: Registry, *versions: tuple[str, dict[str, object]]) -> None:
+    """Publish versions of the npm package demo, oldest first, with these fields of their manifests."""
+    registry.npm("demo", *(version for version, _ in versions))
+    packument = registry.site.scripts["/demo"][0]["body"]
+    for version, fields in versions:
+        packument["versions"][version].update({"_npmUser": {"name": "ann"}, **fields})
+        registry.site.on(f"/demo/{version}", {"body": packument["versions"][version]})
+    registry.site.on("/-/npm/v1/attestations/demo@2.0.0", {"status": 404})
+
+
+ATTESTED: dict[str, object] = {"dist": {"signatures": [{"keyid": "k"}], "attestations": {"url": "x"}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "relation", "states"),
+    [
+        ({}, "lost", ["none", "attested"]),
+        (ATTESTED, "unknown", ["attested", "attested"]),
+        ({**ATTESTED, "_npmUser": {"name": "eve"}}, "changed", ["attested", "attested"]),
+    ],
+)
+def test_versions_of_one_package_show_what_becomes_of_their_provenance(
+    packages: Registry, nerq: Nerq, fields: dict[str, object], relation: str, states: list[str]
+) -> None:
+    publish(packages, ("1.0.0", {}), ("2.0.0", ATTESTED), ("3.0.0", fields))
+    document = compare(nerq, "npm:demo@2.0.0", "npm:demo@3.0.0").json
+    jsonschema.validate(document, build_schema())
+    (change,) = document["changes"]
+    assert change["provenance"]["relation"] == relation
+    found = {target["version"]: target["provenance"]["state"] for target in document["targets"]}
+    assert [found["3.0.0"], found["2.0.0"]] == states
+    for form in ("table", "markdown", "html"):
+        out = nerq("compare", "npm:demo@2.0.0", "npm:demo@3.0.0", "--as-of", AS_OF, "-f", form).out
+        assert "provenance" in out
+        assert change["provenance"]["text"].split()[0] in out
+
+
+def test_models_have_no_provenance(hub: HubStandIn, nerq: Nerq) -> None:
+    document = compare(nerq, "hf:org/one", "hf:org/two").json
+    assert [target["provenance"] for target in document["targets"]] == [None, None]

@@ -49,10 +49,9 @@ def test_every_signal_has_one_row_with_a_cell_for_each_target() -> None:
 def test_equal_targets_have_no_winner_and_nothing_that_decides() -> None:
     comparison = compare_sides([side("a", GOOD), side("b", GOOD)])
     assert comparison.outcome.best is None
-    assert (
-        comparison.outcome.text
-        == f"a and b have the same score (a {GOOD.value:.1f}, b {GOOD.value:.1f}). No known signal differs."
-    )
+    numbers = f"a {GOOD.value:.1f}, b {GOOD.value:.1f}"
+    expected = f"a and b have the same score ({numbers}). No signal that is known of all differs."
+    assert comparison.outcome.text == expected
     assert not [row for row in comparison.rows if row.group == "decides"]
 
 

@@ -26,6 +26,7 @@ from nerq_cli.policy.reviews import ReviewResult
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.problem import Problem
 from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.alternatives import Alternative, build_alternative
 from nerq_cli.report.columns import pack_rows
 from nerq_cli.report.guidance import explain_assessment, sanitize_guidance
 from nerq_cli.report.identity import keep_for_report
@@ -38,6 +39,7 @@ from nerq_cli.report.wording import format_timestamp, label_methodology
 from nerq_cli.scoring.score import Cap, Score
 
 if TYPE_CHECKING:
+    from nerq_cli.insight.alternatives import Choice
     from nerq_cli.report import RenderOptions
 
 #: Rows of a block of columns in a packed report.
@@ -247,6 +249,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     released_at: str | UnsetType | None = UNSET
     advisories: list[_Advisory] | UnsetType = UNSET
     metadata: dict[str, _Field] | UnsetType = UNSET
+    alternatives: list[Alternative] | UnsetType = UNSET
     guidance: Guidance | UnsetType = UNSET
     review: str | UnsetType | None = UNSET
     reviews: list[ReviewDocument] | UnsetType = UNSET
@@ -371,6 +374,12 @@ def _keep_dependencies(report: Report) -> tuple[_Dependency, ...]:
 
 def _iter_dependencies(report: Report) -> Iterator[_Dependency]:
     rows = (_build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies)
+    if report.alternatives:
+        choices = (report.alternatives.get(entry.dependency.purl) for entry in report.dependencies)
+        rows = (
+            row if choice is None else msgspec.structs.replace(row, alternatives=_build_alternatives(choice))
+            for row, choice in zip(rows, choices, strict=True)
+        )
     purpose = report.purpose
     if not purpose:
         return rows
@@ -378,6 +387,10 @@ def _iter_dependencies(report: Report) -> Iterator[_Dependency]:
         msgspec.structs.replace(row, guidance=sanitize_guidance(explain_assessment(entry, report, purpose)))
         for row, entry in zip(rows, report.dependencies, strict=True)
     )
+
+
+def _build_alternatives(choice: Choice) -> list[Alternative]:
+    return list(map(build_alternative, choice.options))
 
 
 def _write_packed(document: _Document, lists: Mapping[str, Iterable[_Struct]]) -> Iterator[bytes]:

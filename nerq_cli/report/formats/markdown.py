@@ -10,6 +10,7 @@ from nerq_cli.ecosystems import get_prefix
 from nerq_cli.inventory import Location
 from nerq_cli.policy import STATES
 from nerq_cli.policy.baseline import DependencyChange
+from nerq_cli.report.alternatives import describe_option, summarise_score
 from nerq_cli.report.changes import (
     describe_causes,
     describe_comparison,
@@ -44,6 +45,7 @@ from nerq_cli.report.wording import (
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
+    from nerq_cli.insight.alternatives import Option
     from nerq_cli.report import RenderOptions
 
 #: Characters that a comment on GitHub may have. Bytes are counted, which are never fewer.
@@ -73,6 +75,7 @@ def render(report: Report, options: RenderOptions) -> bytes:
         _write_comparison(writer, report)
         # the packages of nerq check are shown whatever their state
         _write_scores(writer, report, show_all=options.show_all or options.details is not None)
+        _write_alternatives(writer, report)
     return writer.finish(report)
 
 
@@ -200,10 +203,13 @@ def _find_links(report: Report) -> dict[str, str]:
         for advisory in assessment.advisories:
             link = clean_link(advisory.link)
             if link and advisory.id not in links:
-                links[sanitize_text(advisory.id)] = re.sub(
-                    r"[()|*_~`\[\]\\]", lambda match: f"%{ord(match[0]):02X}", link
-                )
+                links[sanitize_text(advisory.id)] = _quote_link(link)
     return links
+
+
+def _quote_link(link: str) -> str:
+    """Return a link without the characters that mean something in Markdown."""
+    return re.sub(r"[()|*_~`\[\]\\]", lambda match: f"%{ord(match[0]):02X}", link)
 
 
 def _write_comparison(writer: _Writer, report: Report) -> None:
@@ -259,6 +265,31 @@ def _write_scores(writer: _Writer, report: Report, *, show_all: bool) -> None:
     columns = ("State", *["Kind"] * with_kind, names, "Score", "Reason", "Fix", "Where")
     heading = f"Scores of {count_assessments(shown)}" + ("" if show_all else " that did not pass")
     writer.add_table("package", heading, columns, map(make_row, shown), folded=True)
+
+
+def _write_alternatives(writer: _Writer, report: Report) -> None:
+    """Add what does the same job as dependencies below the threshold."""
+    pairs = [
+        (entry, option)
+        for entry in report.dependencies
+        if report.alternatives and entry.dependency.purl in report.alternatives
+        for option in report.alternatives[entry.dependency.purl].options
+    ]
+
+    def make_row(pair: tuple[Assessment, Option]) -> str:
+        assessment, option = pair
+        link = clean_link(option.candidate.source)
+        source = f"[source]({_quote_link(link)})" if link else escape(option.candidate.source, _CELL_LIMIT)
+        return _row(
+            _code(package_label(assessment.dependency)),
+            _code(describe_option(option)),
+            escape(summarise_score(option).removeprefix("score ")),
+            f"{escape(option.candidate.reason, _CELL_LIMIT)} ({source})",
+        )
+
+    columns = ("Package", "Alternative", "Score", "Why it does the same job")
+    heading = f"{format_count(len(pairs), 'alternative')} to what is below the threshold"
+    writer.add_table("alternative", heading, columns, map(make_row, pairs), folded=True)
 
 
 def _score_key(assessment: Assessment) -> tuple[float, str]:

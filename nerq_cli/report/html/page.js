@@ -282,6 +282,16 @@
         ...links.map((url) => el("p", null, webLink(url))));
     };
 
+    const FEATURES = { builtin: "built in: ", expression: "expression: ", removal: "removal: ", "load-safely": "safe file: " };
+    const drawAlternative = (item) => {
+      const score = !item.name ? "" : item.score === null ? "not scored" : `score ${item.provisional ? "~" : ""}${item.score.toFixed(1)}`;
+      const facts = [score, item.in_project ? "the project depends on it already" : ""].filter(Boolean).join(" · ");
+      return el("li", null,
+        el("strong", null, item.name || `${FEATURES[item.relation] || ""}${item.feature}`), item.version ? el("span", { class: "version" }, ` ${shortVersion(item.version)}`) : null,
+        facts ? el("span", { class: "sub" }, ` ${facts}`) : null,
+        el("p", null, item.reason), el("p", { class: "sub" }, webLink(item.source)));
+    };
+
     const drawCard = (one, isAlone) => {
       const body = el("div", { class: "card-body" });
       const close = isAlone ? null : el("button", { type: "button", class: "card-close", onclick: () => dialog.close() }, "Close");
@@ -313,6 +323,7 @@
         }
         const found = report.findings.filter((finding) => finding.purl && (finding.purl === one.purl || one.purl.startsWith(`${finding.purl}@`)));
         if (found.length) body.append(section("Findings", el("ul", { class: "findings" }, ...found.map((finding) => el("li", null, el("code", null, finding.id), " ", finding.text)))));
+        if (one.alternatives && one.alternatives.length) body.append(section("Alternatives: what does the same job", el("ul", { class: "findings" }, ...one.alternatives.map(drawAlternative))));
         if (one.advisories.length) body.append(section(`Advisories: ${one.advisories.length}`, el("ul", null, ...one.advisories.map(drawAdvisory))));
       }
       const path = findPath(one);

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.alternatives import Choice, Option, describe_score
 from nerq_cli.report import RenderOptions
+from nerq_cli.report.alternatives import Alternative, build_alternative, describe_option
 from nerq_cli.report.html.markup import element, join, link_to
 from nerq_cli.report.markdown_text import escape
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document, wrap_html
 from nerq_cli.report.pages.markdown import write_paragraph
 from nerq_cli.report.terminal.layout import Page
-from nerq_cli.report.wording import format_timestamp, shorten_version
+from nerq_cli.report.wording import explain_unchecked, format_timestamp
 from nerq_cli.scoring import Score
 
 #: Version of the schema of the document.
 SCHEMA_VERSION: Final = 1
 _DIGITS: Final = 1
-#: What stands before the name of what is not installed.
-_FEATURES: Final = {"builtin": "built in", "expression": "expression", "removal": "removal", "load-safely": "safe file"}
 NONE_KNOWN: Final = "No alternative is known: neither its maintainers nor the shipped lists name one."
 
 
@@ -59,27 +57,6 @@ class AlternativesReport(msgspec.Struct, frozen=True, kw_only=True):
 _Points = Annotated[float, Meta(ge=0, le=100)]
 
 
-class Alternative(msgspec.Struct, frozen=True):
-    """One alternative."""
-
-    relation: Annotated[
-        Literal["maintainer", "builtin", "expression", "removal", "load-safely", "base-model", "listed"],
-        Meta(description="How it is known."),
-    ]
-    name: Annotated[str | None, Meta(description="Package or repository; null if there is none to install.")]
-    feature: Annotated[str | None, Meta(description="What to use where nothing is installed.")]
-    version: Annotated[str | None, Meta(description="The version that one would take.")]
-    reason: Annotated[str, Meta(description="Why it does the same job.")]
-    source: Annotated[str, Meta(description="Where that is stated.")]
-    score: Annotated[_Points | None, Meta(description="Null if it is not scored.")]
-    grade: str | None
-    low: _Points | None
-    high: _Points | None
-    provisional: bool
-    not_scored: Annotated[str | None, Meta(description="Why it has no score.")]
-    in_project: Annotated[bool | None, Meta(description="Null if no project was read.")]
-
-
 class ExcludedAlternative(msgspec.Struct, frozen=True):
     """A candidate that is no alternative."""
 
@@ -99,6 +76,7 @@ class AlternativesDocument(msgspec.Struct, frozen=True):
     purl: str
     score: Annotated[_Points | None, Meta(description="Of the target; null if it is not scored.")]
     grade: str | None
+    provisional: Annotated[bool, Meta(description="Whether its advisories were not checked.")]
     not_scored: str | None
     threshold: _Points
     alternatives: Annotated[list[Alternative], Meta(max_length=3)]
@@ -121,6 +99,7 @@ def render_json(report: AlternativesReport) -> bytes:
             purl=clean(report.purl),
             score=_round(score.value if score is not None else None),
             grade=score.grade if score is not None else None,
+            provisional=score is not None and score.provisional,
             not_scored=clean(report.reason) or None,
             threshold=report.threshold,
             alternatives=[build_alternative(option) for option in report.choice.options],
@@ -139,26 +118,6 @@ def build_schema() -> dict[str, object]:
     return build_schema_of(AlternativesDocument)
 
 
-def build_alternative(option: Option) -> Alternative:
-    """Return the object of one alternative."""
-    candidate, score = option.candidate, option.score
-    return Alternative(
-        relation=candidate.relation,
-        name=clean(candidate.name) or None,
-        feature=clean(candidate.feature) or None,
-        version=clean(option.version) or None,
-        reason=clean(candidate.reason),
-        source=clean(candidate.source),
-        score=_round(option.value),
-        grade=score.grade if score is not None else None,
-        low=_round(score.low if score is not None else None),
-        high=_round(score.high if score is not None else None),
-        provisional=score is not None and score.provisional,
-        not_scored=clean(option.reason) or (None if option.value is not None or not candidate.name else "not computed"),
-        in_project=option.in_project,
-    )
-
-
 def _round(value: float | None) -> float | None:
     return None if value is None else round(value, _DIGITS)
 
@@ -166,24 +125,22 @@ def _round(value: float | None) -> float | None:
 # --- what text, Markdown and HTML have in common
 
 
-def describe_option(option: Option) -> str:
-    """Return an alternative as a heading: ``pypi:httpx 0.28.1``, ``built in: zoneinfo``."""
-    candidate = option.candidate
-    if not candidate.name:
-        return f"{_FEATURES[candidate.relation]}: {candidate.feature}"
-    return f"{get_prefix(candidate.ecosystem)}:{candidate.name} {shorten_version(option.version)}".rstrip()
-
-
 def _describe_target(report: AlternativesReport) -> str:
     score = report.score
     if score is None or score.value is None:
-        return f"{report.label} has no score: {report.reason}"
+        return f"{report.label} has no score: {report.reason}."
     grade = f" ({score.grade})" if score.grade else ""
-    relation = "reaches" if score.value >= report.threshold else "is below"
-    return (
-        f"{report.label} has the score {'~' if score.provisional else ''}{score.value:.1f}{grade}, "
-        f"which {relation} {report.threshold:g}."
-    )
+    number = f"{'~' if score.provisional else ''}{score.value:.1f}{grade}"
+    if score.value < report.threshold:
+        relation = f"is below {report.threshold:g}"
+    elif score.provisional:
+        unchecked = "unknown facts may lower it" if score.has_required_signal else explain_unchecked(score.methodology)
+        relation = f"would reach {report.threshold:g}, but {unchecked}"
+    elif score.low is not None and score.low < report.threshold:
+        relation = f"reaches {report.threshold:g}, unless what is not known lowers it"
+    else:
+        relation = f"reaches {report.threshold:g}"
+    return f"{report.label} has the score {number}, which {relation}."
 
 
 def _list_lines(option: Option, report: AlternativesReport) -> Iterator[str]:

@@ -7,10 +7,12 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import Kind
 from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.compare import Cell, Change, Comparison, Group, Row, Side
+from nerq_cli.insight.provenance import read_version
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.html.markup import element, join
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document, wrap_html
@@ -30,6 +32,7 @@ _VALUE_WIDTH: Final = 12
 _NAME_WIDTH: Final = 24
 _POINTS_WIDTH: Final = 8
 _STYLES: Final = {"known": "", "unknown": "doubt", "not_applicable": "dim", "none": "dim"}
+_STATES: Final = {"unknown": "not known"}
 #: Headings of the groups.
 TITLES: Final[dict[Group, str]] = {
     "decides": "What decides",
@@ -83,6 +86,31 @@ _Index = Annotated[int, Meta(ge=0, description="Index in targets.")]
 _Group = Literal["decides", "same", "not-applicable", "unknown"]
 
 
+class CompareProvenance(msgspec.Struct, frozen=True):
+    """How a version was published."""
+
+    state: Annotated[
+        Literal["none", "partial", "inconsistent", "full", "attested", "unknown"],
+        Meta(
+            description="partial: some files have no attestation, or the attestations name no repository, or several. "
+            "inconsistent: the attested repository is another than the one that the package names. attested: by which "
+            "repository was not read."
+        ),
+    ]
+    repository: Annotated[str | None, Meta(description="Verified by the registry; null if none is known.")]
+    reason: str
+
+
+class CompareProvenanceStep(msgspec.Struct, frozen=True):
+    """What changes in how two versions were published."""
+
+    relation: Annotated[
+        Literal["same", "gained", "lost", "changed", "unknown"],
+        Meta(description="changed: by another repository, or by an account that had published none before."),
+    ]
+    text: str
+
+
 class CompareTarget(msgspec.Struct, frozen=True):
     """One target."""
 
@@ -104,6 +132,7 @@ class CompareTarget(msgspec.Struct, frozen=True):
     reason: Annotated[str | None, Meta(description="Why there is no score.")]
     advisories: Annotated[list[str], Meta(description="Ids of those that are known.")]
     knows_advisories: Annotated[bool, Meta(description="Whether advisories has all of them.")]
+    provenance: Annotated[CompareProvenance | None, Meta(description="Null of what is no package.")]
 
 
 class CompareCell(msgspec.Struct, frozen=True):
@@ -147,6 +176,7 @@ class CompareChange(msgspec.Struct, frozen=True):
     remaining: list[str]
     better: Annotated[list[str], Meta(description="Ids of rows.")]
     worse: list[str]
+    provenance: CompareProvenanceStep | None
     text: str
 
 
@@ -225,6 +255,16 @@ def _build_target(side: Side, facts: SideFacts) -> CompareTarget:
         reason=clean(side.reason) or None,
         advisories=[clean(advisory.id) for advisory in side.advisories],
         knows_advisories=side.knows_advisories,
+        provenance=_build_provenance(side),
+    )
+
+
+def _build_provenance(side: Side) -> CompareProvenance | None:
+    if side.provenance is None:
+        return None
+    provenance = read_version(side.provenance)
+    return CompareProvenance(
+        state=provenance.state, repository=clean(provenance.repository) or None, reason=clean(provenance.reason)
     )
 
 
@@ -247,6 +287,9 @@ def _build_change(change: Change) -> CompareChange:
         remaining=list(map(clean, change.remaining)),
         better=list(change.better),
         worse=list(change.worse),
+        provenance=None
+        if change.provenance is None
+        else CompareProvenanceStep(relation=change.provenance.relation, text=clean(change.provenance.text)),
         text=clean(change.text),
     )
 
@@ -268,6 +311,8 @@ def _list_facts(report: CompareReport) -> Iterator[tuple[str, ...]]:
         yield ("released", *(format_date(item.released_at) or "not known" for item in facts))
     if any(item.latest for item in facts):
         yield ("newest", *(item.latest or "not known" for item in facts))
+    if any(side.provenance is not None for side in sides):
+        yield ("provenance", *(_describe_provenance(side) for side in sides))
     if any(side.advisories or side.knows_advisories for side in sides):
         yield ("advisories", *(_describe_advisories(side) for side in sides))
 
@@ -286,6 +331,13 @@ def _describe_range(side: Side) -> str:
     return "-" if score is None or score.low is None or score.high is None else f"{score.low:.1f} to {score.high:.1f}"
 
 
+def _describe_provenance(side: Side) -> str:
+    if side.provenance is None:
+        return "-"
+    provenance = read_version(side.provenance)
+    return f"{_STATES.get(provenance.state, provenance.state)}: {provenance.reason}"
+
+
 def _describe_advisories(side: Side) -> str:
     ids = ", ".join(advisory.id for advisory in side.advisories)
     if side.knows_advisories:
@@ -302,7 +354,18 @@ def describe_cell(cell: Cell, *, with_reason: bool = True) -> str:
 
 
 def _select_rows(report: CompareReport, group: Group) -> list[Row]:
-    return [row for row in report.comparison.rows if row.group == group]
+    """Return the rows of a group; those that are not known for the same reasons are one, with all their names."""
+    rows = [row for row in report.comparison.rows if row.group == group]
+    if group != "unknown":
+        return rows
+    by_text: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        by_text.setdefault(tuple(map(describe_cell, row.cells)), []).append(row)
+    return [replace(alike[0], name=", ".join(row.name for row in alike)) for alike in by_text.values()]
+
+
+def _is_uniform(row: Row) -> bool:
+    return len(set(map(describe_cell, row.cells))) == 1
 
 
 def _describe_same(rows: Sequence[Row]) -> str:
@@ -364,9 +427,9 @@ def _add_group(page: Page, report: CompareReport, group: Group, rows: Sequence[R
         return
     if group == "unknown":  # what is the same of all targets is stated once
         for row in rows:
-            if len(set(row.cells)) == 1:
-                page.add_paragraph(page.safe_text(f"{row.name}: {describe_cell(row.cells[0])}"), "doubt")
-        rows = [row for row in rows if len(set(row.cells)) > 1]
+            if _is_uniform(row):
+                page.add_paragraph(page.safe_text(f"{row.name}: {describe_cell(row.cells[0])}", 0), "doubt")
+        rows = [row for row in rows if not _is_uniform(row)]
     with_reason = group == "unknown" or _find_width(page, report) >= _REASON_WIDTH
     lines = [
         _Line(

@@ -21,6 +21,7 @@ from nerq_cli.insight.report_page import PageSubject, PageTexts
 from nerq_cli.insight.target_details import Description, Detail
 from nerq_cli.policy.reviews import ReviewResult
 from nerq_cli.report import RenderOptions
+from nerq_cli.report.alternatives import Alternative, build_alternative, describe_option
 from nerq_cli.report.badge import Badge, render_svg
 from nerq_cli.report.compliance import ComplianceDocument, build_document
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
@@ -28,7 +29,6 @@ from nerq_cli.report.html import ICON, hash_asset, read_asset
 from nerq_cli.report.html.markup import Markup, element
 from nerq_cli.report.markdown_text import escape
 from nerq_cli.report.pages import blocks
-from nerq_cli.report.pages.alternatives import Alternative, build_alternative, describe_option
 from nerq_cli.report.pages.blocks import Block, Commands, Items, Pairs, Paragraph, Picture, Quote, Section, Table
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document
 from nerq_cli.report.pages.history import (

@@ -15,6 +15,7 @@ from nerq_cli.policy.rules import MALWARE_HINT, group_by_rule
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS
 from nerq_cli.report import wording
 from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.alternatives import describe_option, list_details
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.terminal.advisory_details import add_advisories
 from nerq_cli.report.terminal.layout import (
@@ -64,6 +65,7 @@ def render_text(assessment: Assessment, report: Report, options: RenderOptions) 
         _add_unknown_signals(page, score, report)
     if score is not None and has_measurements:
         _add_hints(page, assessment, score)
+    _add_alternatives(page, assessment, report)
     _add_next_command(page, assessment)
     if score is not None and not report.purpose:
         page.add_gap()
@@ -356,6 +358,22 @@ def _add_hints(page: Page, assessment: Assessment, score: Score) -> None:
         _add_heading(page, "What would raise it", "points each")
     for gain, hint in hints:
         page.add_paragraph(page.safe_text(hint), indent=10, prefix=f"{f'+{gain:.1f}':>8}")
+
+
+def _add_alternatives(page: Page, assessment: Assessment, report: Report) -> None:
+    """Add what does the same job as a dependency below the threshold."""
+    choice = report.alternatives.get(assessment.dependency.purl)
+    if choice is None or not choice.options:
+        return
+    _add_heading(page, "Alternatives", "what does the same job; nothing was requested for it")
+    for option in choice.options:
+        page.add_paragraph(page.safe_text(describe_option(option)), "strong", indent=4, prefix=f"  {page.glyphs.dot}")
+        for line in list_details(option, assessment):
+            page.add_paragraph(page.safe_text(line, 0), indent=4)
+        page.add_paragraph(page.safe_text(option.candidate.source), "dim", indent=4)
+    target = wording.check_target(assessment.dependency)
+    if any(option.candidate.name and option.value is None for option in choice.options):
+        page.add_paragraph(page.safe_text(f"nerq alternatives {target} scores them"), "dim", indent=4)
 
 
 def _add_next_command(page: Page, assessment: Assessment) -> None:

@@ -13,6 +13,7 @@ from nerq_cli.policy.rules import PolicyRule, describe_counts, group_by_rule
 from nerq_cli.policy.rules.scores import SCORE_BELOW_THRESHOLD
 from nerq_cli.policy.verdict import count_known
 from nerq_cli.report import wording
+from nerq_cli.report.alternatives import describe_briefly, list_top_alternatives
 from nerq_cli.report.model import Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
 from nerq_cli.report.terminal import listing, table
@@ -29,6 +30,7 @@ _MAX_FINDINGS: Final = 20
 #: Number of findings with the same text from which they share it.
 _MIN_GROUP: Final = 3
 _MAX_PROJECTS: Final = 10
+_MAX_ALTERNATIVES: Final = 5
 #: Number of projects from which each has a line.
 _MIN_PROJECTS: Final = 2
 #: Number of sources without any answer from which they share a line, and causes that it names.
@@ -69,12 +71,32 @@ def render_text(report: Report, options: RenderOptions) -> str:
         listing.add_dependencies(page, report, limit=options.top)
     else:
         table.add_dependencies(page, report, options)
+        _add_alternatives(page, report, limit=None if is_long else _MAX_ALTERNATIVES)
         _add_projects(page, report, limit=None if is_long else _MAX_PROJECTS)
         _add_next_command(page, report)
     _add_notes(page, report, verbose=options.verbose)
     page.add_gap()
     page.add_paragraph(page.safe_text(f"exit {report.exit.value} ({report.exit_reason})", 0), "dim", indent=0)
     return page.to_text()
+
+
+# --- alternatives
+
+
+def _add_alternatives(page: Page, report: Report, *, limit: int | None) -> None:
+    """Add a line for each dependency below the threshold of which an alternative is known."""
+    accepted = wording.find_accepted(report)
+    rows = [row for row in list_top_alternatives(report) if id(row.assessment) not in accepted]
+    if not rows:
+        return
+    page.add_gap()
+    page.add_line(("  alternatives: what does the same job", "dim"))
+    for row in rows[:limit]:
+        page.add_paragraph(page.safe_text(describe_briefly(row), 0), indent=4)
+    if hidden_count := len(rows) - len(rows[:limit]):
+        page.add_line((f"    +{hidden_count:,} more (--all)", "dim"))
+    target = wording.check_target(rows[0].assessment.dependency)
+    page.add_paragraph(page.safe_text(f"reasons, sources and scores: nerq alternatives {target}"), "dim", indent=4)
 
 
 # --- projects

@@ -31,6 +31,7 @@ from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import (
     ATTESTED,
     EMPTY,
+    PARTLY_ATTESTED,
     PRERELEASE,
     SDIST,
     WHEEL,
@@ -190,6 +191,8 @@ def _build_row(version: str, artefacts: Sequence[_Artefact], *, empty_flag: int)
     flags = (PRERELEASE if get_ecosystem(PYPI).is_prerelease(version) else 0) | (0 if artefacts else empty_flag)
     for artefact in artefacts:
         flags |= artefact.flags
+    if flags & ATTESTED and not all(artefact.flags & ATTESTED for artefact in artefacts):
+        flags |= PARTLY_ATTESTED
     is_yanked = bool(artefacts) and all(artefact.yank_reason is not None for artefact in artefacts)
     return _VersionRow(
         min((artefact.upload_time for artefact in artefacts if artefact.upload_time), default=0),

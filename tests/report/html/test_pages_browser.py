@@ -1,0 +1,159 @@
+"""The pages of ``nerq compare`` and ``nerq alternatives`` in a real browser: for eyes, for phones, on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from nerq_cli.ecosystems import PYPI
+from nerq_cli.errors import ExitStatus
+from nerq_cli.insight.alternatives import Candidate, Choice, Option, choose_options
+from nerq_cli.insight.compare import Side, compare_sides
+from nerq_cli.report.model import Report
+from nerq_cli.report.pages import alternatives, compare
+from nerq_cli.scoring import Score
+from tests.report.conftest import AS_OF
+from tests.report.html.conftest import OpenPage, Page
+
+pytestmark = pytest.mark.browser
+
+CheckAccess = Callable[[Page], list[str]]
+OpenText = Callable[..., Page]
+SOURCE = "https://docs.example/why"
+SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
+
+
+@pytest.fixture
+def open_text(browser: Any, tmp_path: Path) -> Iterator[OpenText]:
+    """Open a page of HTML; at the end nothing was requested, and the console has no error."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def open_(text: str, **options: Any) -> Page:
+        path = tmp_path / f"page-{len(contexts)}.html"
+        path.write_text(text, encoding="utf-8")
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(f"{error}"))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: None if request.url == path.as_uri() else complaints.append(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def compared(everything: Report) -> str:
+    """Three packages side by side, one of them without a score."""
+    scored = [item for item in everything.dependencies if item.score is not None and item.dependency.kind == "package"]
+    sides = [
+        Side(
+            label=f"{item.dependency.package.name} {item.dependency.version}",
+            package=item.dependency.package.purl,
+            score=item.score,
+            advisories=item.advisories,
+        )
+        for item in scored[:2]
+    ]
+    sides.append(Side(label="gone 1.0", package="pkg:pypi/gone", score=None, reason="the registry did not answer"))
+    facts = [
+        compare.SideFacts(
+            target=side.label, purl=side.package, version="1.0", latest="2.0", released_at=AS_OF, releases_behind=1
+        )
+        for side in sides
+    ]
+    return compare.render_html(
+        compare.CompareReport(
+            version="0",
+            as_of=AS_OF,
+            kind="package",
+            comparison=compare_sides(sides),
+            facts=tuple(facts),
+            complete=False,
+            strict=False,
+            exit=ExitStatus.PASSED,
+            exit_reason="",
+        )
+    )
+
+
+CANDIDATES = [
+    Candidate(relation="listed", ecosystem=PYPI, name="scored", reason="the package was renamed", source=SOURCE),
+    Candidate(relation="listed", ecosystem=PYPI, name="open", reason="a fork <script>x</script>", source=SOURCE),
+    Candidate(relation="builtin", ecosystem=PYPI, feature="tomllib", reason="reads TOML", source=SOURCE),
+]
+
+
+@pytest.fixture
+def listed(everything: Report) -> str:
+    """A package with three alternatives: one scored, one not, one that is built in."""
+    score = next(item.score for item in everything.dependencies if item.score is not None)
+    return alternatives.render_html(
+        alternatives.AlternativesReport(
+            version="0",
+            as_of=AS_OF,
+            target="pypi:old",
+            label="pypi:old 1.0",
+            purl="pkg:pypi/old@1.0",
+            score=score,
+            reason="",
+            threshold=70.0,
+            choice=choose(score),
+            complete=True,
+            exit=ExitStatus.PASSED,
+            exit_reason="",
+        )
+    )
+
+
+def choose(score: Score) -> Choice:
+    """Return the candidates, the first one with a score."""
+    others = (Option(candidate=candidate, reason="the registry did not answer") for candidate in CANDIDATES[1:])
+    return choose_options([Option(candidate=CANDIDATES[0], version="1.0", score=score), *others])
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["compared", "listed"])
+def test_nothing_keeps_people_from_using_a_page(
+    request: pytest.FixtureRequest, open_text: OpenText, check_access: CheckAccess, name: str, scheme: str, size: str
+) -> None:
+    page = open_text(request.getfixturevalue(name), viewport=SIZES[size], color_scheme=scheme)
+    assert check_access(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+
+
+@pytest.mark.parametrize("name", ["compared", "listed"])
+def test_a_page_is_whole_on_paper(request: pytest.FixtureRequest, open_text: OpenText, name: str) -> None:
+    page = open_text(request.getfixturevalue(name), viewport={"width": 794, "height": 1123})
+    page.emulate_media(media="print")
+    widest = page.evaluate(
+        "Math.max(0, ...[...document.querySelectorAll('table')].map((table) => table.getBoundingClientRect().right))"
+    )
+    assert widest <= page.viewport_size["width"]
+
+
+def test_the_card_of_what_is_below_the_threshold_has_alternatives(
+    findings: Report, open_page: OpenPage, check_access: CheckAccess
+) -> None:
+    below = next(item for item in findings.dependencies if item.state == "below" and item.score is not None)
+    assert below.score is not None
+    page = open_page(replace(findings, alternatives={below.dependency.purl: choose(below.score)}))
+    page.locator("#rows").get_by_role("button", name=below.dependency.package.name, exact=True).first.click()
+    section = page.locator("dialog section", has_text="Alternatives: what does the same job")
+    texts = section.locator("li").all_inner_texts()
+    assert ["built in: tomllib" in text for text in texts] == [True, False, False]
+    assert "scored 1.0" in texts[1]
+    assert "not scored" in texts[2]
+    assert "a fork <script>x</script>" in texts[2]
+    assert section.get_by_role("link").first.get_attribute("href") == SOURCE
+    assert check_access(page) == []
