@@ -28,13 +28,10 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStandIn]:
     """A stand-in for the Hub with a quantised model, its base and its dataset."""
     site = Site()
     stand_in = HubStandIn(site)
-    data = {
-        "license": "apache-2.0",
-        "base_model": "org/base",
-        "base_model_relation": "quantized",
-        "datasets": ["org/corpus"],
-    }
-    stand_in.add_model("org/demo", cardData=data, card="# Demo\n", baseModels={"models": [{"id": "org/base"}]})
+    data = {"license": "apache-2.0", "base_model": "org/base", "datasets": ["org/corpus"]}
+    # As the Hub answers: it adds the relation as a tag, and `baseModels` is not in the answer.
+    tags = ["license:apache-2.0", "base_model:org/base", "base_model:quantized:org/base"]
+    stand_in.add_model("org/demo", cardData=data, card="# Demo\n", tags=tags)
     stand_in.add_model("org/base", card=BASE_CARD)
     stand_in.repositories["datasets", "org/corpus"] = build_model("org/corpus", cardData={"license": "cc-by-nc-4.0"})
     stand_in.organisations["org"] = {"name": "org", "isVerified": True}
