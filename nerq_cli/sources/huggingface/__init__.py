@@ -277,8 +277,8 @@ class _ScansSource(_HubSource):
     limit = 8_000_000
 
     def get_max_age(self, value: FileScans) -> int:
-        """Return how long results are kept: for good as soon as every file has its result."""
-        return _FOR_GOOD if value.is_final else HOUR
+        """Return how long results are kept: shorter while one is pending. A file may be found to be unsafe later."""
+        return self.max_age if value.is_final else HOUR
 
     def requests(self, subjects: Sequence[HubPaths], endpoint: Endpoint) -> Iterator[Request[HubPaths]]:
         """Request the files of one repository at a time."""
