@@ -571,7 +571,12 @@ def _compare_package(old: Watched, new: Watched) -> Iterator[WatchChange]:
     if old.in_registry and new.in_registry is False:
         yield _build(new, "name-vanished", "worse", "the registry has no package of this name any more")
     elif old.in_registry is False and new.in_registry:
-        yield _build(new, "name-registered", "worse", "somebody registered the name: it was free at the last pass")
+        yield _build(
+            new,
+            "name-registered",
+            "worse",
+            "the registry has a package of this name now: at the last pass the name was free",
+        )
     if old.facts.accounts and new.facts.accounts:
         before, after = {*old.facts.accounts}, {*new.facts.accounts}
         if before != after:
