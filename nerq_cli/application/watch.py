@@ -268,7 +268,7 @@ def _build_recorded(item: Watched) -> RecordedDependency:
         score=item.score,
         parts=RecordedScore(item.signals, item.caps) if item.signals or item.caps else None,
         advisories=tuple(
-            RecordedAdvisory(tuple(sorted(advisory.ids)), advisory.exploited) for advisory in item.advisories
+            RecordedAdvisory(tuple(sorted(advisory.ids)), bool(advisory.exploited)) for advisory in item.advisories
         ),
     )
 
@@ -309,7 +309,7 @@ def _observe_one(entry: Assessment, recorded: RecordedDependency) -> Observation
                 id=advisory.id,
                 aliases=advisory.aliases,
                 severity=advisory.severity,
-                exploited=bool(advisory.exploited),
+                exploited=advisory.exploited,
             )
             for advisory in merge_advisories(entry.advisories)
         )

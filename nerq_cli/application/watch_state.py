@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import UsageError
@@ -65,7 +66,7 @@ class WatchState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True):
-    as_of: int
+    as_of: Annotated[int, Meta(gt=0)]
     directory: str | None = None
     methodology: str = ""
     unresolved: bool = False
@@ -111,6 +112,8 @@ def read_state(path: Path, root: Path) -> WatchState | None:
         UsageError: the file cannot be read, is damaged, no state, of a newer version, or of another directory.
     """
     try:
+        if path.exists() and not path.is_file():  # reading a pipe could wait forever
+            raise UsageError(f"{path} is no regular file", hint="name another file with --state")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:

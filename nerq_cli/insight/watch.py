@@ -111,7 +111,8 @@ class WatchedAdvisory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     id: str
     aliases: tuple[str, ...] = ()
     severity: str = "unknown"
-    exploited: bool = False
+    #: None if not known.
+    exploited: bool | None = None
 
     @property
     def ids(self) -> frozenset[str]:
@@ -532,10 +533,13 @@ def _compare_advisories(kind: PairKind, old: Watched, new: Watched) -> Iterator[
         if known is None:
             is_checked = old.facts.knows_advisories
             text = "it came with the version" if kind != "same" else ""
-            text = text if is_checked else "advisories were not known at the last pass"
-            yield _build_advisory(new, advisory, "advisory-new", "worse", text)
+            text = text if is_checked else "not all advisories were known at the last pass"
+            effect: Effect = "worse" if is_checked or kind != "same" else "uncertain"
+            yield _build_advisory(new, advisory, "advisory-new", effect, text)
         elif advisory.exploited and not known.exploited:
-            yield _build_advisory(new, advisory, "advisory-exploited", "worse", "known to be exploited now")
+            text = "known to be exploited" + (" (not known at the last pass)" if known.exploited is None else " now")
+            effect = "uncertain" if known.exploited is None else "worse"
+            yield _build_advisory(new, advisory, "advisory-exploited", effect, text)
         elif _rank(advisory.severity) > _rank(known.severity):
             yield _build_advisory(new, advisory, "advisory-raised", "worse", f"severity was {known.severity}")
     if not new.facts.knows_advisories:
@@ -591,10 +595,20 @@ def _compare_package(old: Watched, new: Watched) -> Iterator[WatchChange]:
             yield _build(new, "release", "neutral", f"newest release; in use: {new.version or 'not known'}", **fields)
 
 
+def _carry_advisory(advisory: WatchedAdvisory, old: Sequence[WatchedAdvisory]) -> WatchedAdvisory:
+    """Return an advisory with what is not known of it now and was before."""
+    known = next((item for item in old if item.ids & advisory.ids), None)
+    if known is None:
+        return advisory
+    severity = known.severity if advisory.severity == "unknown" else advisory.severity
+    exploited = known.exploited if advisory.exploited is None else advisory.exploited
+    return replace(advisory, severity=severity, exploited=exploited)
+
+
 def _carry_facts(kind: PairKind, old: Watched, new: Watched) -> Watched:
     """Return the state of this pass, with what is not known now and was before."""
     facts = new.facts
-    advisories = new.advisories
+    advisories = tuple(_carry_advisory(advisory, old.advisories) for advisory in new.advisories)
     marks = facts.marks
     knows_advisories = facts.knows_advisories
     if kind == "same":

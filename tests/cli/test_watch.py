@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -303,6 +304,7 @@ def test_the_state_is_kept_in_the_cache_directory_for_each_project(watcher: Watc
         (b"[" * 100_000, "is damaged"),
         (b'{"nerq_watch": 1}', "is damaged"),
         (b'{"nerq_watch": 1, "as_of": 1, "dependencies": [{"name": 3}]}', "is damaged"),
+        (b'{"nerq_watch": 1, "as_of": 0}', "is damaged"),
         (b'{"nerq_watch": 2, "as_of": "new"}', "was written by a newer version"),
         (b'{"name": "package.json of a project"}', "is no state of nerq watch"),
         (b'{"nerq_baseline": 1}', "is no state of nerq watch"),
@@ -315,6 +317,27 @@ def test_a_state_that_cannot_be_used_is_left_alone(watcher: Watcher, content: by
     assert part in result.err
     assert "Traceback" not in result.err
     assert watcher.state.read_bytes() == content
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_state_that_is_no_file_is_not_read(watcher: Watcher) -> None:
+    os.mkfifo(watcher.state)
+    result = watcher.run()
+    assert (result.status, "is no regular file" in result.err) == (2, True)
+
+
+def test_a_state_inside_of_the_project_adds_no_dependency(
+    watcher: Watcher, other_site: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = HubStandIn(other_site)
+    monkeypatch.setenv("NERQ_HF_URL", hub.url)
+    hub.add_model("lumen/tiny-bert", card=CARD * 20, cardData={"license": "apache-2.0"})
+    source = 'from transformers import AutoModel\n\nAutoModel.from_pretrained("lumen/tiny-bert")\n'
+    (project / "app.py").write_text(source, encoding="utf-8")
+    watcher.state = project / "nerq-watch.json"
+    count = watcher.show("-o", "nerq-watch.md", "-o", "result.json")["dependencies"]
+    again = watcher.show("-o", "nerq-watch.md", "-o", "result.json")
+    assert (again["dependencies"], again["changes"]) == (count, [])
 
 
 def test_the_state_of_another_project_is_refused(watcher: Watcher) -> None:

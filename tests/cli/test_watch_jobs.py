@@ -72,7 +72,6 @@ class Runner:
             **os.environ,
             **WORKFLOW["jobs"]["watch"]["env"],
             "PATH": f"{self.directory / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
             "CI": "true",
             "RUNNER_TEMP": str(self.directory / "temp"),
             "WATCH_DIRECTORY": str(self.directory / "watch"),
@@ -162,7 +161,7 @@ def test_the_job_for_gitlab_exits_as_the_pass_does(
 @pytest.fixture
 def run_gitlab(project: Path) -> Callable[[], int]:
     """Run the script of the job for GitLab, each time without the answers of the time before."""
-    install(Path(f"{project}.nerq/bin/nerq"), f'PYTHONPATH="{ROOT}" {NERQ}')
+    install(Path(f"{project}.nerq/bin/nerq"), f'PYTHONPATH="{os.environ.get("PYTHONPATH", "")}" {NERQ}')
 
     def run() -> int:
         directory = project / ".nerq-watch"

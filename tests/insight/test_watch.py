@@ -180,7 +180,7 @@ def test_a_moved_model(floats: bool, effect: str) -> None:  # noqa: FBT001 - a p
 
 
 def test_advisories_are_the_same_by_any_id() -> None:
-    old = build(advisories=(WatchedAdvisory(id="GHSA-1", aliases=("CVE-1",), severity="medium"),))
+    old = build(advisories=(WatchedAdvisory(id="GHSA-1", aliases=("CVE-1",), severity="medium", exploited=False),))
     new = build(advisories=(WatchedAdvisory(id="PYSEC-1", aliases=("CVE-1",), severity="medium"),))
     assert compare(old, new).changes == ()
     raised = build(advisories=(WatchedAdvisory(id="CVE-1", severity="critical"),))
@@ -197,6 +197,23 @@ def test_advisories_that_are_not_known_are_neither_gone_nor_new_again() -> None:
     [state] = outcome.kept
     assert (state.advisories, state.facts.knows_advisories) == (old.advisories, True)
     assert compare(state, old).changes == ()
+
+
+def test_what_was_not_checked_before_is_no_fall() -> None:
+    unchecked = build(facts=WatchedFacts())
+    [change] = compare(unchecked, build(advisories=(WatchedAdvisory(id="A-1"),))).changes
+    assert (change.kind, change.effect) == ("advisory-new", "uncertain")
+    old = build(advisories=(WatchedAdvisory(id="A-1"),))
+    [change] = compare(old, build(advisories=(WatchedAdvisory(id="A-1", exploited=True),))).changes
+    assert (change.kind, change.effect) == ("advisory-exploited", "uncertain")
+
+
+def test_parts_of_an_advisory_that_are_not_known_stay() -> None:
+    old = build(advisories=(WatchedAdvisory(id="A-1", severity="high", exploited=True),))
+    outcome = compare(old, build(advisories=(WatchedAdvisory(id="A-1"),)))
+    assert outcome.changes == ()
+    assert outcome.kept[0].advisories == old.advisories
+    assert compare(outcome.kept[0], old).changes == ()
 
 
 def test_an_upgrade_takes_advisories_away_and_brings_others() -> None:
