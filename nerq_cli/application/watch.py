@@ -42,6 +42,7 @@ from nerq_cli.policy.baseline import (
     compare,
     freeze_parts,
     mark_findings,
+    record_finding,
     record_run,
 )
 from nerq_cli.policy.rules import describe_counts
@@ -127,7 +128,8 @@ def run_watch(
         methodology=report.methodology.version,
         unresolved=bool(now.unresolved),
         dependencies=compared.kept,
-        findings=(*record.findings, *compared.carried),
+        findings=(*_record(report.findings, base, accepted=False), *compared.carried),
+        accepted=(*_record(report.findings, base, accepted=True), *compared.carried_accepted),
         servers=tuple(servers),
         registrations=carry_registrations(earlier.registrations if earlier else (), registrations, unknown),
     )
@@ -181,6 +183,15 @@ class _Compared(NamedTuple):
     kept: tuple[Watched, ...]
     #: Findings of the last pass that could not be checked again.
     carried: tuple[RecordedFinding, ...] = ()
+    #: Those of them that a baseline of the settings accepts.
+    carried_accepted: tuple[RecordedFinding, ...] = ()
+
+
+def _record(findings: Iterable[Finding], base: str, *, accepted: bool) -> Iterator[RecordedFinding]:
+    """Yield the findings that a baseline of the settings accepts, or the others; without those that are waived."""
+    for finding in findings:
+        if finding.waiver is None and (finding.change == "unchanged") == accepted:
+            yield record_finding(finding, base)
 
 
 def _compare(
@@ -192,7 +203,7 @@ def _compare(
     before = Record(
         methodology=earlier.methodology,
         dependencies=tuple(map(_build_recorded, earlier.dependencies)),
-        findings=earlier.findings,
+        findings=(*earlier.findings, *earlier.accepted),
         label="the last pass",
     )
     comparison = compare(before, now.record)
@@ -212,8 +223,10 @@ def _compare(
         )
     )
     missing = [item for item in outcome.kept if item.key not in now.observations]  # kept from the last pass
-    carried = tuple(_carry_findings(before.findings, now.record, watched, missing))
-    return _Compared(tuple(changes), marked, outcome.kept, carried)
+    carried, carried_accepted = (
+        tuple(_carry_findings(group, now.record, watched, missing)) for group in (earlier.findings, earlier.accepted)
+    )
+    return _Compared(tuple(changes), marked, outcome.kept, carried, carried_accepted)
 
 
 def _pair(

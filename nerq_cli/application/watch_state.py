@@ -59,8 +59,10 @@ class WatchState(msgspec.Struct, frozen=True, kw_only=True):
     #: Whether the dependencies of an MCP server were not known.
     unresolved: bool = False
     dependencies: tuple[Watched, ...] = ()
-    #: Without those that waivers accept.
+    #: Without those that waivers or a baseline of the settings accept.
     findings: tuple[RecordedFinding, ...] = ()
+    #: Those that the baseline accepts.
+    accepted: tuple[RecordedFinding, ...] = ()
     servers: tuple[WatchedServer, ...] = ()
     registrations: tuple[Registration, ...] = ()
 
@@ -72,6 +74,7 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     unresolved: bool = False
     dependencies: tuple[Watched, ...] = ()
     findings: tuple[_FindingLine, ...] = ()
+    accepted: tuple[_FindingLine, ...] = ()
     servers: tuple[WatchedServer, ...] = ()
     registrations: tuple[Registration, ...] = ()
 
@@ -158,10 +161,8 @@ def decode_state(content: bytes, label: str) -> WatchState:
         methodology=document.methodology,
         unresolved=document.unresolved,
         dependencies=document.dependencies,
-        findings=tuple(
-            RecordedFinding(**{name: getattr(line, name) for name in _FindingLine.__struct_fields__})
-            for line in document.findings
-        ),
+        findings=tuple(map(_read_line, document.findings)),
+        accepted=tuple(map(_read_line, document.accepted)),
         servers=document.servers,
         registrations=document.registrations,
     )
@@ -169,10 +170,6 @@ def decode_state(content: bytes, label: str) -> WatchState:
 
 def encode_state(state: WatchState) -> bytes:
     """Return a state as JSON: sorted, a line for each dependency and each finding, for small differences in git."""
-    findings = [
-        _FindingLine(**{name: getattr(finding, name) for name in _FindingLine.__struct_fields__})
-        for finding in state.findings
-    ]
     head = {
         "nerq_watch": FORMAT_VERSION,
         "as_of": state.as_of,
@@ -183,11 +180,20 @@ def encode_state(state: WatchState) -> bytes:
     parts = [
         msgspec.json.encode(head)[1:-1],
         b'"dependencies":' + _join_lines(state.dependencies),
-        b'"findings":' + _join_lines(findings),
+        b'"findings":' + _join_lines(list(map(_build_line, state.findings))),
+        b'"accepted":' + _join_lines(list(map(_build_line, state.accepted))),
         b'"servers":' + _join_lines(state.servers),
         b'"registrations":' + _join_lines(state.registrations),
     ]
     return b"{\n" + b",\n".join(parts) + b"\n}\n"
+
+
+def _read_line(line: _FindingLine) -> RecordedFinding:
+    return RecordedFinding(**{name: getattr(line, name) for name in _FindingLine.__struct_fields__})
+
+
+def _build_line(finding: RecordedFinding) -> _FindingLine:
+    return _FindingLine(**{name: getattr(finding, name) for name in _FindingLine.__struct_fields__})
 
 
 def _join_lines(items: Sequence[msgspec.Struct]) -> bytes:

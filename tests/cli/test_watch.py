@@ -276,6 +276,9 @@ def test_a_baseline_of_the_settings_accepts_what_it_has(
     assert (document["exit"]["code"], document["clean"], document["findings"]) == (0, True, [])
     document = watcher.show()
     assert (document["exit"]["code"], document["clean"]) == (0, True)
+    services.silent()
+    assert watcher.show()["findings"] == []
+    services.speak()
     services.advisory("other", "1.0", identifier="GHSA-2", **HIGH)
     document = watcher.show()
     assert document["exit"]["code"] == 1
