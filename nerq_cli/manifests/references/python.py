@@ -270,7 +270,10 @@ def _find_begins(data: bytes) -> Iterator[bytes]:
 def may_refer_notebook(data: bytes) -> bool:
     """Whether a notebook may have a reference. Its strings are escaped, and it has commands without quotes."""
     return b"/" in data and (
-        _imports_library(data) or _has_word(data) or b"git clone" in data or _KNOWN_ID.search(data) is not None
+        _imports_library(data)
+        or _has_word(data)
+        or any(word in data for word in (b"git clone", b"%env ", b"set_env "))
+        or _KNOWN_ID.search(data) is not None
     )
 
 
