@@ -27,7 +27,7 @@ _WRAPPERS: Final = frozenset(
     split_words(
         """
         sudo exec time nohup env uvx pipx poetry pipenv pdm hatch rye conda mamba micromamba run uv command
-        builtin nice stdbuf accelerate launch torchrun deepspeed srun xargs then do else if ! && { ( - @ tini
+        builtin nice setsid stdbuf accelerate launch torchrun deepspeed srun xargs then do else if ! && { ( - @ tini
         dumb-init -- bash sh
         """
     )

@@ -31,6 +31,8 @@ Node: TypeAlias = YamlNode
 Members: TypeAlias = Mapping[str, YamlNode]
 
 _KEYS: Final[dict[str, KeyPattern]] = {key: row for row in KEYS for key in row.keys}
+#: Ends of keys whose value is a model if its publisher or its name is that of one.
+_MODEL_ENDINGS: Final = ("_model", "_model_id", "_model_name", "_model_path", "_tokenizer", "_model_name_or_path")
 #: Keys with one command, as text or as a list of words.
 _COMMAND_KEYS: Final = frozenset({"command", "args", "entrypoint", "cmd", "arguments", "extraargs", "extra_args"})
 #: Keys with lines of shell scripts.
@@ -411,9 +413,10 @@ class SettingsReader:
         )
         if row is None and (name == "models" or (name in {"name", "id", "path"} and above in {*_KEYS, "models"})):
             row = _KEYS["model"] if is_known_namespace(text) else None  # a name of anything else too
-        if row is None:
-            return
-        self._read_setting(row, name, node, parent, above)
+        if row is None and name.endswith(_MODEL_ENDINGS) and is_model_name(HubId("model", text)):
+            row = _KEYS["model"]
+        if row is not None:
+            self._read_setting(row, name, node, parent, above)
 
     def _read_setting(self, row: KeyPattern, name: str, node: Node, parent: Members, above: str) -> None:  # noqa: C901 - a rule for each key
         text = text_of(node)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from nerq_cli.manifests.references import python
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
-from nerq_cli.manifests.references.commands import read_script
+from nerq_cli.manifests.references.commands import read_script, read_variable
 from nerq_cli.manifests.syntax.json_document import JsonReader, NotJsonError
 from nerq_cli.manifests.syntax.problems import LineIndex
 from nerq_cli.patterns import compile_late
@@ -19,6 +19,8 @@ _SHELL_CELLS: Final = frozenset({"bash", "sh", "script", "shell", "zsh"})
 _PYTHON_CELLS: Final = frozenset(
     {"time", "timeit", "capture", "prun", "python", "python3", "debug", "memit", "wandb", "py"}
 )
+#: Magics that set an environment variable (``%env NAME=value``, ``%env NAME value``).
+_VARIABLE_MAGICS: Final = frozenset({"env", "set_env"})
 _SHELL_MAGICS: Final = frozenset({"sx", "system", "sc"})
 
 
@@ -143,6 +145,9 @@ def _read_magic(match: re.Match[str], lines: list[str], number: int, builder: Re
     command = "\n".join([match["rest"], *lines[1:]])
     if match["mark"] == "%":
         name, _, rest = command.partition(" ")
+        if name in _VARIABLE_MAGICS:
+            variable, _, value = rest.strip().replace(" ", "=", "=" not in rest).partition("=")
+            read_variable(variable, value, number, builder)
         if name not in _SHELL_MAGICS:
             return
         command = rest

@@ -183,16 +183,29 @@ _WORDS: Final = (
     b"--hf-repo",
     b"mlx_lm.server",
 )
+#: Parts of these words, one of which a file with one of them has.
+_WORD_PARTS: Final = (b"hf", b"hugging", b"from_pretrained", b"vllm", b"llama-", b"sglang", b"mlx_lm", b"text-", b"HF_")
 #: A string with an id of a known publisher, as settings have it.
 _KNOWN_ID: Final = compile_late(
     rb"""["'](?:""" + "|".join(sorted(map(re.escape, NAMESPACES))).encode() + rb""")/[\w.-]+["']"""
 )
-#: A string with a slash, names of functions that take names without one, and the known ones of these.
-_ID_TEXT: Final = compile_late(
-    rb"""["'](?:[\w.{}:%()-]+/[\w.@:{}%()/-]*|/[\w.@:{}-]+)["']|WhisperModel|whisperx|hf download|huggingface-cli|vllm serve|hf://|huggingface\.co/|load_dataset|["'](?:distil|gpt2|bert-|roberta-|albert-|xlnet|xlm-|t5-|openai-gpt"""
-    rb"""|camembert|ctrl|transfo-xl|all-|paraphrase-|multi-qa|msmarco|stsb-|nli-|gtr-|sentence-t5|clip-ViT|quora-|static-"""
-    rb"""|LaBSE|allenai-|average_word|use-cmlm|facebook-dpr)"""
+#: The end of a string with a slash, and its text before that: an end is quicker to find than a begin.
+_ID_END: Final = compile_late(rb"""/[\w.@:{}%()/-]*["']""")
+_ID_BEGIN: Final = compile_late(rb"[\w.{}:%()-]*")
+#: Length of a slash and the end of the string, which is no path.
+_SHORTEST_PATH: Final = 2
+#: Longest text between the begin of a string and its first slash, in bytes.
+_MAX_ID_BEGIN: Final = 200
+#: Names of functions that take names without a slash, and the known ones of these.
+_OTHER_ID_TEXT: Final = compile_late(
+    rb"""WhisperModel|whisperx|hf download|huggingface-cli|vllm serve|hf://|huggingface\.co/|load_dataset"""
+    rb"""|["'](?:distil|gpt2|bert-|roberta-|albert-|xlnet|xlm-|t5-|openai-gpt|camembert|ctrl|transfo-xl|all-|paraphrase-"""
+    rb"""|multi-qa|msmarco|stsb-|nli-|gtr-|sentence-t5|clip-ViT|quora-|static-|LaBSE|allenai-|average_word|use-cmlm"""
+    rb"""|facebook-dpr)"""
 )
+_PUBLISHERS: Final = frozenset(namespace.encode() for namespace in NAMESPACES)
+#: Bytes before and behind the word ``import`` in which the name of the module is.
+_IMPORT_REACH: Final = (120, 100)
 #: An argument that is a constant, or a part of the settings, of another module.
 _IMPORTED_VALUE: Final = compile_late(
     rb"[(=]\s*(?:(?:settings|config|cfg|conf|constants|consts)\.\w+|[A-Z0-9_]*(?:MODEL|REPO|DATASET|TOKENIZER)[A-Z0-9_]*)\s*[,)]"
@@ -208,8 +221,6 @@ _WRAPPED: Final = tuple(
         """
     )
 )
-#: The end of a string with a slash: quicker to find than its begin.
-_STRING_END: Final = compile_late(rb"""/[\w.@:{}/-]*["']""")
 _BLOCK: Final = compile_late(rb"^(?=[^\s#)\]}\"'\\])", re.MULTILINE)
 _BLOCK_NAME: Final = compile_late(rb"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 #: A line of a notebook for a shell or for IPython, in a file that was made from one.
@@ -221,17 +232,47 @@ _MIN_PRUNED_SIZE: Final = 4_000
 
 def may_refer(data: bytes) -> bool:
     """Whether a Python file may have a reference: it has a text like an id and a word about a library or models."""
-    if _IMPORT.search(data) is not None or any(word in data for word in _WORDS):
-        return _ID_TEXT.search(data) is not None or _IMPORTED_VALUE.search(data) is not None
-    return _STRING_END.search(data) is not None and _KNOWN_ID.search(data) is not None
+    if _imports_library(data) or _has_word(data):
+        return _has_id_text(data) or _IMPORTED_VALUE.search(data) is not None
+    return any(namespace in _PUBLISHERS for namespace in _find_begins(data))
+
+
+def _imports_library(data: bytes) -> bool:
+    """Whether a file imports a library of the table. Each ``import`` is examined: much quicker than the whole text."""
+    before, behind = _IMPORT_REACH
+    position = data.find(b"import")
+    while position >= 0:
+        if _IMPORT.search(data, max(position - before, 0), position + behind) is not None:
+            return True
+        position = data.find(b"import", position + 6)
+    return False
+
+
+def _has_word(data: bytes) -> bool:
+    return any(part in data for part in _WORD_PARTS) and any(word in data for word in _WORDS)
+
+
+def _has_id_text(data: bytes) -> bool:
+    """Whether a Python text has a string with the form of an id, or a function that takes other names."""
+    return any(_ID_BEGIN.fullmatch(begin) for begin in _find_begins(data)) or _OTHER_ID_TEXT.search(data) is not None
+
+
+def _find_begins(data: bytes) -> Iterator[bytes]:
+    """Yield the texts between the begin and the first slash of strings with one."""
+    for match in _ID_END.finditer(data):
+        end = match.start()
+        start = max(end - _MAX_ID_BEGIN, 0)
+        quote = max(data.rfind(b'"', start, end), data.rfind(b"'", start, end))
+        if quote >= 0 and (quote + 1 < end or match.end() > end + _SHORTEST_PATH):
+            yield data[quote + 1 : end]
 
 
 def may_refer_notebook(data: bytes) -> bool:
     """Whether a notebook may have a reference. Its strings are escaped, and it has commands without quotes."""
     return b"/" in data and (
-        _IMPORT.search(data) is not None
-        or any(word in data for word in _WORDS)
-        or b"git clone" in data
+        _imports_library(data)
+        or _has_word(data)
+        or any(word in data for word in (b"git clone", b"%env ", b"set_env "))
         or _KNOWN_ID.search(data) is not None
     )
 
@@ -272,7 +313,7 @@ def _is_needless(block: bytes) -> bool:
     """Whether a block is a function or class that can have no part in a reference by itself."""
     return (
         block.startswith(_BLOCK_HEAD)
-        and _ID_TEXT.search(block) is None
+        and not _has_id_text(block)
         and not any(name in block for name in _WRAPPED)
         and block.count(b'"""') % 2 == 0
         and block.count(b"'''") % 2 == 0
