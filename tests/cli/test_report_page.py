@@ -334,7 +334,7 @@ def test_a_page_of_html_loads_nothing(packages: Registry, nerq: Nerq, project: P
 def test_the_text_fits_the_width(packages: Registry, nerq: Nerq, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     lines = nerq("report", "pypi:acme", "--as-of", AS_OF).out.splitlines()
-    commands = ("printf", "python -m", "docker", "git clone", "nerq ")  # whole, to be copied
+    commands = ("printf", "python -m", "docker", "git clone", "nerq ", "![")  # whole, to be copied
     assert max(len(line) for line in lines if not line.strip().startswith(commands)) <= width
 
 
@@ -359,3 +359,32 @@ def test_bad_input_is_an_error(packages: Registry, nerq: Nerq, arguments: list[s
     result = nerq("report", *arguments, "--as-of", AS_OF)
     assert (result.status, result.out) == (2, "")
     assert message in result.err
+
+
+def test_reviews_are_beside_the_score(packages: Registry, nerq: Nerq, project: Path) -> None:
+    before = report(nerq, "pypi:acme").json
+    assert before["reviews"] == []
+    (project / "nerq-reviews.toml").write_text(
+        'schema = 1\n\n[[reviews]]\npackage = "pypi:acme"\nversion = "2.0"\nverdict = "concern"\nwho = "Ann"\n'
+        'when = "2026-11-01"\nnotes = "reads the environment"\n',
+        encoding="utf-8",
+    )
+    document = report(nerq, "pypi:acme").json
+    assert [(item["verdict"], item["notes"]) for item in document["reviews"]] == [("concern", "reads the environment")]
+    assert document["score"] == before["score"]
+    assert "reads the environment" in nerq("report", "pypi:acme", "--as-of", AS_OF, "-f", "html").out
+
+
+def test_a_file_that_decides_is_not_overwritten(packages: Registry, nerq: Nerq, project: Path) -> None:
+    (project / "requirements.txt").write_text("acme\n", encoding="utf-8")
+    result = nerq("report", "pypi:acme", "--as-of", AS_OF, "-o", "table=requirements.txt")
+    assert result.status == 2
+    assert (project / "requirements.txt").read_text(encoding="utf-8") == "acme\n"
+
+
+def test_no_name_of_a_private_package_is_sent(packages: Registry, nerq: Nerq, project: Path) -> None:
+    (project / "pyproject.toml").write_text('[tool.nerq]\nprivate = ["secret-*"]\n', encoding="utf-8")
+    result = nerq("report", "pypi:secret-x==1.0", "--as-of", AS_OF, "-f", "json")
+    assert not any("secret" in path for path in packages.paths)
+    assert result.json["verification"] == []
+    assert result.json["score"]["value"] is None
