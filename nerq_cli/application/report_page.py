@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from nerq_cli.insight.guidance import Guidance
     from nerq_cli.insight.history import History
     from nerq_cli.insight.peers import Standing
+    from nerq_cli.insight.provenance import ProvenanceRecord
     from nerq_cli.inventory import RegistrationProblem, Release
     from nerq_cli.report.model import Assessment, Report
 
@@ -76,7 +77,7 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
         UsageError: the name is no target, does not exist, or may be several things.
     """
     run = KeepingRun(session)
-    options = replace(session.build_scan_options(), score_latest=True)
+    options = replace(session.build_scan_options(), score_latest=True, keep_provenance=True)
     server, problems = _find_server(name, run)
     options = replace(options, registration_problems=problems)
     (target,), notes = assess_targets([name], session, run, options, command="report")
@@ -221,6 +222,7 @@ def build_page(
         history_reason=parts.history_reason,
         standing=parts.standing,
         badge=describe_assessment(assessment, report.as_of),
+        provenance=_build_provenance(assessment),
         reviews=assessment.review,
         complete=report.complete,
         strict=True,
@@ -281,3 +283,14 @@ def _build_version(upgrade: Upgrade | None) -> Version | None:
         passes=upgrade.passes,
         fixed_advisories=upgrade.fixed_advisories,
     )
+
+
+def _build_provenance(assessment: Assessment) -> ProvenanceRecord | None:
+    """Return the provenance of the version in use beside that of others; None for what is no package."""
+    if assessment.provenance is None:
+        return None
+    from nerq_cli.insight.provenance import build_record
+
+    upgrade = assessment.upgrade
+    version = upgrade.version if upgrade is not None else assessment.latest if assessment.releases_behind else None
+    return build_record(assessment.provenance, version)

@@ -388,3 +388,16 @@ def test_no_name_of_a_private_package_is_sent(packages: Registry, nerq: Nerq, pr
     assert not any("secret" in path for path in packages.paths)
     assert result.json["verification"] == []
     assert result.json["score"]["value"] is None
+
+
+def test_the_provenance_of_versions_is_on_the_page(packages: Registry, nerq: Nerq) -> None:
+    attested = {"attestations": {"url": "https://x.example"}, "signatures": [{"keyid": "k", "sig": "s"}]}
+    packages.npm("other", "1.0.0", "2.0.0", dist=attested)
+    provenance = report(nerq, "npm:other@1.0.0").json["provenance"]
+    assert (provenance["used"]["version"], provenance["proposed"]["version"]) == ("1.0.0", "2.0.0")
+    assert provenance["used"]["state"] not in ("none", "unknown")
+    assert provenance["proposed"]["state"] == provenance["used"]["state"]
+    assert (provenance["steps"][-1]["after"], provenance["lost"]) == ("2.0.0", False)
+    page = nerq("report", "npm:leaf", "--as-of", AS_OF).out
+    assert "1.0.0 (in use)" in page
+    assert "no attestation" in page

@@ -16,6 +16,7 @@ from nerq_cli.insight.alternatives import describe_score
 from nerq_cli.insight.guidance import Check
 from nerq_cli.insight.history import History
 from nerq_cli.insight.peers import Standing
+from nerq_cli.insight.provenance import ProvenanceRecord
 from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, PageTexts
 from nerq_cli.insight.target_details import Description, Detail
@@ -42,6 +43,7 @@ from nerq_cli.report.pages.history import (
 from nerq_cli.report.pages.history_document import HistoryTarget, build_target, format_day
 from nerq_cli.report.pages.line_chart import CHART_STYLE, build_history_chart
 from nerq_cli.report.pages.peers import PeersDocument, build_standing, list_standings
+from nerq_cli.report.pages.provenance import PageProvenance, build_provenance, list_provenance
 from nerq_cli.report.reviews import ReviewDocument, build_review
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
@@ -97,6 +99,8 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     history_reason: str
     #: How the score stands; None for a target that is no package.
     standing: Standing | None
+    #: None for what is no package.
+    provenance: ProvenanceRecord | None
     badge: Badge
     #: None without any review of the target.
     reviews: ReviewResult | None
@@ -308,6 +312,7 @@ class PageDocument(msgspec.Struct, frozen=True):
     uses: Annotated[list[PageUse], Meta(description="By purpose.")]
     avoid: list[str]
     verification: list[PageCheck]
+    provenance: Annotated[PageProvenance | None, Meta(description="Of versions; null for what is no package.")]
     concerns: list[PageConcern]
     history: Annotated[HistoryTarget | None, Meta(description="Null if no snapshot is kept: see history_reason.")]
     history_reason: str | None
@@ -378,6 +383,7 @@ def build_page_document(report: PageReport) -> PageDocument:
         verification=[
             PageCheck(sanitize_text(check.command, _COMMAND_LIMIT), clean(check.shows)) for check in report.checks
         ],
+        provenance=None if report.provenance is None else build_provenance(report.provenance),
         concerns=[
             PageConcern(
                 subject=clean(concern.subject),
@@ -518,6 +524,7 @@ def build_sections(report: PageReport) -> tuple[Section, ...]:
         ("what", f"What this {name} is", _list_description(report)),
         ("use", "Who should use it, and when to avoid it", _list_uses(report)),
         ("verify", "Verify it yourself", [Commands(report.checks)] if report.checks else []),
+        ("provenance", "Provenance of versions", _list_provenance(report)),
         ("concerns", "Concerns", _list_concerns(report)),
         ("reviews", "Reviews", _list_reviews(report)),
         ("history", "History", _list_history(report)),
@@ -720,6 +727,12 @@ def _list_uses(report: PageReport) -> Iterator[Block]:
     avoid = subject.guidance[subject.purpose].avoid
     if avoid:
         yield Items(tuple(f"Avoid {subject.label} {text}." for text in avoid))
+
+
+def _list_provenance(report: PageReport) -> Iterator[Block]:
+    if report.provenance is not None:
+        rows = tuple(list_provenance(report.provenance))
+        yield Table("provenance", ("Version", "Provenance", "Because"), rows, has_notes=True)
 
 
 def _list_concerns(report: PageReport) -> Iterator[Block]:
