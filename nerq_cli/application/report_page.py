@@ -21,14 +21,16 @@ from nerq_cli.application.peers import describe_present, find_standing
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
-from nerq_cli.facts import NOT_REQUESTED, Evidence, Fact, Found, McpRegistration, ReleaseProfile
+from nerq_cli.facts import NOT_REQUESTED, Evidence, Fact, Found, McpRegistration, ReleaseProfile, Unknown
 from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, Version, write_texts
 from nerq_cli.insight.target_details import (
+    Description,
     describe_package,
     describe_repository,
     list_hub_details,
     list_package_details,
+    list_server_details,
 )
 from nerq_cli.insight.verification import list_verification
 from nerq_cli.policy.upgrade import Upgrade
@@ -128,6 +130,7 @@ def _collect_parts(
         compliance: Compliance | None = assess_repositories({key: assessment.hub}, options.as_of, run)[key].compliance
     elif dependency.release is not None and assessment.score is not None:
         evidence = run.evidence.get(dependency.release, Evidence())
+        profile = Unknown("the metadata of this version were not read")
         if isinstance(evidence.metadata, Found):
             profile = run.find_profile(dependency.release)
         compliance = assess_package(assessment, evidence).compliance
@@ -193,6 +196,9 @@ def build_page(
     version = dependency.release.version if dependency.release is not None else dependency.version or ""
     if assessment.hub is not None:
         details, description = tuple(list_hub_details(assessment.hub)), describe_repository(assessment.hub)
+    elif assessment.score is None:
+        details = tuple(list_server_details(parts.server))
+        description = Description(text="", reason=subject.reason)
     else:
         details = tuple(list_package_details(evidence, parts.profile, parts.server))
         description = describe_package(parts.profile)

@@ -367,7 +367,10 @@ def _answer_by_signals(subject: PageSubject, signals: Mapping[str, Signal]) -> I
         if score is None or not (known or unknown):
             continue
         texts = [_cite(signal) for signal in known]
-        texts += [f"not known: {score.methodology.signals[item.id].name} ({item.reason})" for item in unknown]
+        reasons = dict.fromkeys(item.reason for item in unknown)
+        for reason in reasons:
+            names = [score.methodology.signals[item.id].name for item in unknown if item.reason == reason]
+            texts.append(f"not known: {_join(names)} ({reason})")
         yield Answer(
             id=id_,
             question=question.format(name=subject.name, label=subject.label),

@@ -77,4 +77,6 @@ def list_provenance(record: ProvenanceRecord) -> Iterator[tuple[str, str, str]]:
         if version is not None:
             yield f"{version.version} ({role})", _WORDS.get(version.state, version.state), version.reason
     for step in _list_steps(record):
+        if step.relation == "unknown":  # as the versions state already
+            continue
         yield f"from {step.before} to {step.after}", _WORDS.get(step.relation, step.relation), step.text

@@ -778,8 +778,8 @@ def _list_history(report: PageReport) -> Iterator[Block]:
             threshold=report.subject.threshold,
         )
         yield Picture(chart, text)
-    trends = (("score", history.trend), *history.dimensions.items())
-    rows = tuple((name, describe_trend(trend)) for name, trend in trends)
+    judged = ((name, trend) for name, trend in history.dimensions.items() if trend.change is not None)
+    rows = tuple((name, describe_trend(trend)) for name, trend in (("score", history.trend), *judged))
     yield Table("trends", ("Over 90 days", "Trend"), rows)
     steps = tuple(reversed(history.steps))[:_MAX_STEPS]
     if steps:
