@@ -241,10 +241,10 @@ def read_paragraphs(page: str) -> set[str]:
     return set(filter(None, parser.found)) - {"nerq report"}
 
 
-def read_markdown(page: str) -> set[str]:
-    """Return the paragraphs and items; no headings, tables and rules."""
+def read_blocks(page: str) -> set[str]:
+    """Return the paragraphs, items, tables and commands of a page in Markdown or text; no headings and rules."""
     parts = (part.strip() for block in page.split("\n\n") for part in re.split(r"\n(?=- )", block))
-    return {part for part in parts if part and not part.startswith(("#", "|", "---"))}
+    return {part for part in parts if part and not part.startswith(("#", "---"))}
 
 
 def test_ten_pages_share_no_paragraph(packages: Registry, services: Services, hub: HubStandIn, nerq: Nerq) -> None:
@@ -264,10 +264,13 @@ def test_ten_pages_share_no_paragraph(packages: Registry, services: Services, hu
     names.append("hf:org/one")
     assert len(names) == 10
     pages = {name: read_paragraphs(nerq("report", name, "--as-of", AS_OF, "-f", "html").out) for name in names}
-    texts = {name: read_markdown(nerq("report", name, "--as-of", AS_OF, "-f", "markdown").out) for name in names}
+    forms = [
+        {name: read_blocks(nerq("report", name, "--as-of", AS_OF, "-f", form).out) for name in names}
+        for form in ("markdown", "table")
+    ]
     scores = [report(nerq, name).json["score"]["value"] for name in names]
     assert len({*scores}) < len(scores)  # some have the same score
-    for found in (pages, texts):
+    for found in (pages, *forms):
         assert all(len(paragraphs) > 10 for paragraphs in found.values())
         for first, second in combinations(names, 2):
             assert found[first] & found[second] == set(), (first, second)

@@ -539,7 +539,20 @@ def build_sections(report: PageReport) -> tuple[Section, ...]:
         ("badge", "Badge", _list_badge(report)),
         ("machine", "For programs", _list_addresses(report)),
     )
-    return tuple(Section(id_, title, tuple(made)) for id_, title, items in listed if (made := list(items)))
+    label = report.subject.label
+    return tuple(
+        Section(id_, title, tuple(_name_table(block, label) for block in made))
+        for id_, title, items in listed
+        if (made := list(items))
+    )
+
+
+def _name_table(block: Block, label: str) -> Block:
+    """Return a block; of a table the heading of the first column is the target, so that it can be read alone."""
+    if not isinstance(block, Table):
+        return block
+    others = block.headings[1:] if any(block.headings) else ("Value",)
+    return msgspec.structs.replace(block, headings=(label, *others))
 
 
 def _list_score(report: PageReport) -> Iterator[Block]:
