@@ -404,3 +404,21 @@ def test_the_provenance_of_versions_is_on_the_page(packages: Registry, nerq: Ner
     page = nerq("report", "npm:leaf", "--as-of", AS_OF).out
     assert "1.0.0 (in use)" in page
     assert "no attestation" in page
+
+
+def test_a_server_that_only_runs_remotely_has_a_page_without_a_score(
+    packages: Registry, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_MCP_REGISTRY_URL", packages.site.url)
+    server = {
+        "name": "io.github.acme/far",
+        "version": "1.0.0",
+        "remotes": [{"type": "streamable-http", "url": "https://far.example/mcp"}],
+    }
+    body = {"server": server, "_meta": {"io.modelcontextprotocol.registry/official": {"status": "active"}}}
+    packages.site.on("/v0.1/servers/io.github.acme%2Ffar/versions/latest?include_deleted=true", {"body": body})
+    document = report(nerq, "mcp:io.github.acme/far", "--no-strict").json
+    details = {detail["id"]: detail["value"] for detail in document["details"]}
+    assert details["protocols"] == "MCP: streamable-http at https://far.example/mcp"
+    assert (document["score"]["value"], document["complete"], document["verification"]) == (None, False, [])
+    assert "not scored" in document["score"]["reason"]
