@@ -77,7 +77,7 @@ def test_a_page_has_every_part(packages: Registry, services: Services, nerq: Ner
     assert document["addresses"]["command"] == "nerq report pypi:acme==1.0 -f json"
     questions = {answer["id"]: answer["answer"] for answer in document["questions"]}
     assert "GHSA-aaaa-bbbb-cccc" in questions["vulnerabilities"]
-    assert questions["version"].startswith("2.0: its score")
+    assert questions["version"].startswith("2.0, instead of 1.0: its score of ")
     assert any("move to 2.0" in text for text in document["takeaways"])
 
 

@@ -67,6 +67,7 @@ def test_a_cap_is_a_concern_in_place_of_its_signal() -> None:
     first, *others = list_concerns(describe(result))
     assert first.effect.startswith("limits the score to 60")
     assert "file scan" not in {concern.subject for concern in others}
+    assert f"The score of demo 1 is limited to 60: {first.text}." in [*list_takeaways(describe(result))]
 
 
 def test_what_is_not_known_is_a_concern_with_its_reason() -> None:
@@ -102,7 +103,7 @@ def test_the_version_to_move_to_has_its_score_and_what_it_fixes() -> None:
     subject = describe(score(HEALTHY), proposed=version, latest="3", releases_behind=2)
     assert "From demo 1 move to 2, which scores 91.0, and fixes A-1, A-2, A-3 and 1 more." in [*list_takeaways(subject)]
     answer = next(item.answer for item in write_texts(subject).answers if item.id == "version")
-    assert answer.startswith("2: its score (91.0) reaches the threshold")
+    assert answer.startswith("2, instead of 1: its score of 91.0 reaches 70. It fixes A-1")
     unscored = describe(score(HEALTHY), proposed=make_version("2", value=None, passes=False))
     assert "From demo 1 move to 2, which has no score." in [*list_takeaways(unscored)]
 

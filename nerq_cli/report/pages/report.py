@@ -21,6 +21,7 @@ from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, PageTexts
 from nerq_cli.insight.target_details import Description, Detail
 from nerq_cli.policy.reviews import ReviewResult
+from nerq_cli.policy.rules.vulnerabilities import VULNERABILITY
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.alternatives import Alternative, build_alternative, describe_option
 from nerq_cli.report.badge import Badge, render_svg
@@ -631,11 +632,15 @@ def _list_security(report: PageReport) -> Iterator[Block]:
         headings = ("Advisory", "Severity", "Fixed in", "Exploited", "EPSS", "Page", "Summary")
         yield Table("advisories", headings, rows, numbers=(4,), has_notes=True)
     states = [
-        (part.spec.name, _describe_state(part), _name_source(part.signal), part.signal.reason)
+        (part.spec.name, _describe_state(part, subject), _name_source(part.signal), part.signal.reason)
         for part in (subject.score.parts if subject.score is not None else ())
         if part.spec.id in _SECURITY_SIGNALS
     ]
-    states += [(f"rule {item.rule}", "fails" if item.fails else "warns", "", item.text) for item in report.findings]
+    states += [
+        (f"rule {item.rule}", "fails" if item.fails else "warns", "", item.text)
+        for item in report.findings
+        if item.fails or item.rule != VULNERABILITY.id  # the table of advisories has the others
+    ]
     if states:
         yield Table("checks", ("Checked", "Result", "Source", "Finding"), tuple(states), has_notes=True)
 
@@ -647,8 +652,10 @@ _SECURITY_SIGNALS: Final = frozenset(
 _FULL: Final = 100.0
 
 
-def _describe_state(part: ScorePart) -> str:
+def _describe_state(part: ScorePart, subject: PageSubject) -> str:
     signal = part.signal
+    if signal.id == "known_advisories" and subject.advisories:
+        return f"{len(subject.advisories)} found{'' if subject.knows_advisories else ', perhaps more'}"
     if signal.value is None:
         return "not known" if signal.state == "unknown" else "n/a"
     return "nothing found" if signal.value >= _FULL else "found"
