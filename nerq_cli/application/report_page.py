@@ -21,14 +21,16 @@ from nerq_cli.application.peers import describe_present, find_standing
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
-from nerq_cli.facts import NOT_REQUESTED, Evidence, Fact, Found, McpRegistration, ReleaseProfile
+from nerq_cli.facts import NOT_REQUESTED, Evidence, Fact, Found, McpRegistration, ReleaseProfile, Unknown
 from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, Version, write_texts
 from nerq_cli.insight.target_details import (
+    Description,
     describe_package,
     describe_repository,
     list_hub_details,
     list_package_details,
+    list_server_details,
 )
 from nerq_cli.insight.verification import list_verification
 from nerq_cli.policy.upgrade import Upgrade
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from nerq_cli.insight.guidance import Guidance
     from nerq_cli.insight.history import History
     from nerq_cli.insight.peers import Standing
+    from nerq_cli.insight.provenance import ProvenanceRecord
     from nerq_cli.inventory import RegistrationProblem, Release
     from nerq_cli.report.model import Assessment, Report
 
@@ -76,7 +79,7 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
         UsageError: the name is no target, does not exist, or may be several things.
     """
     run = KeepingRun(session)
-    options = replace(session.build_scan_options(), score_latest=True)
+    options = replace(session.build_scan_options(), score_latest=True, keep_provenance=True)
     server, problems = _find_server(name, run)
     options = replace(options, registration_problems=problems)
     (target,), notes = assess_targets([name], session, run, options, command="report")
@@ -127,6 +130,7 @@ def _collect_parts(
         compliance: Compliance | None = assess_repositories({key: assessment.hub}, options.as_of, run)[key].compliance
     elif dependency.release is not None and assessment.score is not None:
         evidence = run.evidence.get(dependency.release, Evidence())
+        profile = Unknown("the metadata of this version were not read")
         if isinstance(evidence.metadata, Found):
             profile = run.find_profile(dependency.release)
         compliance = assess_package(assessment, evidence).compliance
@@ -192,6 +196,9 @@ def build_page(
     version = dependency.release.version if dependency.release is not None else dependency.version or ""
     if assessment.hub is not None:
         details, description = tuple(list_hub_details(assessment.hub)), describe_repository(assessment.hub)
+    elif assessment.score is None:
+        details = tuple(list_server_details(parts.server))
+        description = Description(text="", reason=subject.reason)
     else:
         details = tuple(list_package_details(evidence, parts.profile, parts.server))
         description = describe_package(parts.profile)
@@ -221,6 +228,7 @@ def build_page(
         history_reason=parts.history_reason,
         standing=parts.standing,
         badge=describe_assessment(assessment, report.as_of),
+        provenance=_build_provenance(assessment),
         reviews=assessment.review,
         complete=report.complete,
         strict=True,
@@ -281,3 +289,14 @@ def _build_version(upgrade: Upgrade | None) -> Version | None:
         passes=upgrade.passes,
         fixed_advisories=upgrade.fixed_advisories,
     )
+
+
+def _build_provenance(assessment: Assessment) -> ProvenanceRecord | None:
+    """Return the provenance of the version in use beside that of others; None for what is no package."""
+    if assessment.provenance is None:
+        return None
+    from nerq_cli.insight.provenance import build_record
+
+    upgrade = assessment.upgrade
+    version = upgrade.version if upgrade is not None else assessment.latest if assessment.releases_behind else None
+    return build_record(assessment.provenance, version)

@@ -191,6 +191,9 @@ def list_takeaways(subject: PageSubject) -> Iterator[str]:
         )
         if best:
             yield f"Most of the points of {subject.label} come from {_list_parts(best, lost=False)}."
+        lowest = score.caps[0] if score.caps else None
+        if lowest is not None and not subject.malware and (score.total or 0) > lowest.limit:
+            yield f"The score of {subject.label} is limited to {lowest.limit:g}: {lowest.reason}."
         worst = sorted((part for part in parts if part.lost_points >= _MIN_POINTS), key=lambda part: -part.lost_points)
         if worst:
             yield f"{subject.label} loses most points by {_list_parts(worst, lost=True)}."
@@ -331,12 +334,10 @@ def _answer_version(subject: PageSubject) -> str:
         released = f", released {age} ago on {_format_day(subject.latest_released_at)}"
     number = f" and scores {newest.value:.1f}" if newest is not None and newest.value is not None else ""
     if proposed is not None:
-        value = "not scored" if proposed.value is None else f"{proposed.value:.1f}"
-        result = "reaches the threshold" if proposed.passes else "is the highest of those that were scored"
-        fixes = f" and fixes {_list_ids(proposed.fixed_advisories)}" if proposed.fixed_advisories else ""
+        fixes = f" It fixes {_list_ids(proposed.fixed_advisories)}." if proposed.fixed_advisories else ""
         return (
-            f"{proposed.version}: its score ({value}) {result}{fixes}. The newest of {subject.name} is "
-            f"{subject.latest}{released}."
+            f"{proposed.version}, instead of {subject.version}: {_judge_version(proposed, subject.threshold)}.{fixes} "
+            f"The newest of {subject.name} is {subject.latest}{released}."
         )
     if subject.releases_behind:
         behind = format_count(subject.releases_behind, "release")
@@ -344,6 +345,17 @@ def _answer_version(subject: PageSubject) -> str:
     if subject.latest == subject.version:
         return f"{label} is the newest{released}."
     return f"The newest stable version of {subject.name} is {subject.latest}{released}{number}."
+
+
+def _judge_version(version: Version, threshold: float) -> str:
+    if version.value is None:
+        return "it was not scored"
+    number = f"its score of {version.value:.1f}"
+    if version.passes:
+        return f"{number} reaches {threshold:g}"
+    if version.value >= threshold:
+        return f"{number} is above {threshold:g}, and what is not known may take it below"
+    return f"{number} is below {threshold:g} as well"
 
 
 #: By question: its id, its text, and the signals that answer it.
@@ -367,7 +379,10 @@ def _answer_by_signals(subject: PageSubject, signals: Mapping[str, Signal]) -> I
         if score is None or not (known or unknown):
             continue
         texts = [_cite(signal) for signal in known]
-        texts += [f"not known: {score.methodology.signals[item.id].name} ({item.reason})" for item in unknown]
+        reasons = dict.fromkeys(item.reason for item in unknown)
+        for reason in reasons:
+            names = [score.methodology.signals[item.id].name for item in unknown if item.reason == reason]
+            texts.append(f"not known: {_join(names)} ({reason})")
         yield Answer(
             id=id_,
             question=question.format(name=subject.name, label=subject.label),

@@ -60,7 +60,7 @@ def list_package_details(
     evidence: Evidence, profile: Fact[ReleaseProfile], server: McpRegistration | None = None
 ) -> Iterator[Detail]:
     """Yield the details of a release of a package, and of the MCP server that it is published for."""
-    yield from _list_server(server)
+    yield from list_server_details(server)
     yield _take("author", "Author, as stated", profile, lambda item: item.author or "none stated by name")
     yield _take("publishers", "Accounts that can publish", evidence.package_info, _describe_publishers)
     yield _take("category", "Category, as stated", profile, _describe_category)
@@ -89,7 +89,8 @@ def describe_package(profile: Fact[ReleaseProfile]) -> Description:
     return Description(text="", reason=profile.reason or "not known", source=profile.source)
 
 
-def _list_server(server: McpRegistration | None) -> Iterator[Detail]:
+def list_server_details(server: McpRegistration | None) -> Iterator[Detail]:
+    """Yield the details of a server in the MCP registry; nothing without one."""
     if server is None:
         return
     source = "MCP registry"

@@ -77,7 +77,7 @@ def test_a_page_has_every_part(packages: Registry, services: Services, nerq: Ner
     assert document["addresses"]["command"] == "nerq report pypi:acme==1.0 -f json"
     questions = {answer["id"]: answer["answer"] for answer in document["questions"]}
     assert "GHSA-aaaa-bbbb-cccc" in questions["vulnerabilities"]
-    assert questions["version"].startswith("2.0: its score")
+    assert questions["version"].startswith("2.0, instead of 1.0: its score of ")
     assert any("move to 2.0" in text for text in document["takeaways"])
 
 
@@ -241,10 +241,10 @@ def read_paragraphs(page: str) -> set[str]:
     return set(filter(None, parser.found)) - {"nerq report"}
 
 
-def read_markdown(page: str) -> set[str]:
-    """Return the paragraphs and items; no headings, tables and rules."""
+def read_blocks(page: str) -> set[str]:
+    """Return the paragraphs, items, tables and commands of a page in Markdown or text; no headings and rules."""
     parts = (part.strip() for block in page.split("\n\n") for part in re.split(r"\n(?=- )", block))
-    return {part for part in parts if part and not part.startswith(("#", "|", "---"))}
+    return {part for part in parts if part and not part.startswith(("#", "---"))}
 
 
 def test_ten_pages_share_no_paragraph(packages: Registry, services: Services, hub: HubStandIn, nerq: Nerq) -> None:
@@ -264,10 +264,13 @@ def test_ten_pages_share_no_paragraph(packages: Registry, services: Services, hu
     names.append("hf:org/one")
     assert len(names) == 10
     pages = {name: read_paragraphs(nerq("report", name, "--as-of", AS_OF, "-f", "html").out) for name in names}
-    texts = {name: read_markdown(nerq("report", name, "--as-of", AS_OF, "-f", "markdown").out) for name in names}
+    forms = [
+        {name: read_blocks(nerq("report", name, "--as-of", AS_OF, "-f", form).out) for name in names}
+        for form in ("markdown", "table")
+    ]
     scores = [report(nerq, name).json["score"]["value"] for name in names]
     assert len({*scores}) < len(scores)  # some have the same score
-    for found in (pages, texts):
+    for found in (pages, *forms):
         assert all(len(paragraphs) > 10 for paragraphs in found.values())
         for first, second in combinations(names, 2):
             assert found[first] & found[second] == set(), (first, second)
@@ -334,7 +337,7 @@ def test_a_page_of_html_loads_nothing(packages: Registry, nerq: Nerq, project: P
 def test_the_text_fits_the_width(packages: Registry, nerq: Nerq, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     lines = nerq("report", "pypi:acme", "--as-of", AS_OF).out.splitlines()
-    commands = ("printf", "python -m", "docker", "git clone", "nerq ")  # whole, to be copied
+    commands = ("printf", "python -m", "docker", "git clone", "nerq ", "![")  # whole, to be copied
     assert max(len(line) for line in lines if not line.strip().startswith(commands)) <= width
 
 
@@ -359,3 +362,63 @@ def test_bad_input_is_an_error(packages: Registry, nerq: Nerq, arguments: list[s
     result = nerq("report", *arguments, "--as-of", AS_OF)
     assert (result.status, result.out) == (2, "")
     assert message in result.err
+
+
+def test_reviews_are_beside_the_score(packages: Registry, nerq: Nerq, project: Path) -> None:
+    before = report(nerq, "pypi:acme").json
+    assert before["reviews"] == []
+    (project / "nerq-reviews.toml").write_text(
+        'schema = 1\n\n[[reviews]]\npackage = "pypi:acme"\nversion = "2.0"\nverdict = "concern"\nwho = "Ann"\n'
+        'when = "2026-11-01"\nnotes = "reads the environment"\n',
+        encoding="utf-8",
+    )
+    document = report(nerq, "pypi:acme").json
+    assert [(item["verdict"], item["notes"]) for item in document["reviews"]] == [("concern", "reads the environment")]
+    assert document["score"] == before["score"]
+    assert "reads the environment" in nerq("report", "pypi:acme", "--as-of", AS_OF, "-f", "html").out
+
+
+def test_a_file_that_decides_is_not_overwritten(packages: Registry, nerq: Nerq, project: Path) -> None:
+    (project / "requirements.txt").write_text("acme\n", encoding="utf-8")
+    result = nerq("report", "pypi:acme", "--as-of", AS_OF, "-o", "table=requirements.txt")
+    assert result.status == 2
+    assert (project / "requirements.txt").read_text(encoding="utf-8") == "acme\n"
+
+
+def test_no_name_of_a_private_package_is_sent(packages: Registry, nerq: Nerq, project: Path) -> None:
+    (project / "pyproject.toml").write_text('[tool.nerq]\nprivate = ["secret-*"]\n', encoding="utf-8")
+    result = nerq("report", "pypi:secret-x==1.0", "--as-of", AS_OF, "-f", "json")
+    assert not any("secret" in path for path in packages.paths)
+    assert result.json["verification"] == []
+    assert result.json["score"]["value"] is None
+
+
+def test_the_provenance_of_versions_is_on_the_page(packages: Registry, nerq: Nerq) -> None:
+    attested = {"attestations": {"url": "https://x.example"}, "signatures": [{"keyid": "k", "sig": "s"}]}
+    packages.npm("other", "1.0.0", "2.0.0", dist=attested)
+    provenance = report(nerq, "npm:other@1.0.0").json["provenance"]
+    assert (provenance["used"]["version"], provenance["proposed"]["version"]) == ("1.0.0", "2.0.0")
+    assert provenance["used"]["state"] not in ("none", "unknown")
+    assert provenance["proposed"]["state"] == provenance["used"]["state"]
+    assert (provenance["steps"][-1]["after"], provenance["lost"]) == ("2.0.0", False)
+    page = nerq("report", "npm:leaf", "--as-of", AS_OF).out
+    assert "1.0.0 (in use)" in page
+    assert "no attestation" in page
+
+
+def test_a_server_that_only_runs_remotely_has_a_page_without_a_score(
+    packages: Registry, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_MCP_REGISTRY_URL", packages.site.url)
+    server = {
+        "name": "io.github.acme/far",
+        "version": "1.0.0",
+        "remotes": [{"type": "streamable-http", "url": "https://far.example/mcp"}],
+    }
+    body = {"server": server, "_meta": {"io.modelcontextprotocol.registry/official": {"status": "active"}}}
+    packages.site.on("/v0.1/servers/io.github.acme%2Ffar/versions/latest?include_deleted=true", {"body": body})
+    document = report(nerq, "mcp:io.github.acme/far", "--no-strict").json
+    details = {detail["id"]: detail["value"] for detail in document["details"]}
+    assert details["protocols"] == "MCP: streamable-http at https://far.example/mcp"
+    assert (document["score"]["value"], document["complete"], document["verification"]) == (None, False, [])
+    assert "not scored" in document["score"]["reason"]

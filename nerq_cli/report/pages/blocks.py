@@ -256,6 +256,8 @@ def _build_command(check: Check) -> Markup:
 
 
 def _build_table(table: Table) -> Markup:
+    stacks = len(table.headings) >= _STACKED_COLUMNS
+
     def classify(number: int) -> str | None:
         return "num" if number in table.numbers else None
 
@@ -270,13 +272,20 @@ def _build_table(table: Table) -> Markup:
         element(
             "tr",
             element("th", _build_cell(row[0]), scope="row"),
-            *(element("td", _build_cell(cell), class_=classify(number)) for number, cell in enumerate(row[1:], 1)),
+            *(
+                element(
+                    "td",
+                    _build_cell(cell),
+                    class_=classify(number),
+                    data_label=table.headings[number] if stacks else None,
+                )
+                for number, cell in enumerate(row[1:], 1)
+            ),
         )
         for row in table.rows
     ]
     thead = element("thead", head) if any(table.headings) else None
     content = element("table", thead, element("tbody", *lines))
-    stacks = len(table.headings) >= _STACKED_COLUMNS
     class_ = "scroll stacked" if stacks else "scroll"
     return element("div", content, class_=class_, tabindex="0", role="region", aria_label=f"table: {table.name}")
 

@@ -16,10 +16,12 @@ from nerq_cli.insight.alternatives import describe_score
 from nerq_cli.insight.guidance import Check
 from nerq_cli.insight.history import History
 from nerq_cli.insight.peers import Standing
+from nerq_cli.insight.provenance import ProvenanceRecord
 from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, PageTexts
 from nerq_cli.insight.target_details import Description, Detail
 from nerq_cli.policy.reviews import ReviewResult
+from nerq_cli.policy.rules.vulnerabilities import VULNERABILITY
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.alternatives import Alternative, build_alternative, describe_option
 from nerq_cli.report.badge import Badge, render_svg
@@ -42,6 +44,7 @@ from nerq_cli.report.pages.history import (
 from nerq_cli.report.pages.history_document import HistoryTarget, build_target, format_day
 from nerq_cli.report.pages.line_chart import CHART_STYLE, build_history_chart
 from nerq_cli.report.pages.peers import PeersDocument, build_standing, list_standings
+from nerq_cli.report.pages.provenance import PageProvenance, build_provenance, list_provenance
 from nerq_cli.report.reviews import ReviewDocument, build_review
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
@@ -97,6 +100,8 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     history_reason: str
     #: How the score stands; None for a target that is no package.
     standing: Standing | None
+    #: None for what is no package.
+    provenance: ProvenanceRecord | None
     badge: Badge
     #: None without any review of the target.
     reviews: ReviewResult | None
@@ -308,6 +313,7 @@ class PageDocument(msgspec.Struct, frozen=True):
     uses: Annotated[list[PageUse], Meta(description="By purpose.")]
     avoid: list[str]
     verification: list[PageCheck]
+    provenance: Annotated[PageProvenance | None, Meta(description="Of versions; null for what is no package.")]
     concerns: list[PageConcern]
     history: Annotated[HistoryTarget | None, Meta(description="Null if no snapshot is kept: see history_reason.")]
     history_reason: str | None
@@ -378,6 +384,7 @@ def build_page_document(report: PageReport) -> PageDocument:
         verification=[
             PageCheck(sanitize_text(check.command, _COMMAND_LIMIT), clean(check.shows)) for check in report.checks
         ],
+        provenance=None if report.provenance is None else build_provenance(report.provenance),
         concerns=[
             PageConcern(
                 subject=clean(concern.subject),
@@ -518,6 +525,7 @@ def build_sections(report: PageReport) -> tuple[Section, ...]:
         ("what", f"What this {name} is", _list_description(report)),
         ("use", "Who should use it, and when to avoid it", _list_uses(report)),
         ("verify", "Verify it yourself", [Commands(report.checks)] if report.checks else []),
+        ("provenance", "Provenance of versions", _list_provenance(report)),
         ("concerns", "Concerns", _list_concerns(report)),
         ("reviews", "Reviews", _list_reviews(report)),
         ("history", "History", _list_history(report)),
@@ -532,7 +540,20 @@ def build_sections(report: PageReport) -> tuple[Section, ...]:
         ("badge", "Badge", _list_badge(report)),
         ("machine", "For programs", _list_addresses(report)),
     )
-    return tuple(Section(id_, title, tuple(made)) for id_, title, items in listed if (made := list(items)))
+    label = report.subject.label
+    return tuple(
+        Section(id_, title, tuple(_name_table(block, label) for block in made))
+        for id_, title, items in listed
+        if (made := list(items))
+    )
+
+
+def _name_table(block: Block, label: str) -> Block:
+    """Return a block; of a table the heading of the first column is the target, so that it can be read alone."""
+    if not isinstance(block, Table):
+        return block
+    others = block.headings[1:] if any(block.headings) else ("Value",)
+    return msgspec.structs.replace(block, headings=(label, *others))
 
 
 def _list_score(report: PageReport) -> Iterator[Block]:
@@ -611,11 +632,15 @@ def _list_security(report: PageReport) -> Iterator[Block]:
         headings = ("Advisory", "Severity", "Fixed in", "Exploited", "EPSS", "Page", "Summary")
         yield Table("advisories", headings, rows, numbers=(4,), has_notes=True)
     states = [
-        (part.spec.name, _describe_state(part), _name_source(part.signal), part.signal.reason)
+        (part.spec.name, _describe_state(part, subject), _name_source(part.signal), part.signal.reason)
         for part in (subject.score.parts if subject.score is not None else ())
         if part.spec.id in _SECURITY_SIGNALS
     ]
-    states += [(f"rule {item.rule}", "fails" if item.fails else "warns", "", item.text) for item in report.findings]
+    states += [
+        (f"rule {item.rule}", "fails" if item.fails else "warns", "", item.text)
+        for item in report.findings
+        if item.fails or item.rule != VULNERABILITY.id  # the table of advisories has the others
+    ]
     if states:
         yield Table("checks", ("Checked", "Result", "Source", "Finding"), tuple(states), has_notes=True)
 
@@ -627,8 +652,10 @@ _SECURITY_SIGNALS: Final = frozenset(
 _FULL: Final = 100.0
 
 
-def _describe_state(part: ScorePart) -> str:
+def _describe_state(part: ScorePart, subject: PageSubject) -> str:
     signal = part.signal
+    if signal.id == "known_advisories" and subject.advisories:
+        return f"{len(subject.advisories)} found{'' if subject.knows_advisories else ', perhaps more'}"
     if signal.value is None:
         return "not known" if signal.state == "unknown" else "n/a"
     return "nothing found" if signal.value >= _FULL else "found"
@@ -722,6 +749,12 @@ def _list_uses(report: PageReport) -> Iterator[Block]:
         yield Items(tuple(f"Avoid {subject.label} {text}." for text in avoid))
 
 
+def _list_provenance(report: PageReport) -> Iterator[Block]:
+    if report.provenance is not None:
+        rows = tuple(list_provenance(report.provenance))
+        yield Table("provenance", ("Version", "Provenance", "Because"), rows, has_notes=True)
+
+
 def _list_concerns(report: PageReport) -> Iterator[Block]:
     concerns = report.texts.concerns
     if concerns:
@@ -765,8 +798,8 @@ def _list_history(report: PageReport) -> Iterator[Block]:
             threshold=report.subject.threshold,
         )
         yield Picture(chart, text)
-    trends = (("score", history.trend), *history.dimensions.items())
-    rows = tuple((name, describe_trend(trend)) for name, trend in trends)
+    judged = ((name, trend) for name, trend in history.dimensions.items() if trend.change is not None)
+    rows = tuple((name, describe_trend(trend)) for name, trend in (("score", history.trend), *judged))
     yield Table("trends", ("Over 90 days", "Trend"), rows)
     steps = tuple(reversed(history.steps))[:_MAX_STEPS]
     if steps:

@@ -128,3 +128,12 @@ def test_the_sections_are_linked(pages: list[str], open_file: OpenFile) -> None:
     assert targets
     assert page.eval_on_selector_all("main > section", "items => items.map(item => item.id)") == targets
     assert page.eval_on_selector_all("figure.chart circle", "items => items.length") == 20
+
+
+def test_the_cells_of_a_row_have_their_names_on_a_phone(pages: list[str], open_file: OpenFile) -> None:
+    label = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
+    wide, phone = open_file(pages[0], **WIDE), open_file(pages[0], **PHONE)
+    assert set(wide.eval_on_selector_all(".stacked td", label)) <= {"none", "normal"}
+    labels = phone.eval_on_selector_all(".stacked td", label)
+    assert labels
+    assert all(text.endswith(': "') for text in labels)
