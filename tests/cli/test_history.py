@@ -216,7 +216,7 @@ def test_a_target_is_compared_with_the_project_and_its_past(
     copy_back(file, rise=15)
     standing = nerq("history", "pypi:demo", "-f", "json").json["targets"][0]["standing"]
     assert standing["project"]["place"] == "highest of 3"
-    assert (standing["project"]["member"], standing["project"]["path"]) == (True, os.path.realpath(project))
+    assert (standing["project"]["member"], standing["project"]["name"]) == (True, project.name)
     assert (standing["past"]["count"], standing["outside"]) == (89, None)
     text = nerq("history", "pypi:demo").out
     assert "in your project: highest of 3" in text

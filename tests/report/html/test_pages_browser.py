@@ -138,7 +138,7 @@ def past(everything: Report) -> str:
         snapshots=earlier, steps=(), gaps=(MonthGap(today - 830, "no stable version"),), notes=("2.0 is passed over",)
     )
     standing = Standing(
-        project=ProjectStanding(path="/app", day=today, is_member=True, count=9, lower=2, equal=0),
+        project=ProjectStanding(name="app", day=today, is_member=True, count=9, lower=2, equal=0),
         outside_reason=NO_TABLE,
     )
     target = history_document.TargetHistory(
