@@ -89,10 +89,12 @@ def find_project_standing(
         return None
     directory = Path(name_project(root))
     for path in (directory, *directory.parents):
-        if rows := [row for row in file.read_projects(str(path)) if row.day <= today]:
-            newest = rows[-1]
+        if rows := file.read_projects(str(path), today):
+            [newest] = rows
             scores = _read_scores(file, newest.members, newest.day)
-            return stand_in_project(str(path), newest.day, scores, f"{package.ecosystem}/{package.name}", value)
+            return stand_in_project(
+                path.name or str(path), newest.day, scores, f"{package.ecosystem}/{package.name}", value
+            )
     return None
 
 

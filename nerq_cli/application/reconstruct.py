@@ -44,7 +44,8 @@ def reconstruct_package(package: Package, session: Session, today: int) -> Recon
     Raises:
         UsageError: there is no such package.
     """
-    _ = session.fetcher  # the sessions of the months share its connections and files
+    # The sessions of the months share connections and files, which are opened, and so closed, by this one.
+    _ = session.fetcher, session.store, session.database
     snapshots: list[Snapshot] = []
     gaps: list[MonthGap] = []
     notes: list[str] = []

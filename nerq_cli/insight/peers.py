@@ -27,8 +27,8 @@ NO_TABLE: Final = "no table of scores of other packages is shipped"
 class ProjectStanding(msgspec.Struct, frozen=True, kw_only=True):
     """The place of a score among the dependencies of a project."""
 
-    #: Directory of the project.
-    path: str
+    #: Name of its directory: a page may be published, and the path is private.
+    name: str
     #: Day of its newest scan (days since 1970-01-01 UTC).
     day: int
     #: Whether the project depends on the package, in whatever version.
@@ -111,22 +111,22 @@ def load_table() -> PeerTable | None:
 
 
 def stand_in_project(
-    path: str, day: int, scores: Mapping[str, float], package: str, value: float
+    name: str, day: int, scores: Mapping[str, float], package: str, value: float
 ) -> ProjectStanding | None:
     """Return the place of a score among the dependencies of a project; None if it has no other with a score.
 
     Args:
-        path: Directory of the project.
+        name: Name of the directory of the project.
         day: Day of the scan.
         scores: The lowest score of each package of the project.
         package: Name of the target, as in ``scores``. The target takes the place of the version that the project uses.
         value: Score of the target.
     """
-    others = [score for name, score in scores.items() if name != package]
+    others = [score for other, score in scores.items() if other != package]
     if not others:
         return None
     return ProjectStanding(
-        path=path,
+        name=name,
         day=day,
         is_member=package in scores,
         count=len(others) + 1,

@@ -146,14 +146,21 @@ def compute_mark(score: Score) -> int:
     It is of what a report shows first, which takes no unpacking: a signal that moves neither the total nor the range by
     a tenth of a point, and is no reason, makes no new one.
     """
-    methodology = score.methodology
-    total = None if score.total is None else round(score.total, 1)
-    caps = [(cap.id, cap.limit, cap.reason) for cap in score.caps]
     content = (
-        f"{methodology.target} {methodology.version} {score.value} {score.low} {score.high} {total} {score.grade} "
-        f"{scale_coverage(score)} {score.provisional} {score.verdict} {caps} {score.reason_texts}"
+        score.methodology.target,
+        score.methodology.version,
+        score.value,
+        score.low,
+        score.high,
+        None if score.total is None else round(score.total, 1),
+        score.grade,
+        scale_coverage(score),
+        score.provisional,
+        score.verdict,
+        [(cap.id, cap.limit, cap.reason) for cap in score.caps],
+        score.reason_texts,
     )
-    return zlib.crc32(content.encode())
+    return zlib.crc32(msgspec.msgpack.encode(content))
 
 
 def scale_coverage(score: Score) -> int:

@@ -211,16 +211,20 @@ class HistoryFile(DatabaseFile):
                 (path, row.day, row.mark, row.summary, _pack_numbers(subjects)),
             )
 
-    def read_projects(self, path: str) -> list[ProjectRow]:
-        """Return the snapshots of a project, oldest first."""
+    def read_projects(self, path: str, newest: int | None = None) -> list[ProjectRow]:
+        """Return the snapshots of a project, oldest first; with ``newest`` the last one up to that day alone."""
         rows: list[ProjectRow] = []
         with self._handle_errors():
             if self._connection is not None:
                 query = (
                     "SELECT day, mark, summary, members FROM project_snapshot "
-                    "WHERE project = (SELECT id FROM project WHERE path = ?) ORDER BY day"
+                    "WHERE project = (SELECT id FROM project WHERE path = ?) "
                 )
-                stored = self._execute(query, (path,)).fetchall()
+                if newest is None:
+                    stored = self._execute(f"{query} ORDER BY day", (path,)).fetchall()
+                else:
+                    limited = f"{query} AND day <= ? ORDER BY day DESC LIMIT 1"
+                    stored = self._execute(limited, (path, newest)).fetchall()
                 names: dict[int, str] = dict(self._execute("SELECT id, name FROM subject")) if stored else {}
                 rows = [
                     ProjectRow(

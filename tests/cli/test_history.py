@@ -13,11 +13,14 @@ import jsonschema
 import pytest
 from msgspec.structs import replace
 
-from nerq_cli.application.history import choose_series
+from nerq_cli.application.history import choose_series, reconstruct_histories
+from nerq_cli.application.session import Session
+from nerq_cli.application.settings import Settings
 from nerq_cli.insight.snapshots import pack_summary, unpack_row, unpack_summary
 from nerq_cli.inventory import Package
 from nerq_cli.report.pages.history import draw_sparkline
 from nerq_cli.report.pages.history_document import build_schema, format_day
+from nerq_cli.store.file import DatabaseFile
 from nerq_cli.store.history import HistoryFile
 from tests.cli.conftest import AS_OF, Registry, Result, Services
 
@@ -216,7 +219,7 @@ def test_a_target_is_compared_with_the_project_and_its_past(
     copy_back(file, rise=15)
     standing = nerq("history", "pypi:demo", "-f", "json").json["targets"][0]["standing"]
     assert standing["project"]["place"] == "highest of 3"
-    assert (standing["project"]["member"], standing["project"]["path"]) == (True, os.path.realpath(project))
+    assert (standing["project"]["member"], standing["project"]["name"]) == (True, project.name)
     assert (standing["past"]["count"], standing["outside"]) == (89, None)
     text = nerq("history", "pypi:demo").out
     assert "in your project: highest of 3" in text
@@ -270,6 +273,20 @@ def test_past_month_ends_are_reconstructed_from_what_has_dates(
     history = HistoryFile.open(directory, now=1)
     assert history.list_versions("PyPI/demo") == []
     history.close()
+
+
+def test_the_months_open_no_file_of_their_own(demo: Registry, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    original = DatabaseFile.__init__
+
+    def count(self: DatabaseFile, path: Path, *, now: int) -> None:
+        opened.append(path)
+        original(self, path, now=now)
+
+    monkeypatch.setattr(DatabaseFile, "__init__", count)
+    with Session.open(Settings(), Path()) as session:
+        reconstruct_histories(["pypi:demo"], session)
+    assert len(opened) == len(set(opened))
 
 
 @pytest.mark.parametrize(

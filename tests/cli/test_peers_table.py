@@ -56,3 +56,13 @@ def test_the_names_are_those_of_the_shipped_lists(script: ModuleType) -> None:
     names = script.list_popular(PYPI, 300)
     assert len(names) == 300
     assert len(set(names)) == 300
+
+
+def test_keywords_of_npm_that_are_one_text_are_read(registry: Registry, script: ModuleType, tmp_path: Path) -> None:
+    registry.most_used()
+    for name, keywords in (("one-text", "Modules, stdlib"), ("a-list", ["modules", "util"])):
+        registry.npm(name, "1.0.0", keywords=keywords)
+        registry.site.on(f"/{name}/1.0.0", {"body": {"name": name, "version": "1.0.0", "keywords": keywords}})
+    with Session.open(Settings(no_config=True, cache_dir=tmp_path / "peers"), tmp_path) as session:
+        found = [item[2] for item in script.score_packages({NPM: ["one-text", "a-list"]}, session, 0.0)]
+    assert found == [("modules", "stdlib"), ("modules", "util")]

@@ -67,22 +67,22 @@ TABLE = PeerTable(
     ],
 )
 def test_a_place_in_words(count: int, lower: int, equal: int, place: str) -> None:
-    standing = ProjectStanding(path="/app", day=20_000, is_member=True, count=count, lower=lower, equal=equal)
+    standing = ProjectStanding(name="app", day=20_000, is_member=True, count=count, lower=lower, equal=equal)
     assert describe_place(standing) == place
 
 
 def test_the_target_takes_the_place_of_the_version_in_use() -> None:
     scores = {"PyPI/a": 40.0, "PyPI/b": 50.0, "PyPI/c": 60.0}
-    member = stand_in_project("/app", 20_000, scores, "PyPI/c", 45.0)
+    member = stand_in_project("app", 20_000, scores, "PyPI/c", 45.0)
     assert member is not None
     assert (member.is_member, member.count, member.lower) == (True, 3, 1)
-    other = stand_in_project("/app", 20_000, scores, "npm/c", 45.0)
+    other = stand_in_project("app", 20_000, scores, "npm/c", 45.0)
     assert other is not None
     assert (other.is_member, other.count, other.lower) == (False, 4, 1)
     assert describe_project(other) == (
-        "not a dependency; it would be the second lowest of 4 in /app, scanned on 2024-10-04"
+        "not a dependency; it would be the second lowest of 4 in app, scanned on 2024-10-04"
     )
-    assert stand_in_project("/app", 20_000, {"PyPI/c": 60.0}, "PyPI/c", 45.0) is None
+    assert stand_in_project("app", 20_000, {"PyPI/c": 60.0}, "PyPI/c", 45.0) is None
 
 
 def test_the_past_is_that_of_the_same_methodology() -> None:

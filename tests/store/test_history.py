@@ -90,6 +90,10 @@ def test_a_project_has_its_releases(history: HistoryFile) -> None:
     assert history.read_project_mark("/project", TODAY) == 5
     assert history.read_project_mark("/project", TODAY - 1) is None
     assert history.read_projects("/other") == []
+    history.put_project("/project", made._replace(day=TODAY + 1))
+    assert history.read_projects("/project", TODAY + 9) == [made._replace(day=TODAY + 1)]
+    assert history.read_projects("/project", TODAY) == [made]
+    assert history.read_projects("/project", TODAY - 1) == []
 
 
 def test_a_file_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:

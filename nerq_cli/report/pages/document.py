@@ -21,7 +21,8 @@ _STYLE: Final = Markup(
     '  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; }\n'
     "h1 { font-size: 22px; } h2 { font-size: 18px; margin-top: 28px; }\n"
     "footer { color: var(--muted); margin-top: 28px; }\n"
-    ".scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }\n"
+    ".scroll { overflow-x: auto; } .scroll th, .scroll td { overflow-wrap: break-word; }\n"
+    "table { border-collapse: collapse; width: 100%; }\n"
     "th, td { border-bottom: 1px solid var(--line); padding: 6px 10px; text-align: left; vertical-align: top; }\n"
     "@media print { .scroll { overflow: visible; } }\n"
 )

@@ -21,7 +21,7 @@ _Share = Annotated[float, Meta(ge=0, le=1)]
 class PeersProject(msgspec.Struct, frozen=True):
     """The place of the score among the dependencies of a project."""
 
-    path: str
+    name: Annotated[str, Meta(description="Name of its directory.")]
     date: Annotated[str, Meta(description="Of the newest scan of the project.")]
     member: Annotated[bool, Meta(description="Whether the project depends on the package, in whatever version.")]
     count: Annotated[int, Meta(ge=2, description="Packages with a score, the target included.")]
@@ -68,7 +68,7 @@ def build_standing(standing: Standing) -> PeersDocument:
         project=None
         if project is None
         else PeersProject(
-            path=clean(project.path),
+            name=clean(project.name),
             date=format_date(project.day * DAY),
             member=project.is_member,
             count=project.count,
@@ -113,9 +113,9 @@ def list_standings(standing: Standing) -> Iterator[tuple[str, str]]:
 
 
 def describe_project(standing: ProjectStanding) -> str:
-    """Return the place in a project: ``third lowest of 214 in /srv/app, scanned on 2026-11-29``."""
+    """Return the place in a project: ``third lowest of 214 in app, scanned on 2026-11-29``."""
     verb = "" if standing.is_member else "not a dependency; it would be the "
-    return f"{verb}{describe_place(standing)} in {standing.path}, scanned on {format_date(standing.day * DAY)}"
+    return f"{verb}{describe_place(standing)} in {standing.name}, scanned on {format_date(standing.day * DAY)}"
 
 
 def describe_past(standing: PastStanding) -> str:

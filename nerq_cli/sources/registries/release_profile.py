@@ -147,12 +147,14 @@ def _read_npm(info: dict[str, Any]) -> ReleaseProfile:
     address = dist.get("tarball") if isinstance(dist, dict) else None
     name = clean_text(address, MAX_REASON).rpartition("/")[2] if isinstance(address, str) else ""
     digest = integrity if _INTEGRITY.fullmatch(integrity) else ""
-    dependencies = info.get("dependencies", {})
+    dependencies, stated = info.get("dependencies", {}), info.get("keywords")
     return ReleaseProfile(
         version=clean_text(info.get("version"), MAX_SUMMARY),
         summary=_read_text(info.get("description")),
         author=_read_author([info.get("author")]),
-        keywords=tuple(_read_list(info.get("keywords"), limit=_MAX_ITEMS)),
+        keywords=_split_keywords(clean_text(stated, MAX_REASON))
+        if isinstance(stated, str)
+        else tuple(_read_list(stated, limit=_MAX_ITEMS)),
         files=(ReleaseFile(name, digest, clean_url(address)),) if name else (),
         dependencies=len(dependencies) if isinstance(dependencies, dict) else None,
     )

@@ -1,4 +1,4 @@
-"""The pages of ``nerq compare`` and ``nerq alternatives`` in a real browser: for eyes, for phones, on paper."""
+"""The pages of ``nerq compare``, ``alternatives`` and ``history`` in a real browser: for eyes, for phones, on paper."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.alternatives import Candidate, Choice, Option, choose_options
 from nerq_cli.insight.compare import Side, compare_sides
+from nerq_cli.insight.history import Trend, build_history
+from nerq_cli.insight.peers import NO_TABLE, ProjectStanding, Standing
+from nerq_cli.insight.reconstruction import MonthGap, Reconstruction
+from nerq_cli.insight.snapshots import ProjectSummary, pack_score, unpack_row
 from nerq_cli.report.model import Report
-from nerq_cli.report.pages import alternatives, compare
+from nerq_cli.report.pages import alternatives, compare, history, history_document
 from nerq_cli.scoring import Score
+from nerq_cli.units import DAY
 from tests.report.conftest import AS_OF
 from tests.report.html.conftest import OpenPage, Page
 
@@ -121,9 +126,47 @@ def choose(score: Score) -> Choice:
     return choose_options([Option(candidate=CANDIDATES[0], version="1.0", score=score), *others])
 
 
+@pytest.fixture
+def past(everything: Report) -> str:
+    """A package with recorded scores and reconstructed ones, and a project."""
+    score = next(item.score for item in everything.dependencies if item.score is not None)
+    today = AS_OF // DAY
+    snapshots = [unpack_row(pack_score(score, today - age, 0), "1.0") for age in (800, 770, 9, 2, 0)]
+    made = [replace(item, value=50.0 + number) for number, item in enumerate(filter(None, snapshots))]
+    earlier = tuple(replace(item, origin="reconstructed") for item in made[:2])
+    reconstruction = Reconstruction(
+        snapshots=earlier, steps=(), gaps=(MonthGap(today - 830, "no stable version"),), notes=("2.0 is passed over",)
+    )
+    standing = Standing(
+        project=ProjectStanding(name="app", day=today, is_member=True, count=9, lower=2, equal=0),
+        outside_reason=NO_TABLE,
+    )
+    target = history_document.TargetHistory(
+        target="pypi:demo",
+        purl="pkg:pypi/demo@1.0",
+        versions=(history_document.RecordedVersion("1.0", today - 9, today, 3),),
+        history=build_history(made[2:], today),
+        reconstruction=reconstruction,
+        standing=standing,
+    )
+    summary = ProjectSummary(
+        dependencies=9, scored=9, below=1, lowest=40.0, median=70.0, lowest_name="demo 1.0", threshold=70.0,
+        complete=False, methodology="packages 2.0",
+    )  # fmt: skip
+    project = history_document.ProjectHistory(
+        path="/app",
+        days=tuple(history_document.ProjectDay(today - age, replace(summary, below=age)) for age in (3, 0)),
+        trend=Trend(direction="too little history"),
+        dependencies=(history_document.DependencyHistory(name="demo", history=build_history(made[2:], today)),),
+    )
+    return history.render_html(
+        history_document.HistoryReport(version="0", as_of=AS_OF, threshold=70.0, targets=(target,), project=project)
+    )
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["compared", "listed"])
+@pytest.mark.parametrize("name", ["compared", "listed", "past"])
 def test_nothing_keeps_people_from_using_a_page(
     request: pytest.FixtureRequest, open_text: OpenText, check_access: CheckAccess, name: str, scheme: str, size: str
 ) -> None:
@@ -132,7 +175,7 @@ def test_nothing_keeps_people_from_using_a_page(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
 
 
-@pytest.mark.parametrize("name", ["compared", "listed"])
+@pytest.mark.parametrize("name", ["compared", "listed", "past"])
 def test_a_page_is_whole_on_paper(request: pytest.FixtureRequest, open_text: OpenText, name: str) -> None:
     page = open_text(request.getfixturevalue(name), viewport={"width": 794, "height": 1123})
     page.emulate_media(media="print")
