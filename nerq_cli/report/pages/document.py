@@ -24,7 +24,9 @@ _STYLE: Final = Markup(
     ".scroll { overflow-x: auto; } .scroll th, .scroll td { overflow-wrap: break-word; }\n"
     "table { border-collapse: collapse; width: 100%; }\n"
     "th, td { border-bottom: 1px solid var(--line); padding: 6px 10px; text-align: left; vertical-align: top; }\n"
-    "@media print { .scroll { overflow: visible; } }\n"
+    # words stay whole on a narrow screen, where the table scrolls; on paper nothing scrolls
+    ".scroll th, .scroll td { overflow-wrap: break-word; }\n"
+    "@media print { .scroll { overflow: visible; } .scroll th, .scroll td { overflow-wrap: anywhere; } }\n"
 )
 
 

@@ -175,6 +175,16 @@ def test_nothing_keeps_people_from_using_a_page(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
 
 
+def test_words_of_a_table_stay_whole_on_a_phone(compared: str, open_text: OpenText) -> None:
+    page = open_text(compared, viewport=SIZES["phone"])
+    heading = page.get_by_role("rowheader", name="coverage", exact=True)
+    lines = heading.evaluate(
+        "(cell) => { const range = document.createRange(); range.selectNodeContents(cell);"
+        " return range.getClientRects().length; }"
+    )
+    assert lines == 1
+
+
 @pytest.mark.parametrize("name", ["compared", "listed", "past"])
 def test_a_page_is_whole_on_paper(request: pytest.FixtureRequest, open_text: OpenText, name: str) -> None:
     page = open_text(request.getfixturevalue(name), viewport={"width": 794, "height": 1123})
