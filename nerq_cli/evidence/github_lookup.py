@@ -54,7 +54,9 @@ GithubTarget: TypeAlias = tuple[Package, str]
 PRIVATE_NAME: Final = Unknown("the name was not sent: it is private")
 #: GitHub gives the same answer about both.
 MISSING: Final = Unknown("missing or private on GitHub", github.LABEL)
-_MISSING_ANONYMOUS: Final = Unknown("missing or private on GitHub", github.LABEL, github.TOKEN_VARIABLE)
+_MISSING_ANONYMOUS: Final = Unknown(
+    f"missing or private on GitHub; a private one is read with a {github.TOKEN_VARIABLE} only", github.LABEL
+)
 _NOT_PUBLIC: Final = Unknown("not requested: GitHub does not show the repository to everyone")
 _NO_COMMIT: Final = Unknown("the commit in use is not known")
 _EMPTY: Final = "the repository has no commit"
@@ -133,7 +135,8 @@ class GithubLookup:
 
     def _is_shown(self, hosted: HostedRepository) -> bool:
         """Return whether everyone may read a repository: what is read without a token is shown to everyone."""
-        return not hosted.private and not hosted.taken_down
+        is_private = bool(self._endpoints["github"].identity) if hosted.private is None else hosted.private
+        return not is_private and not hosted.taken_down
 
     def _fetch_hosted(
         self, packages: Sequence[Package], targets: Sequence[GithubTarget]
@@ -259,15 +262,21 @@ def _count_commits(times: Sequence[int], as_of: int) -> int | None:
 
 
 def _read_licence(hosted: Fact[HostedRepository], files: Fact[GithubFiles], version: str) -> Fact[Metadata]:
-    """Return the licence that GitHub recognises, in the form of the metadata of a package; "" if there is none."""
+    """Return the licence that GitHub recognises, in the form of the metadata of a package; "" if there is none.
+
+    GitHub names none for a repository without a text of a licence, and for some whose text it cannot place: the files
+    decide.
+    """
     if not isinstance(hosted, Found):
         return hosted
-    licence = hosted.value.licence
+    licence, url = hosted.value.licence, f"https://{hosted.value.name}"
     has_file = isinstance(files, Found) and any(
         file.name.lower().startswith(("licen", "copying", "unlicense")) for file in files.value.files
     )
     if licence == _NOT_RECOGNISED or (not licence and has_file):
-        metadata = Metadata(version=version, licence_text=UNRECOGNISED_LICENCE)
+        metadata = Metadata(version=version, repository=url, licence_text=UNRECOGNISED_LICENCE)
+    elif licence or isinstance(files, Found):
+        metadata = Metadata(version=version, repository=url, licence_expression=licence)
     else:
-        metadata = Metadata(version=version, licence_expression=licence)
+        metadata = Metadata(version=version, repository=url)
     return Found(metadata, hosted.source, hosted.retrieved_at)

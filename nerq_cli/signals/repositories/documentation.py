@@ -31,6 +31,8 @@ def measure_guides(context: GithubContext, spec: SignalSpec) -> Signal:
     fact, hosted = context.github.hosted, context.hosted
     if hosted is None or not isinstance(fact, Found):
         return build_missing(spec, fact)
+    if context.files is None:
+        return build_missing(spec, context.github.files)
     parts = {
         "description": hosted.description,
         "homepage": hosted.homepage,

@@ -59,19 +59,13 @@ def measure_last_commit(context: GithubContext, spec: SignalSpec) -> Iterator[Si
         return
     if repository.last_commit is None:
         yield build_unknown(spec, repository.unread_reason or "commits not read", fact.source, repository.unread_token)
-        if not _shows_activity(context):
-            yield build_possible_flag("stale", "not known when the newest commit was", fact)
+        yield build_possible_flag("stale", "not known when the newest commit was", fact)
         return
     days = days_between(repository.last_commit, context.as_of)
     reason = f"newest commit {format_age(days)} ago"
     yield build_known(spec, spec.curves["days"].value_at(days), reason, fact)
     if days > context.limit("stale_days"):
         yield build_flag("stale", reason, fact)
-
-
-def _shows_activity(context: GithubContext) -> bool:
-    """Return whether Scorecard, whose results count for 90 days, found commits or issues that were worked on."""
-    return isinstance(context.scorecard, Found) and context.scorecard.value.checks.get("Maintained", 0) > 0
 
 
 #: The function of each signal, by id.
