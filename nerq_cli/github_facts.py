@@ -41,9 +41,9 @@ class HostedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: int | None = None
     #: Whether an organisation owns it.
     is_organisation: bool | None = None
-    #: Whether it states a description, and a homepage.
-    description: bool | None = None
-    homepage: bool | None = None
+    #: As its owner states them; "" = none.
+    description: str | None = None
+    homepage: str | None = None
 
 
 class GithubRevision(msgspec.Struct, frozen=True, omit_defaults=True):

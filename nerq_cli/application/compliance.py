@@ -105,7 +105,7 @@ def _iter_entries(
         _raise_ambiguous(matches)
     for match in matches:
         if match.github is not None:
-            yield _assess_github(match, match.github)
+            yield assess_github(match, match.github)
             continue
         release = match.dependency.release
         yield assess_package(match, evidence.get(release, Evidence()) if release is not None else Evidence())
@@ -254,7 +254,8 @@ def assess_package(assessment: Assessment, evidence: Evidence) -> ComplianceEntr
     return ComplianceEntry(purl=dependency.purl, compliance=compliance, missing=missing, unread=unread)
 
 
-def _assess_github(assessment: Assessment, evidence: GithubEvidence) -> ComplianceEntry:
+def assess_github(assessment: Assessment, evidence: GithubEvidence) -> ComplianceEntry:
+    """Return the licence and data handling of a repository on GitHub."""
     dependency, context = assessment.dependency, GithubContext(REPOSITORIES, evidence, 0)
     has_policy = context.repository.security_policy if context.repository is not None else None
     if context.find_file("security.") is not None:

@@ -269,14 +269,13 @@ def _read_licence(hosted: Fact[HostedRepository], files: Fact[GithubFiles], vers
     """
     if not isinstance(hosted, Found):
         return hosted
-    licence, url = hosted.value.licence, f"https://{hosted.value.name}"
+    licence = hosted.value.licence
     has_file = isinstance(files, Found) and any(
         file.name.lower().startswith(("licen", "copying", "unlicense")) for file in files.value.files
     )
+    metadata = Metadata(version=version, repository=f"https://{hosted.value.name}", homepage=hosted.value.homepage)
     if licence == _NOT_RECOGNISED or (not licence and has_file):
-        metadata = Metadata(version=version, repository=url, licence_text=UNRECOGNISED_LICENCE)
+        metadata = replace(metadata, licence_text=UNRECOGNISED_LICENCE)
     elif licence or isinstance(files, Found):
-        metadata = Metadata(version=version, repository=url, licence_expression=licence)
-    else:
-        metadata = Metadata(version=version, repository=url)
+        metadata = replace(metadata, licence_expression=licence)
     return Found(metadata, hosted.source, hosted.retrieved_at)

@@ -34,8 +34,8 @@ def measure_guides(context: GithubContext, spec: SignalSpec) -> Signal:
     if context.files is None:
         return build_missing(spec, context.github.files)
     parts = {
-        "description": hosted.description,
-        "homepage": hosted.homepage,
+        "description": None if hosted.description is None else bool(hosted.description),
+        "homepage": None if hosted.homepage is None else bool(hosted.homepage),
         "contributing": context.has_file("contributing"),
         "changelog": context.has_file("changelog", "changes", "history", "news", "release"),
     }

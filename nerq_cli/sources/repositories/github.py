@@ -27,7 +27,15 @@ from nerq_cli.github_facts import HostedRepository
 from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.repository_url import parse_repository_id
-from nerq_cli.sources.text import MAX_LICENCE, MAX_SUMMARY, clean_text, decode_json, parse_count, parse_timestamp
+from nerq_cli.sources.text import (
+    MAX_LICENCE,
+    MAX_SUMMARY,
+    clean_text,
+    clean_url,
+    decode_json,
+    parse_count,
+    parse_timestamp,
+)
 from nerq_cli.units import DAY
 
 _INFO: Final = SOURCES["github"]
@@ -197,8 +205,8 @@ def _build_hosted_repository(
         private=_as_boolean(repository_fields.get("isPrivate")),
         created_at=parse_timestamp(repository_fields.get("createdAt")) or None,
         is_organisation=_is_organisation(_get_nested(repository_fields, "owner").get("__typename")),
-        description=_is_stated(repository_fields, "description"),
-        homepage=_is_stated(repository_fields, "homepageUrl"),
+        description=_read_text(repository_fields, "description"),
+        homepage=clean_url(repository_fields["homepageUrl"]) if "homepageUrl" in repository_fields else None,
     )
 
 
@@ -226,9 +234,9 @@ def _is_organisation(kind: object) -> bool | None:
     return kind == "Organization" if isinstance(kind, str) else None
 
 
-def _is_stated(fields: Mapping[str, Any], field: str) -> bool | None:
-    """Return whether a field holds a text; None if it is not in the answer."""
-    return bool(clean_text(fields[field], MAX_SUMMARY)) if field in fields else None
+def _read_text(fields: Mapping[str, Any], field: str) -> str | None:
+    """Return the text of a field; None if it is not in the answer."""
+    return clean_text(fields[field], MAX_SUMMARY) if field in fields else None
 
 
 def _get_current_name(value: object, requested: RepositoryId) -> str:
@@ -318,8 +326,8 @@ class _RestSource:
                 private=_as_boolean(repository_fields.get("private")),
                 created_at=parse_timestamp(repository_fields.get("created_at")) or None,
                 is_organisation=_is_organisation(_get_nested(repository_fields, "owner").get("type")),
-                description=_is_stated(repository_fields, "description"),
-                homepage=_is_stated(repository_fields, "homepage"),
+                description=_read_text(repository_fields, "description"),
+                homepage=clean_url(repository_fields["homepage"]) if "homepage" in repository_fields else None,
             ),
         )
 

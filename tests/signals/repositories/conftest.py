@@ -37,8 +37,8 @@ HOSTED: Final = HostedRepository(
     licence="MIT",
     created_at=NOW - 3_000 * DAY,
     is_organisation=True,
-    description=True,
-    homepage=True,
+    description="Does things",
+    homepage="https://demo.example",
 )
 HEALTH: Final = Repository(
     name="github.com/Acme/demo",

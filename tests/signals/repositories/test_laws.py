@@ -47,8 +47,8 @@ EVIDENCE = st.builds(
             forks=COUNTS,
             created_at=TIMES,
             is_organisation=MAYBE,
-            description=MAYBE,
-            homepage=MAYBE,
+            description=st.sampled_from([None, "", "Does things"]),
+            homepage=st.sampled_from([None, "", "https://demo.example"]),
             taken_down=st.sampled_from([False, False, True]),
         )
     ),
