@@ -457,6 +457,8 @@ def name_changed(report: Report) -> tuple[str, str, str]:
         likely_kind: Kind | None = get_hub_ecosystem(change.ecosystem).kind if is_hub(change.ecosystem) else None
         if get_ecosystem(change.ecosystem).registry_api in ("npm", "pypi"):
             likely_kind = "package"
+        elif change.ecosystem == GITHUB:
+            likely_kind = "repository"
         changed.add(kinds.get(package, likely_kind))
     return name_kinds(changed)
 

@@ -328,6 +328,37 @@ def test_compliance_has_the_licence_and_no_ai_instruments(nerq: Nerq, publish: A
     assert (result.status, "missing or private" in result.out) == (3, True)
 
 
+def test_the_page_about_a_repository_has_its_facts(nerq: Nerq, publish: Any) -> None:
+    publish()
+    page = nerq("report", "github:acme/demo", *NOW)
+    assert page.status == 0
+    assert "Acme, organisation" in page.out
+    assert '"Does things"' in page.out
+    assert "not applicable: it is a repository, not a model or system" in page.out
+    assert page.out.count("git clone") == 1
+
+
+def test_the_rules_look_at_the_state_of_repositories(nerq: Nerq, publish: Any, services: Any, project: Any) -> None:
+    publish(archived=True)
+    old = commits(20, date="2019-01-01T00:00:00Z")
+    services.site.on("/github/repos/acme/demo/commits?per_page=20", {"body": old})
+    services.site.on(f"/github/repos/acme/demo/commits?sha={'e' * 40}&per_page=1", {"status": 422})
+    purls = (f"pkg:github/acme/demo@{OLD}", f"pkg:github/acme/demo@{'e' * 40}")
+    components = [{"type": "library", "name": "demo", "bom-ref": purl, "purl": purl} for purl in purls]
+    bom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components}
+    (project / "bom.json").write_text(json.dumps(bom), encoding="utf-8")
+    rules = ("archived", "inactive", "vanished", "deprecated", "lookalike")
+    options = [word for rule in rules for word in ("--deny", rule)]
+    findings = nerq("scan", "bom.json", *NOW, "-f", "json", *options).json["findings"]
+    found = {(one["id"], one["text"]) for one in findings if one["id"] in rules}
+    assert found == {
+        ("archived", "archived on GitHub: read-only, without fixes"),
+        ("inactive", "no commit for over five years"),
+        ("vanished", f"GitHub does not have the commit {'e' * 40}"),
+        ("lookalike", "its name was not compared with those of popular ones"),
+    }
+
+
 def test_two_repositories_are_compared(nerq: Nerq, publish: Any) -> None:
     publish()
     publish("acme/other", archived=True)

@@ -651,7 +651,7 @@ def _list_regulation(report: PageReport) -> Iterator[Block]:
     rows: list[tuple[str, str]] = []
     if document.not_applicable:
         rows.append(("52 jurisdictions", document.not_applicable))
-        rows.append(("EU AI Act", "not applicable: it is a package, not a model or system"))
+        rows.append(("EU AI Act", f"not applicable: it is a {document.kind}, not a model or system"))
     if (instruments := document.instruments) is not None:
         number = "not known" if instruments.readiness is None else f"{instruments.readiness:.1f} of 100"
         counts = f"{instruments.assessed} assessed of {instruments.applicable} that apply, {instruments.total} in all"
