@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import EcosystemId, get_ecosystem, is_repository
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem, is_hub, is_repository
 from nerq_cli.insight.history import Cause, Move, explain_step
 from nerq_cli.insight.snapshots import Snapshot, SnapshotCap, SnapshotSignal
 
@@ -469,7 +469,7 @@ def _describe_version(
         text += ", which the requirement selects now"
     return _build(
         now,
-        "model-moved" if has_commits else "version",
+        "model-moved" if is_hub(now.ecosystem) else "version",
         "worse" if has_commits and moved and effect == "neutral" else effect,
         text,
         version_before=old.version,

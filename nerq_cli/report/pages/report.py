@@ -592,7 +592,7 @@ def _list_details(report: PageReport) -> Iterator[Block]:
     subject = report.subject
     rows = [("Kind", f"{KIND_NAMES[report.kind][0]} ({report.ecosystem})", "")]
     if subject.released_at:
-        verb = "Last changed" if report.kind in ("model", "dataset", "space", "kernel") else "Released"
+        verb = "Last changed" if report.kind in ("repository", "model", "dataset", "space", "kernel") else "Released"
         rows.append((verb, format_date(subject.released_at), ""))
     if subject.latest:
         behind = f", {subject.releases_behind:,} newer" if subject.releases_behind else ""
