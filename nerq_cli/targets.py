@@ -22,7 +22,6 @@ from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration, Location
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
-from nerq_cli.sources.text import NOT_OWNERS
 
 _PREFIXES: Final[dict[str, EcosystemId]] = {
     prefix: ecosystem.id
@@ -150,7 +149,11 @@ def _parse_github_address(target: str, original: str) -> Declaration | None:
     Pages of a branch, a tag or a commit are read: ``/tree/main``, ``/commit/1f2e3d...``, ``/releases/tag/v1``.
     """
     match = _GITHUB_ADDRESS.fullmatch(target)
-    if match is None or match["name"].partition("/")[0].lower() in NOT_OWNERS:
+    if match is None:
+        return None
+    from nerq_cli.sources.text import NOT_OWNERS  # few targets are addresses
+
+    if match["name"].partition("/")[0].lower() in NOT_OWNERS:
         return None
     views = (match["view"] or "").strip("/").split("/")
     revision = match["revision"] or ""
