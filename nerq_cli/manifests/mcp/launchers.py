@@ -29,14 +29,9 @@ _PATH: Final = compile_late(r"[./\\~]|[A-Za-z]:[\\/]|file:|\$\{?[A-Za-z]\w*\}?[/
 #: Longest name of a package that is named by its address.
 _MAX_ADDRESS: Final = 300
 #: Starts of the reasons of packages from repositories, and the end of one that names a commit.
-_REPOSITORIES: Final = ("git: ", "hg: ", "svn: ", "bzr: ")
+_GIT: Final = "git: "
+_REPOSITORIES: Final = (_GIT, "hg: ", "svn: ", "bzr: ")
 _COMMIT: Final = compile_late(r" @ [0-9a-f]{40}$")
-#: The reason of a package from a repository on GitHub.
-_GITHUB_REASON: Final = compile_late(
-    r"git: (?:(?:(?:https?|ssh|git)://)?(?:git@)?(?:www\.)?github\.com[/:]|github:)(?P<name>[\w.-]+/[\w.-]+?)"
-    r"(?:\.git)?/?(?: @ (?P<revision>\S+))?",
-    re.IGNORECASE,
-)
 _AT_VERSION: Final = compile_late(r"([A-Za-z0-9][\w.-]*(?:\[[\w,. -]*\])?)@([\w.!+*-]+)", re.ASCII)
 _IMAGE: Final = compile_late(
     r"(?P<name>[a-z0-9][\w.-]*(?::\d+(?=/))?(?:/[a-z0-9][\w.-]*)*)(?::(?P<tag>[\w][\w.-]{0,127}))?"
@@ -348,15 +343,14 @@ def _build_unnamed(address: str, skip_reason: str, requirement: str = "") -> Mcp
 
 def _find_repository(package: McpPackage) -> McpPackage:
     """Return the repository on GitHub that a package comes from; the package itself if it comes from elsewhere."""
-    match = _GITHUB_REASON.fullmatch(package.skip_reason)
-    if match is None:
-        return package
-    ecosystem, revision = get_ecosystem(GITHUB), match["revision"] or ""
-    if ecosystem.find_name_error(match["name"]) or not ecosystem.accepts_requirement(revision):
+    source, _, revision = package.skip_reason.removeprefix(_GIT).partition(" @ ")
+    name = find_github_name(source) if package.skip_reason.startswith(_GIT) else ""
+    ecosystem = get_ecosystem(GITHUB)
+    if ecosystem.find_name_error(name) or not ecosystem.accepts_requirement(revision):
         return package
     return McpPackage(
         ecosystem=GITHUB,
-        name=match["name"],
+        name=name,
         requirement=revision,
         is_pinned=ecosystem.parse_pin(revision) is not None,
     )
