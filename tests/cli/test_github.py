@@ -377,9 +377,13 @@ def test_servers_from_repositories_are_scored_with_what_pins_them(nerq: Nerq, pu
     }
     (project / ".mcp.json").write_text(json.dumps({"mcpServers": servers}), encoding="utf-8")
     result = nerq("scan", *NOW, "--format", "json", "--strict")
+    assert result.status == 3
     floating, pinned = sorted(result.json["dependencies"], key=lambda one: one["resolution"] == "pinned")
     assert (floating["kind"], floating["name"], floating["version"]) == ("mcp-server", "acme/demo", SHA)
-    assert (pinned["version"], pinned["state"]) == (OLD, "ok")
+    # What the repository depends on is not known.
+    assert (pinned["version"], pinned["state"], pinned["grade"]) == (OLD, "unknown", "A+")
+    assert pinned["reasons"][0] == "its dependencies are not known: no service resolves those of a repository"
+    assert any("2 MCP servers have dependencies that are not known" in hint for hint in result.json["hints"])
     reasons = [
         next(signal for signal in row["signals"] if signal["id"] == "pinning")["reason"] for row in (floating, pinned)
     ]
