@@ -551,6 +551,8 @@ def _find_kind(ecosystem_id: EcosystemId, groups: tuple[str, ...], direct: bool)
     kinds = {group.partition(":")[0] for group in groups}
     if kinds == {MCP_GROUP} and direct:
         return "mcp-server"
+    if ecosystem_id == GITHUB:
+        return "repository"
     return "hosted-model" if kinds == {HOSTED_GROUP} else "package"
 
 

@@ -10,10 +10,11 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern
-from nerq_cli.ecosystems import PYPI, EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.ecosystems import GITHUB, PYPI, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.inventory import (
     ADVISORIES_ONLY,
     EMBEDDED_REASON,
+    MCP_GROUP,
     NOT_CHECKABLE,
     PRIVATE_REASON,
     PROVIDED_REASON,
@@ -171,6 +172,10 @@ def find_foreign_origins(declaration: Declaration, rules: PrivacyRules) -> Itera
         yield declaration.skip_reason, None
         return
     if declaration.skip_reason or find_private_pattern(rules.config, package):
+        return
+    if package.ecosystem == GITHUB and declaration.group == MCP_GROUP:  # what a server installs from it
+        revision = f" @ {declaration.requirement}" if declaration.requirement else ""
+        yield f"git: https://github.com/{package.name}{revision}", None
         return
     if (package.ecosystem, package.name) in rules.local_names and not declaration.has_stated_index:
         return

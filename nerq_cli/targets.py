@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from nerq_cli.ecosystems import (
     ECOSYSTEMS,
@@ -31,16 +31,17 @@ _PREFIXES: Final[dict[str, EcosystemId]] = {
 _PYPI: Final = get_ecosystem(PYPI).target_pattern
 _NPM: Final = get_ecosystem(NPM).target_pattern
 _SCHEME: Final = compile_late(r"[A-Za-z]+://")
-_GITHUB_ADDRESS: Final = compile_late(r"(?:https?://)?(?:www\.)?github\.com/([\w-]+/[\w.-]+)", re.IGNORECASE)
+#: An address on GitHub, a clone address, and one with a revision as pip and uv write it.
+_GITHUB_ADDRESS: Final = compile_late(
+    r"(?:(?:git\+)?(?:https?|ssh|git)://)?(?:git@)?(?:www\.)?github\.com[/:](?P<name>[\w-]+/[\w.-]+?)(?:\.git)?"
+    r"(?:@(?P<revision>[^\s?#]+)|(?P<view>/[^\s?#]*))?(?:[?#]\S*)?",
+    re.IGNORECASE,
+)
 #: A version that may be on either registry.
 _EXACT_VERSION: Final = compile_late(r"\d[\w.]*")
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
 _HUB_HINT: Final = (
     "write hf:Qwen/Qwen3-4B, hf-dataset:openai/gsm8k, hf-space:owner/name@COMMIT or an address on the Hub"
-)
-#: Why a source repository has no score.
-GITHUB_REASON: Final = (
-    "GitHub repository: not scored; check the package that is published from it, such as pypi:NAME or npm:NAME"
 )
 COMMAND_LINE: Final = "<command line>"
 
@@ -59,6 +60,8 @@ def parse_target(text: str, *, hub_url: str = "") -> tuple[Declaration, ...]:
     if target.startswith("pkg:"):
         return (_parse_purl(target),)
     path = _find_hub_path(target, hub_url)
+    if path is None and (declaration := _parse_github_address(target, text)) is not None:
+        return (declaration,)
     if path is not None or _SCHEME.match(target):
         return (_parse_link(target, path, text),)
     return _parse_name(target, text)
@@ -113,7 +116,7 @@ def _parse_purl(text: str) -> Declaration:
 
 def _make_declaration(ecosystem: EcosystemId, name: str, requirement: str, original: str) -> Declaration:
     is_package = get_ecosystem(ecosystem) in ECOSYSTEMS
-    hint = _HINT if is_package else _HUB_HINT if is_hub(ecosystem) else "write github:owner/name"
+    hint = _HINT if is_package else _HUB_HINT if is_hub(ecosystem) else "write github:owner/name@revision"
     name_error = "" if is_package else get_ecosystem(ecosystem).find_name_error(name)
     if name_error:
         raise UsageError(f"{original!r}: {name!r} names no repository: {name_error}", hint=hint)
@@ -126,7 +129,6 @@ def _make_declaration(ecosystem: EcosystemId, name: str, requirement: str, origi
         requirement=requirement,
         group="main",
         location=Location(path=COMMAND_LINE, line=0),
-        skip_reason=GITHUB_REASON if ecosystem == GITHUB else "",
     )
 
 
@@ -141,11 +143,30 @@ def _parse_link(target: str, path: str | None, original: str) -> Declaration:
     return _make_declaration(link.ecosystem, link.name, link.revision, original)
 
 
+def _parse_github_address(target: str, original: str) -> Declaration | None:
+    """Return the repository that an address on GitHub leads to; None if it is no such address.
+
+    Pages of a branch, a tag or a commit are read: ``/tree/main``, ``/commit/1f2e3d...``, ``/releases/tag/v1``.
+    """
+    match = _GITHUB_ADDRESS.fullmatch(target)
+    if match is None:
+        return None
+    from nerq_cli.sources.text import NOT_OWNERS  # few targets are addresses
+
+    if match["name"].partition("/")[0].lower() in NOT_OWNERS:
+        return None
+    views = (match["view"] or "").strip("/").split("/")
+    revision = match["revision"] or ""
+    if not revision and views[:2] == ["releases", "tag"]:
+        revision = unquote("/".join(views[2:]))
+    elif not revision and len(views) > 1 and views[0] in ("tree", "blob", "commit", "commits", "raw"):
+        # The name of a branch may have slashes, which cannot be told from the path of a file.
+        revision = unquote(views[1])
+    return _make_declaration(GITHUB, match["name"], revision, original)
+
+
 def _suggest_prefix(target: str) -> str:
-    """Return how a repository is named, for an address on GitHub and for ``owner/name``; empty for other texts."""
-    match = _GITHUB_ADDRESS.match(target)
-    if match is not None:
-        return f"write github:{match[1].removesuffix('.git')} for the repository, or the package: {_HINT}"
+    """Return how a repository is named, for ``owner/name``; empty for other texts."""
     name = target.partition("@")[0]
     if name.count("/") != 1 or get_ecosystem(HF_MODEL).find_name_error(name):
         return ""

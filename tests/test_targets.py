@@ -6,7 +6,7 @@ import pytest
 
 from nerq_cli.errors import UsageError
 from nerq_cli.sources import SOURCES
-from nerq_cli.targets import GITHUB_REASON, parse_target
+from nerq_cli.targets import parse_target
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 HUB = str(SOURCES["huggingface"].url)
@@ -53,6 +53,10 @@ def test_a_target_names_a_repository_of_the_hub(target: str, ecosystem: str, nam
         ("https://hub.example.evil.example/mirror/a/b", "is not an address on the Hub"),
         ("github:acme", "names no repository"),
         ("github:acme/..", "names no repository"),
+        ("github:acme/x@a..b", "is not a revision"),
+        ("github:acme/x@-v\x1b", "is not a revision"),
+        ("https://github.com/acme/..", "names no repository"),
+        ("https://github.com/settings/profile", "is not an address on the Hub"),
     ],
 )
 def test_what_names_no_repository_is_refused(target: str, reason: str) -> None:
@@ -68,12 +72,23 @@ def test_what_names_no_repository_is_refused(target: str, reason: str) -> None:
         ("github:acme/demo.git@v1", "acme/demo", "v1"),
         (f"gh:acme/demo@{SHA}", "acme/demo", SHA),
         ("pkg:github/acme/demo@v1", "acme/demo", "v1"),
+        ("https://github.com/psf/requests", "psf/requests", ""),
+        ("http://www.github.com/psf/requests.git", "psf/requests", ""),
+        ("git+https://github.com/psf/requests.git@v2.32.0", "psf/requests", "v2.32.0"),
+        ("git+ssh://git@github.com/psf/requests.git", "psf/requests", ""),
+        ("git@github.com:psf/requests.git", "psf/requests", ""),
+        ("github.com/psf/requests/", "psf/requests", ""),
+        ("github.com/psf/requests/tree/main?tab=readme", "psf/requests", "main"),
+        (f"https://github.com/psf/requests/commit/{SHA}", "psf/requests", SHA),
+        ("https://github.com/psf/requests/releases/tag/v2.32.0#notes", "psf/requests", "v2.32.0"),
+        ("https://github.com/psf/requests/issues/1", "psf/requests", ""),
+        ("https://github.com/psf/black.js", "psf/black.js", ""),
     ],
 )
-def test_a_target_names_a_repository_on_github_that_is_listed(target: str, name: str, requirement: str) -> None:
+def test_a_target_names_a_repository_on_github(target: str, name: str, requirement: str) -> None:
     [declaration] = parse_target(target)
     assert (declaration.package.ecosystem, declaration.package.name) == ("github", name)
-    assert (declaration.requirement, declaration.skip_reason) == (requirement, GITHUB_REASON)
+    assert (declaration.requirement, declaration.skip_reason) == (requirement, "")
 
 
 def test_a_requirement_of_npm_may_be_an_address() -> None:
@@ -84,9 +99,6 @@ def test_a_requirement_of_npm_may_be_an_address() -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("https://github.com/psf/requests", "github:psf/requests"),
-        ("https://www.github.com/psf/requests.git", "github:psf/requests "),
-        ("github.com/psf/requests/tree/main", "github:psf/requests "),
         ("Qwen/Qwen3-4B-Instruct-2507", "hf:Qwen/Qwen3-4B-Instruct-2507"),
         ("psf/requests@v1", "github:psf/requests@v1"),
     ],
@@ -95,8 +107,3 @@ def test_a_repository_without_a_prefix_is_refused_with_the_prefix_to_write(text:
     with pytest.raises(UsageError) as caught:
         parse_target(text)
     assert part in caught.value.hint
-
-
-def test_a_repository_on_github_is_refused_with_what_to_check() -> None:
-    [declaration] = parse_target("github:psf/requests")
-    assert "check the package that is published from it" in declaration.skip_reason

@@ -12,7 +12,7 @@ from nerq_cli import __version__
 from nerq_cli.application.compare import label_target
 from nerq_cli.application.named_targets import assess_targets, explain_missing, explain_no_score
 from nerq_cli.application.report_alternatives import build_option, build_subject, score_candidates
-from nerq_cli.ecosystems import get_prefix, is_hub
+from nerq_cli.ecosystems import get_prefix, is_repository
 from nerq_cli.errors import ExitStatus, NothingToScanError, UsageError
 from nerq_cli.insight.alternatives import Choice, choose_options, list_candidates, select_scored
 from nerq_cli.inventory import DependencyFile, Package
@@ -40,7 +40,7 @@ def run_alternatives(name: str, session: Session, *, project: str | None = None)
     run = session.open_run()
     (target,), notes = assess_targets([name], session, run, options, command="alternatives")
     assessment = target.assessment
-    packages = _read_project(project, notes) if not is_hub(assessment.dependency.package.ecosystem) else None
+    packages = _read_project(project, notes) if not is_repository(assessment.dependency.package.ecosystem) else None
     choice, shown = find_alternatives(assessment, session, run, options, packages)
     missing = explain_missing([assessment, *shown], run)
     if missing:

@@ -269,6 +269,14 @@ def _suggest_server_waivers(
             f"{len(listed):,} {noun} not scored: no registry of packages has what they run. Accept each with: "
             f"{_format_waive(listed[0].dependency, rules_by_purl)}"
         )
+    unread = [item for item in servers if item.state == "unknown" and item.github is not None]
+    unread = [item for item in unread if item not in unresolved]
+    if unread:
+        noun = "MCP server from a repository is" if len(unread) == 1 else "MCP servers from repositories are"
+        yield (
+            f"{len(unread):,} {noun} not judged: {unread[0].reasons[0]}. Accept each with: "
+            f"{_format_waive(unread[0].dependency, rules_by_purl)}"
+        )
     if unresolved:
         noun = "MCP server has" if len(unresolved) == 1 else "MCP servers have"
         yield (

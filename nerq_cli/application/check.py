@@ -14,7 +14,7 @@ from nerq_cli.application.build_report import build_report
 from nerq_cli.application.report_alternatives import add_alternatives
 from nerq_cli.application.scan import assess_declarations, finish_report
 from nerq_cli.application.snapshots import record_report
-from nerq_cli.ecosystems import is_hub
+from nerq_cli.ecosystems import is_repository
 from nerq_cli.inventory import Declaration, Package, RegistrationProblem
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
@@ -131,7 +131,7 @@ def group_by_package(assessments: Iterable[Assessment]) -> dict[Package, list[As
     by_package: dict[Package, list[Assessment]] = {}
     for assessment in assessments:
         package, aliases = assessment.dependency.package, assessment.dependency.aliases
-        old_names = aliases if is_hub(package.ecosystem) else ()
+        old_names = aliases if is_repository(package.ecosystem) else ()
         for name in (package.name, *old_names):
             by_package.setdefault(Package(ecosystem=package.ecosystem, name=name), []).append(assessment)
     return by_package

@@ -12,23 +12,26 @@ from nerq_cli.application.build_report import describe_incomplete
 from nerq_cli.application.check import group_by_package, mark_targets, parse_targets, select_matches
 from nerq_cli.application.evidence_run import EvidenceRun
 from nerq_cli.application.registered_servers import MCP_GROUP
-from nerq_cli.application.repositories import split_declarations
 from nerq_cli.application.scan import assess_declarations
 from nerq_cli.compliance.assess import (
     Compliance,
     PackageLicence,
     assess_hub_compliance,
     assess_package_compliance,
+    assess_repository_compliance,
 )
 from nerq_cli.compliance.keys import KEY_LABELS, iter_inherited
-from nerq_cli.ecosystems import GITHUB, HF_DATASET, get_ecosystem, get_hub_ecosystem, is_hub
+from nerq_cli.ecosystems import HF_DATASET, get_ecosystem, get_hub_ecosystem, is_hub
 from nerq_cli.errors import ExitStatus, UsageError
 from nerq_cli.facts import Absent, Evidence, Fact, Found, Metadata, Unknown
+from nerq_cli.github_facts import GithubEvidence
 from nerq_cli.hub_facts import HubCard, HubEvidence, HubRepository
 from nerq_cli.inventory import Declaration, Package, Release
+from nerq_cli.methodology.repositories import REPOSITORIES
 from nerq_cli.report.compliance import ComplianceEntry, ComplianceReport
 from nerq_cli.signals.compliance import choose_licence
 from nerq_cli.signals.licences import classify_terms
+from nerq_cli.signals.repositories.context import GithubContext
 from nerq_cli.sources.huggingface import LABEL as HUB_LABEL
 
 if TYPE_CHECKING:
@@ -72,14 +75,10 @@ def run_compliance(names: Sequence[str], session: Session) -> ComplianceReport:
         targets += [(name, declarations) for declarations in mark_targets(parsed, rules)]
         notes += [*new_notes, *(problem.text for problem in problems)]
     declarations = [declaration for _, target in targets for declaration in target]
-    if github := next((item.name for item in declarations if item.ecosystem == GITHUB), ""):
-        raise UsageError(
-            f"github:{github} is neither a package nor a repository of the Hub",
-            hint="name what is published from it: nerq compliance pypi:NAME",
-        )
-    packages, repositories = split_declarations(declarations)
+    repositories = [declaration for declaration in declarations if is_hub(declaration.ecosystem)]
+    others = [declaration for declaration in declarations if not is_hub(declaration.ecosystem)]
     hub_entries = _read_repositories(repositories, options.as_of, run)
-    assessments = group_by_package(assess_declarations(packages, options, run))
+    assessments = group_by_package(assess_declarations(others, options, run))
     entries = tuple(
         replace(entry, target=name)
         for name, target in targets
@@ -105,6 +104,9 @@ def _iter_entries(
     if not is_server and len({match.dependency.package for match in matches}) > 1:
         _raise_ambiguous(matches)
     for match in matches:
+        if match.github is not None:
+            yield assess_github(match, match.github)
+            continue
         release = match.dependency.release
         yield assess_package(match, evidence.get(release, Evidence()) if release is not None else Evidence())
 
@@ -250,6 +252,37 @@ def assess_package(assessment: Assessment, evidence: Evidence) -> ComplianceEntr
     )
     missing, unread = _explain_gaps(assessment, evidence)
     return ComplianceEntry(purl=dependency.purl, compliance=compliance, missing=missing, unread=unread)
+
+
+def assess_github(assessment: Assessment, evidence: GithubEvidence) -> ComplianceEntry:
+    """Return the licence and data handling of a repository on GitHub."""
+    dependency, context = assessment.dependency, GithubContext(REPOSITORIES, evidence, 0)
+    has_policy = context.repository.security_policy if context.repository is not None else None
+    if context.find_file("security.") is not None:
+        has_policy = True
+    compliance = assess_repository_compliance(
+        _read_licence(context.metadata) if context.metadata is not None else None,
+        name=f"github:{dependency.package.name}",
+        revision=dependency.version or "",
+        has_security_policy=has_policy,
+        has_changelog=context.has_file("changelog", "changes", "history", "news", "release"),
+    )
+    facts: dict[str, Fact[Any]] = {
+        "repository": evidence.hosted,
+        "revision": evidence.revision,
+        "files": evidence.files,
+    }
+    read = isinstance(evidence.hosted, Found)
+    return ComplianceEntry(
+        purl=dependency.purl,
+        compliance=compliance,
+        missing=evidence.revision.reason if isinstance(evidence.revision, Absent) else "",
+        unread=tuple(
+            f"{part}: {fact.reason}"
+            for part, fact in facts.items()
+            if isinstance(fact, Unknown) and (read or part == "repository")
+        ),
+    )
 
 
 def _read_licence(metadata: Metadata) -> PackageLicence | None:

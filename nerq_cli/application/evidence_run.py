@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from nerq_cli.fetch.fetcher import FetchRun
     from nerq_cli.fetch.source_stats import SourceStats
+    from nerq_cli.github_facts import GithubEvidence
     from nerq_cli.hub_facts import HubCard, HubEvidence, HubRepository
     from nerq_cli.inventory import McpServerId, Release
     from nerq_cli.sources.advisories.local_database import Snapshot
@@ -83,6 +84,10 @@ class EvidenceProvider(Protocol):
 
     def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
         """Return what the Hugging Face Hub has about repositories, each at a revision; empty for the main branch."""
+        ...
+
+    def collect_github(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, GithubEvidence]:
+        """Return what is known of repositories on GitHub, each at a revision; empty for the default branch."""
         ...
 
     def find_dependencies(
@@ -166,6 +171,20 @@ class EvidenceRun:
     ) -> tuple[dict[str, Fact[HubCard]], dict[str, Fact[HubRepository]]]:
         """Return the cards of base models and the training datasets of these names on the Hub, by id."""
         return self._open_hub_lookup().collect_lineage(bases, datasets)
+
+    def collect_github(self, keys: Sequence[RepositoryKey]) -> dict[RepositoryKey, GithubEvidence]:
+        """Return what is known of repositories on GitHub."""
+        from nerq_cli.evidence.github_lookup import GithubLookup
+
+        config = self._session.config
+        collector = self._open_collector()
+        lookup = GithubLookup(
+            collector.services,
+            as_of=collector.as_of,
+            known_until=collector.known_until,
+            is_private=lambda package: bool(find_private_pattern(config, package)),
+        )
+        return lookup.collect(keys)
 
     def _open_hub_lookup(self) -> HubLookup:
         from nerq_cli.evidence.hub_lookup import HubLookup

@@ -14,7 +14,7 @@ from nerq_cli.application.check import MCP_PREFIX
 from nerq_cli.application.peers import describe_present, find_standing
 from nerq_cli.application.settings import parse_as_of, resolve_strict
 from nerq_cli.application.snapshots import name_project
-from nerq_cli.ecosystems import get_ecosystem, is_hub
+from nerq_cli.ecosystems import get_ecosystem, is_repository
 from nerq_cli.errors import ExitStatus, UsageError
 from nerq_cli.insight.history import TREND_DAYS, History, Trend, build_history, judge_values
 from nerq_cli.insight.snapshots import Snapshot, read_value, unpack_row, unpack_summary
@@ -274,7 +274,7 @@ def choose_series(snapshots: Sequence[Snapshot], package: Package) -> list[Snaps
     """
     versions = {snapshot.version for snapshot in snapshots}
     ranks = dict.fromkeys(versions, 0)
-    if not is_hub(package.ecosystem):
+    if not is_repository(package.ecosystem):
         ordered = get_ecosystem(package.ecosystem).sort_newest_first(versions)
         ranks = {version: -index for index, version in enumerate(ordered)}
     series: list[Snapshot] = []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nerq_cli.application.build_report import describe_incomplete
 from nerq_cli.application.check import MCP_PREFIX, group_by_package, mark_targets, parse_targets, select_matches
 from nerq_cli.application.scan import assess_declarations
-from nerq_cli.ecosystems import GITHUB, get_prefix
+from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import UsageError
-from nerq_cli.facts import Absent, Unknown
+from nerq_cli.facts import Absent, Fact, Unknown
 from nerq_cli.inventory import Declaration, Package
 from nerq_cli.report.model import Assessment
 
@@ -54,12 +54,6 @@ def assess_targets(
         targets, new_notes, problems = parse_targets([name], run, hub_url=hub_url)
         parsed += mark_targets(targets, rules)
         notes += [*new_notes, *(problem.text for problem in problems)]
-    for declaration in (declaration for target in parsed for declaration in target):
-        if declaration.ecosystem == GITHUB:
-            raise UsageError(
-                f"github:{declaration.name}: a source repository has no score",
-                hint=f"name what is published from it: nerq {command} pypi:NAME",
-            )
     candidates = _assess_candidates(parsed, options, run)
     matches = [_select(name, target) for name, target in zip(names, candidates, strict=True)]
     chosen = []
@@ -120,14 +114,21 @@ def _choose(
     )
 
 
+def _list_repository_facts(assessment: Assessment) -> list[Fact[Any]]:
+    """Return the facts that decide whether a repository exists; none for a package."""
+    if assessment.github is not None:
+        return [assessment.github.hosted, assessment.github.revision]
+    return [assessment.hub.repository] if assessment.hub is not None else []
+
+
 def _check_existence(assessment: Assessment) -> None:
     """Raise UsageError if a package, a version or a repository does not exist."""
     dependency = assessment.dependency
     if assessment.in_registry is False:
         raise UsageError(f"{dependency.package.ecosystem} has no {dependency.package.name}")
-    repository = assessment.hub.repository if assessment.hub is not None else None
-    if isinstance(repository, Absent):
-        raise UsageError(f"{dependency.package.name}: {repository.reason}")
+    for fact in _list_repository_facts(assessment):
+        if isinstance(fact, Absent):
+            raise UsageError(f"{dependency.package.name}: {fact.reason}")
     if assessment.in_registry and assessment.score is None and not dependency.skip_reason:
         reason = assessment.reasons[0] if assessment.reasons else "there is no such version"
         raise UsageError(f"{dependency.package.name}{dependency.requirement}: {reason}", hint=assessment.fix)
@@ -157,9 +158,9 @@ def explain_no_score(assessment: Assessment) -> str:
     score = assessment.score
     if score is not None and score.value is not None:
         return ""
-    repository = assessment.hub.repository if assessment.hub is not None else None
-    if isinstance(repository, Unknown):
-        return repository.reason
+    unread = next((fact for fact in _list_repository_facts(assessment) if isinstance(fact, Unknown)), None)
+    if unread is not None:
+        return unread.reason
     verdict = score.verdict if score is not None else ""
     return (
         assessment.dependency.skip_reason or verdict or (assessment.reasons[0] if assessment.reasons else "not scored")

@@ -31,6 +31,7 @@ from nerq_cli.errors import ExitStatus, NerqError, UsageError
 from nerq_cli.evidence.absence import may_be_private
 from nerq_cli.evidence.registry_lookup import PackageFacts
 from nerq_cli.facts import Absent, Advisory, Evidence, Fact, Found, LowerBound, Merged, PackageInfo, Unknown
+from nerq_cli.github_facts import GithubEvidence
 from nerq_cli.hub_facts import HubEvidence
 from nerq_cli.inventory import ADVISORIES_ONLY, Declaration, DependencyFile, Package, Release
 from nerq_cli.methodology.packages import PACKAGES
@@ -54,6 +55,7 @@ _RELEASES: Final = "releases"
 _ADVISORIES: Final = "advisories"
 _LOCAL: Final = "local"
 _REPOSITORIES: Final = "repositories"
+_GITHUB: Final = "github"
 _DEPENDENCIES: Final = "dependencies"
 _PACKAGE_INFO: Final = "package_info"
 #: States of dependencies that are not looked up: the project's own, and those of other places.
@@ -164,6 +166,16 @@ class Recorder:
         for (package, revision), facts in evidence.items():
             for field, fact in _list_hub_facts(facts):
                 self._keep(_REPOSITORIES, package, revision, field, fact)
+        return evidence
+
+    def collect_github(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, GithubEvidence]:
+        """Return and keep what is known of repositories on GitHub; of one that it shows to its owner only, nothing."""
+        evidence = self._run.collect_github(keys)
+        for (package, revision), facts in evidence.items():
+            if not (isinstance(facts.hosted, Found) and not facts.hosted.value.private):
+                self._private.add(package)
+            for field in _GITHUB_FIELDS:
+                self._keep(_GITHUB, package, revision, field, getattr(facts, field))
         return evidence
 
     def find_dependencies(
@@ -297,6 +309,15 @@ class Player:
         """Return what the Hub had about repositories; of one that is not recorded everything is unknown."""
         return {key: _build_hub_evidence(self._find(_REPOSITORIES, *key)) for key in keys}
 
+    def collect_github(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, GithubEvidence]:
+        """Return what was known of repositories on GitHub; of one that is not recorded everything is unknown."""
+        unknown = Unknown("not in the recording")
+        found = {key: self._find(_GITHUB, *key) for key in keys}
+        fields: dict[RepositoryKey, dict[str, Any]] = {
+            key: {field: facts.get(field, unknown) for field in _GITHUB_FIELDS} for key, facts in found.items()
+        }
+        return {key: GithubEvidence(**facts) for key, facts in fields.items()}
+
     def find_dependencies(
         self,
         releases: Sequence[Release],
@@ -327,6 +348,10 @@ _NOT_RECORDED: Final = Evidence(**{name: Unknown("not in the recording") for nam
 #: The facts of the evidence about a repository, and the begin of the names of those about others that it depends on.
 _HUB_FIELDS: Final = ("repository", "card", "owner")
 _HUB_TABLES: Final = ("bases", "used")
+
+
+#: The facts of the evidence about a repository on GitHub.
+_GITHUB_FIELDS: Final = tuple(name for name in GithubEvidence.__struct_fields__ if name != "reference")
 
 
 def _list_hub_facts(evidence: HubEvidence) -> Iterator[tuple[str, Fact[Any]]]:
@@ -536,6 +561,12 @@ def _get_decode(call: str, field: str) -> Callable[[bytes], Any]:
             message = f"evidence about repositories has no field {field}"
             raise ValueError(message)
         found, *_ = get_args(get_type_hints(HubEvidence)[field if field in _HUB_FIELDS else "repository"])
+        return build_json_decoder(cast("type[Any]", get_args(found)[0])).decode
+    if call == _GITHUB:
+        if field not in _GITHUB_FIELDS:
+            message = f"evidence about repositories has no field {field}"
+            raise ValueError(message)
+        found, *_ = get_args(get_type_hints(GithubEvidence)[field])
         return build_json_decoder(cast("type[Any]", get_args(found)[0])).decode
     if field not in _DEFAULTS:
         message = f"evidence has no field {field}"

@@ -14,7 +14,7 @@ from nerq_cli.application.badge import describe_assessment
 from nerq_cli.application.build_report import build_report
 from nerq_cli.application.check import MCP_PREFIX
 from nerq_cli.application.compare import label_target
-from nerq_cli.application.compliance import KeepingRun, assess_package, assess_repositories
+from nerq_cli.application.compliance import KeepingRun, assess_github, assess_package, assess_repositories
 from nerq_cli.application.history import read_package_history
 from nerq_cli.application.named_targets import assess_targets, explain_missing, explain_no_score
 from nerq_cli.application.peers import describe_present, find_standing
@@ -26,8 +26,10 @@ from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, Version, write_texts
 from nerq_cli.insight.target_details import (
     Description,
+    describe_github_repository,
     describe_package,
     describe_repository,
+    list_github_details,
     list_hub_details,
     list_package_details,
     list_server_details,
@@ -128,6 +130,8 @@ def _collect_parts(
     if assessment.hub is not None:
         key = dependency.package, dependency.requirement
         compliance: Compliance | None = assess_repositories({key: assessment.hub}, options.as_of, run)[key].compliance
+    elif assessment.github is not None:
+        compliance = assess_github(assessment, assessment.github).compliance
     elif dependency.release is not None and assessment.score is not None:
         evidence = run.evidence.get(dependency.release, Evidence())
         profile = Unknown("the metadata of this version were not read")
@@ -196,6 +200,9 @@ def build_page(
     version = dependency.release.version if dependency.release is not None else dependency.version or ""
     if assessment.hub is not None:
         details, description = tuple(list_hub_details(assessment.hub)), describe_repository(assessment.hub)
+    elif assessment.github is not None:
+        details = tuple(list_github_details(assessment.github))
+        description = describe_github_repository(assessment.github)
     elif assessment.score is None:
         details = tuple(list_server_details(parts.server))
         description = Description(text="", reason=subject.reason)

@@ -1,14 +1,14 @@
-"""Assess repositories of the Hugging Face Hub that a project refers to: models, datasets, Spaces and kernels."""
+"""Assess repositories that a project refers to: models, datasets, Spaces and kernels of the Hub; those on GitHub."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
 from nerq_cli import scoring
-from nerq_cli.ecosystems import get_ecosystem, is_hub
+from nerq_cli.ecosystems import get_ecosystem, is_hub, is_repository
 from nerq_cli.facts import Absent, Fact, Found, Metadata, Unknown
 from nerq_cli.inventory import MCP_GROUP, Declaration, Dependency, Package
 from nerq_cli.policy.assessment import pack_metadata
@@ -37,11 +37,11 @@ _SPDX_NAMES: Final = {"odbl": "ODbL-1.0", "pddl": "PDDL-1.0"}
 
 
 def split_declarations(declarations: Iterable[Declaration]) -> tuple[list[Declaration], list[Declaration]]:
-    """Return the declarations of packages, and those of repositories of the Hub."""
+    """Return the declarations of packages, and those of repositories: of the Hub, and on GitHub."""
     packages: list[Declaration] = []
     repositories: list[Declaration] = []
     for declaration in declarations:
-        (repositories if is_hub(declaration.ecosystem) else packages).append(declaration)
+        (repositories if is_repository(declaration.ecosystem) else packages).append(declaration)
     return packages, repositories
 
 
@@ -64,8 +64,8 @@ def find_loaders(declarations: Iterable[Declaration]) -> tuple[tuple[str, str], 
 
 def list_repositories(declarations: Sequence[Declaration]) -> Iterator[Dependency]:
     """Yield every repository at each revision, sorted, as far as the project states it."""
-    for (package, revision, _, _), items in _group_declarations(declarations):
-        yield _build_dependency(package, revision, items, None)
+    for (package, revision, _, _), items in group_declarations(declarations):
+        yield build_repository_dependency(package, revision, items, "")
 
 
 def assess_repositories(
@@ -74,11 +74,17 @@ def assess_repositories(
     options: ScanOptions,
     provider: EvidenceProvider,
 ) -> Iterator[Assessment]:
-    """Yield every repository at each revision with its score and state, sorted.
+    """Yield every repository at each revision with its score and state, sorted; those on GitHub first.
 
     ``loaders`` are the versions of the libraries that load models (:func:`find_loaders`).
     """
-    groups = _group_declarations(declarations)
+    on_github = [declaration for declaration in declarations if not is_hub(declaration.ecosystem)]
+    if on_github:
+        from nerq_cli.application.github_repositories import assess_github_repositories
+
+        yield from assess_github_repositories(on_github, options, provider)
+        declarations = [declaration for declaration in declarations if is_hub(declaration.ecosystem)]
+    groups = group_declarations(declarations)
     keys = [
         (package, cached_commit or revision)
         for (package, revision, skip_reason, cached_commit), _ in groups
@@ -86,15 +92,15 @@ def assess_repositories(
     ]
     evidence = provider.collect_repositories(keys) if keys else {}
     # Under the present name, so that a repository which is named by an old one as well has one row.
-    present: dict[_GroupKey, tuple[list[Declaration], HubEvidence | None]] = {}
+    present: dict[GroupKey, tuple[list[Declaration], HubEvidence | None]] = {}
     for (package, revision, skip_reason, cached_commit), items in groups:
         facts = None if skip_reason else evidence[package, cached_commit or revision]
         present_package = package if facts is None else _get_present_package(package, facts)
-        key = _GroupKey(present_package, revision, skip_reason, cached_commit)
+        key = GroupKey(present_package, revision, skip_reason, cached_commit)
         present.setdefault(key, ([], facts))[0].extend(items)
     for (package, revision, skip_reason, _), (items, facts) in sorted(present.items(), key=lambda group: group[0]):
         if facts is None:
-            dependency = _build_dependency(package, revision, items, None)
+            dependency = build_repository_dependency(package, revision, items, "")
             state = options.judge(dependency, None)
             yield Assessment(dependency=dependency, state=state, reasons=(skip_reason,))
         else:
@@ -108,7 +114,7 @@ def _get_present_package(package: Package, evidence: HubEvidence) -> Package:
     return Package(ecosystem=package.ecosystem, name=fact.value.id) if isinstance(fact, Found) else package
 
 
-class _GroupKey(NamedTuple):
+class GroupKey(NamedTuple):
     """What the declarations of one row have in common."""
 
     package: Package
@@ -118,21 +124,22 @@ class _GroupKey(NamedTuple):
     cached_commit: str
 
 
-def _group_declarations(declarations: Sequence[Declaration]) -> list[tuple[_GroupKey, list[Declaration]]]:
+def group_declarations(declarations: Iterable[Declaration]) -> list[tuple[GroupKey, list[Declaration]]]:
     """Return the declarations of each repository and revision, sorted."""
-    grouped: dict[_GroupKey, list[Declaration]] = {}
+    grouped: dict[GroupKey, list[Declaration]] = {}
     for item in declarations:
-        key = _GroupKey(item.package, item.requirement, item.skip_reason, item.locked_version)
+        key = GroupKey(item.package, item.requirement, item.skip_reason, item.locked_version)
         grouped.setdefault(key, []).append(item)
     return sorted(grouped.items(), key=lambda group: group[0])
 
 
-def _build_dependency(
-    package: Package, revision: str, declarations: Sequence[Declaration], repository: HubRepository | None
+def build_repository_dependency(
+    package: Package, revision: str, declarations: Sequence[Declaration], commit: str
 ) -> Dependency:
+    """Return the dependency on a repository under its present name, at the commit that its revision leads to."""
     pin = get_ecosystem(package.ecosystem).parse_pin(revision)
     cached_commit = declarations[0].locked_version
-    version = pin or cached_commit or (repository.sha if repository is not None else "") or None
+    version = pin or cached_commit or commit or None
     dependency = build_dependency(
         package, declarations, (), version, "pinned" if pin else "range" if version else "unresolved"
     )
@@ -148,13 +155,10 @@ def _assess_repository(
 
     fact = evidence.repository
     repository = fact.value if isinstance(fact, Found) else None
-    dependency = _build_dependency(package, revision, declarations, repository)
+    commit = repository.sha if repository is not None else ""
+    dependency = build_repository_dependency(package, revision, declarations, commit)
     score = scoring.compute_score(MODELS, measure_repository(MODELS, evidence, options.as_of))
-    # Whoever renames a repository does not lower the threshold that the settings have for it.
-    named = [
-        replace(dependency, package=Package(ecosystem=package.ecosystem, name=name)) for name in dependency.aliases
-    ]
-    judged = max((dependency, *named), key=lambda one: options.policy.find_threshold(one, options.threshold))
+    judged = choose_judged(dependency, options)
     state = options.judge(judged, score)
     threshold = options.policy.find_threshold(judged, options.threshold)
     return Assessment(
@@ -162,8 +166,8 @@ def _assess_repository(
         state=state,
         score=score,
         reasons=(
-            *_explain_unknown(score, state),
-            *_collect_reasons(score, evidence),
+            *explain_unknown(score, state),
+            *collect_reasons(score, evidence.repository),
             *([CACHED_COMMIT] if declarations[0].locked_version else []),
             *([f"renamed on the Hub: before {', '.join(dependency.aliases)}"] if dependency.aliases else []),
         ),
@@ -178,7 +182,19 @@ def _assess_repository(
     )
 
 
-def _explain_unknown(score: scoring.Score, state: State) -> Iterator[str]:
+def choose_judged(dependency: Dependency, options: ScanOptions) -> Dependency:
+    """Return a repository under that of its names with the highest threshold.
+
+    Whoever renames a repository does not lower the threshold that the settings have for it.
+    """
+    named = [
+        replace(dependency, package=Package(ecosystem=dependency.package.ecosystem, name=name))
+        for name in dependency.aliases
+    ]
+    return max((dependency, *named), key=lambda one: options.policy.find_threshold(one, options.threshold))
+
+
+def explain_unknown(score: scoring.Score, state: State) -> Iterator[str]:
     """Yield why a score gives no verdict."""
     from nerq_cli.application.assess import explain_range
 
@@ -241,12 +257,13 @@ def _describe_reference(
     )
 
 
-def _collect_reasons(score: scoring.Score, evidence: HubEvidence) -> tuple[str, ...]:
+def collect_reasons(score: scoring.Score, fact: Fact[Any]) -> tuple[str, ...]:
+    """Return the reasons of a score, and why a repository was not read."""
     reasons = score.reason_texts
     if score.verdict and score.verdict not in reasons:
         reasons = (score.verdict, *reasons)
-    if isinstance(evidence.repository, Unknown) and evidence.repository.reason not in reasons:
-        reasons = (evidence.repository.reason, *reasons)
+    if isinstance(fact, Unknown) and fact.reason not in reasons:
+        reasons = (fact.reason, *reasons)
     return reasons
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import GITHUB, get_ecosystem
 from nerq_cli.facts import Found
 from nerq_cli.inventory import MCP_GROUP, Declaration, Release
 from nerq_cli.resolve.resolver import resolve
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from nerq_cli.facts import Fact
     from nerq_cli.report.model import Assessment
     from nerq_cli.sources.deps_dev import DependencyTree
+
+
+#: Why a server from a repository is not judged: what it installs is in files of the repository, which are not read.
+_UNRESOLVED_REPOSITORY: Final = "its dependencies are not known: no service resolves those of a repository"
 
 
 class ServerDependencies:
@@ -56,6 +60,8 @@ class ServerDependencies:
             dependency = assessment.dependency
             is_server = dependency.direct and MCP_GROUP in dependency.groups and dependency.release is not None
             reason = self._missing.get(dependency.release) if is_server and dependency.release is not None else None
+            if is_server and dependency.package.ecosystem == GITHUB:
+                reason = _UNRESOLVED_REPOSITORY
             if reason and assessment.state == "ok":
                 yield replace(assessment, state="unknown", reasons=(reason, *assessment.reasons))
             else:

@@ -29,7 +29,9 @@ def check(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Packages: requests, requests==2.31.0, npm:lodash@4.17.21, pkg:pypi/flask@3.0.0.", show_default=False
+            help="Packages: requests, requests==2.31.0, npm:lodash@4.17.21, pkg:pypi/flask@3.0.0; "
+            "repositories: hf:owner/model, github:owner/name@v1.",
+            show_default=False,
         ),
     ] = None,
     purpose: Annotated[

@@ -20,8 +20,10 @@ app = create_app()
 @app.command()
 def methodology(
     target: Annotated[
-        Literal["packages", "models"],
-        typer.Argument(help="packages, or models for all repositories of the Hugging Face Hub."),
+        Literal["packages", "models", "repositories"],
+        typer.Argument(
+            help="packages, models for all repositories of the Hugging Face Hub, or repositories for those on GitHub."
+        ),
     ] = "packages",
     *,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the documentation page instead.")] = False,
@@ -48,6 +50,10 @@ def _load_methodology(target: str) -> Methodology:
         from nerq_cli.methodology.models import MODELS
 
         return MODELS
+    if target == "repositories":
+        from nerq_cli.methodology.repositories import REPOSITORIES
+
+        return REPOSITORIES
     from nerq_cli.methodology.packages import PACKAGES
 
     return PACKAGES

@@ -76,7 +76,7 @@ class LicenceBlock(msgspec.Struct, frozen=True, kw_only=True):
 class Compliance(msgspec.Struct, frozen=True, kw_only=True):
     """Documentation readiness of one artefact. Not legal advice, and no statement that it complies with a law."""
 
-    #: ``model``, ``dataset``, ``space``, ``kernel`` or ``package``.
+    #: ``model``, ``dataset``, ``space``, ``kernel``, ``repository`` or ``package``.
     kind: str
     #: Name as shown; with the revision or version in use.
     id: str
@@ -328,6 +328,36 @@ def assess_package_compliance(
         coverage=block.coverage,
         licence=block,
         not_applicable=f"{NOT_APPLICABLE}: a package is no AI artefact",
+    )
+
+
+def assess_repository_compliance(
+    licence: PackageLicence | None,
+    *,
+    name: str,
+    revision: str = "",
+    has_security_policy: bool | None = None,
+    has_changelog: bool | None = None,
+) -> Compliance:
+    """Return the compliance of a source repository: its licence, and how it handles reports and changes.
+
+    AI instruments are not about code. None = not known.
+    """
+    rows = [
+        *_iter_package_licence_rows(licence),
+        _build_package_row("security_contact", has_security_policy, "the repository was not read"),
+        _build_package_row("changelog", has_changelog, "its files were not listed, or it may be in a directory"),
+        BlockRow(id="provenance", label="provenance", state="not_applicable", text="a commit is no build"),
+    ]
+    block = _build_block(_describe_package_licence(licence), rows)
+    return Compliance(
+        kind="repository",
+        id=name,
+        revision=revision,
+        value=block.value,
+        coverage=block.coverage,
+        licence=block,
+        not_applicable=f"{NOT_APPLICABLE}: a source repository is code",
     )
 
 

@@ -60,6 +60,7 @@ __all__ = [
     "get_prefix",
     "is_commit",
     "is_hub",
+    "is_repository",
     "normalise_name",
 ]
 
@@ -124,6 +125,11 @@ def normalise_name(ecosystem_id: EcosystemId, name: str) -> str:
 def is_hub(ecosystem_id: EcosystemId) -> bool:
     """Return whether an ecosystem is a kind of repository of the Hugging Face Hub."""
     return ecosystem_id in _HUB
+
+
+def is_repository(ecosystem_id: EcosystemId) -> bool:
+    """Return whether a dependency of an ecosystem is a repository by itself: of the Hub, or on GitHub."""
+    return ecosystem_id == GITHUB or ecosystem_id in _HUB
 
 
 def get_hub_ecosystem(ecosystem_id: EcosystemId) -> HubEcosystem:

@@ -1,4 +1,4 @@
-"""Ecosystems whose packages are listed and not scored: crates, conda, and whatever else has a package URL."""
+"""Ecosystems without a registry that is asked: crates, conda, repositories, and whatever else has a package URL."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 #: An exact requirement: ``==1.2``.
 _PIN: Final = compile_late(r"==\s*([^\s,|*<>=!~]+)")
+#: Names of git references (git-check-ref-format), and commits.
+_REVISION: Final = compile_late(
+    r"(?!/)(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\]{1,255}(?<![/.])"
+)
 _COMMIT: Final = compile_late(r"[0-9a-fA-F]{40}")
 #: Owner and name of a repository. Owners: github.com/shinnn/github-username-regex; names as GitHub states them.
 _GITHUB_NAME: Final = compile_late(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}(?:_[A-Za-z0-9]+)?/[A-Za-z0-9._-]{1,100}")
@@ -153,7 +157,10 @@ class CratesEcosystem(ListedEcosystem):
 
 
 class GithubEcosystem(ListedEcosystem):
-    """Source repositories on GitHub, as ``owner/name``. A requirement is a branch, a tag or a commit."""
+    """Source repositories on GitHub, as ``owner/name``. A requirement is a branch, a tag or a commit.
+
+    A version is a commit, because only a commit never changes its content.
+    """
 
     id: EcosystemId = GITHUB
     registry_name = "GitHub"
@@ -163,7 +170,7 @@ class GithubEcosystem(ListedEcosystem):
     version_separator = "@"
 
     def accepts_requirement(self, requirement: str) -> bool:
-        return requirement.isprintable()
+        return not requirement or bool(_REVISION.fullmatch(requirement))
 
     def find_name_error(self, name: str) -> str:
         is_name = _GITHUB_NAME.fullmatch(name) and name.rpartition("/")[2] not in (".", "..")
@@ -177,3 +184,6 @@ class GithubEcosystem(ListedEcosystem):
 
     def format_pin(self, version: str) -> str:
         return version
+
+    def is_same_version(self, a: str, b: str) -> bool:
+        return a.lower() == b.lower()

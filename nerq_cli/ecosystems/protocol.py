@@ -26,7 +26,7 @@ EcosystemId: TypeAlias = Literal[
     "huggingface-kernel",
 ]
 #: What a dependency is. A hosted model is one behind a service, of which nothing is downloaded.
-Kind: TypeAlias = Literal["package", "model", "dataset", "space", "kernel", "mcp-server", "hosted-model"]
+Kind: TypeAlias = Literal["package", "repository", "model", "dataset", "space", "kernel", "mcp-server", "hosted-model"]
 #: API of a registry: that of packages in ``sources/registries``, that of the Hub in ``sources/huggingface``.
 RegistryApi: TypeAlias = Literal["pypi", "npm", "huggingface", ""]
 PYPI: Final = "PyPI"

@@ -172,6 +172,21 @@ class EvidenceCollector:
         #: Releases that were looked up in the shipped advisories, by ecosystem.
         self.looked_up_in_shipped: Counter[str] = Counter()
 
+    @property
+    def services(self) -> ServiceLookup:
+        """Access to the public services."""
+        return self._services
+
+    @property
+    def as_of(self) -> int:
+        """The moment of the report, in epoch seconds UTC."""
+        return self._as_of
+
+    @property
+    def known_until(self) -> int:
+        """The moment after which nothing counts, in epoch seconds UTC; ``NO_LIMIT`` if that is now."""
+        return self._known_until
+
     def collect_packages(
         self, packages: Collection[Package], pinned_releases: Collection[Release] = ()
     ) -> PackageFacts:

@@ -27,12 +27,12 @@ from nerq_cli.facts import (
     Repository,
     Unknown,
 )
+from nerq_cli.github_facts import HostedRepository
 from nerq_cli.inventory import Package, Release, RepositoryId
 from nerq_cli.sources.deps_dev import LABEL, RepositoryInfo, VersionInfo
 from nerq_cli.sources.registries import pypi
 from nerq_cli.sources.registries.provenance import Provenance
 from nerq_cli.sources.repositories import github
-from nerq_cli.sources.repositories.github import HostedRepository
 from nerq_cli.sources.repository_url import parse_repository_id
 
 T = TypeVar("T", bound=msgspec.Struct)

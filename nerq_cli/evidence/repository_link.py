@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Final, Literal, TypeAlias
 
 from nerq_cli.facts import Fact, Found, Metadata, Scorecard, Unknown
+from nerq_cli.github_facts import HostedRepository
 from nerq_cli.inventory import Package, RepositoryId
 from nerq_cli.sources.deps_dev import NOT_INDEXED, RepositoryInfo, VersionInfo
 from nerq_cli.sources.repositories import github
-from nerq_cli.sources.repositories.github import HostedRepository
 from nerq_cli.sources.repository_url import parse_repository_id
 
 LinkStatus: TypeAlias = Literal["attested", "confirmed", "declared", "dead"]

@@ -17,6 +17,7 @@ from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup, sele
 from nerq_cli.facts import NOT_REQUESTED, Adoption, Fact, Found, Metadata, PackageInfo, Scorecard, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
+from nerq_cli.github_facts import HostedRepository
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
 from nerq_cli.sources import deps_dev
 from nerq_cli.sources.deps_dev import NOT_INDEXED, RepositoryInfo, VersionFindings, VersionInfo
@@ -24,7 +25,6 @@ from nerq_cli.sources.endpoints import Endpoints
 from nerq_cli.sources.popularity import downloads, ranks
 from nerq_cli.sources.registries import pypi
 from nerq_cli.sources.repositories import github, scorecard
-from nerq_cli.sources.repositories.github import HostedRepository
 from nerq_cli.units import NO_LIMIT
 
 S = TypeVar("S", bound=Subject)
@@ -33,7 +33,7 @@ T = TypeVar("T")
 NOT_SENT: Final = Unknown("the name was not sent: its registry is not public, and it is on no list of public names")
 #: Repositories requested without a token. GitHub answers 60 such requests an hour per address.
 MAX_ANONYMOUS: Final = 10
-_NO_TOKEN: Final = Unknown(
+TOO_MANY_REPOSITORIES: Final = Unknown(
     f"too many repositories to request without a {github.TOKEN_VARIABLE}", github.LABEL, github.TOKEN_VARIABLE
 )
 
@@ -273,7 +273,7 @@ def fetch_hosted_repositories(
     public_ids = services.select_repositories("github", repository_ids)
     github_ids = [id_ for id_ in public_ids if id_.id.startswith(github.HOST_PREFIX)]
     if not services.endpoints["github"].identity and len(github_ids) > MAX_ANONYMOUS:
-        return dict.fromkeys(public_ids, _NO_TOKEN)
+        return dict.fromkeys(public_ids, TOO_MANY_REPOSITORIES)
     if not public_ids:
         return {}
     return github.fetch_repositories(services.run, public_ids, services.endpoints["github"], as_of=as_of)

@@ -49,6 +49,8 @@ _AVOID: Final[Mapping[str, tuple[float, str]]] = MappingProxyType(
         "newness": (80, "where others should have tried a release first"),
         "release_line": (50, "where you depend on fixes for this release line"),
         "status": (100, "for new work"),
+        "last_commit": (50, "where you depend on fixes by its maintainers"),
+        "origin": (50, "where the original would do"),
         "last_release": (50, "where you depend on fixes by its maintainers"),
         "commits": (45, "where you depend on fixes by its maintainers"),
         "licence": (60, "before its terms are settled"),
@@ -264,6 +266,8 @@ def _list_checks(subject: Subject) -> Iterator[Check]:
         yield Check(_join("npm", "view", spec, *fields), "digest, signatures, scripts and publishers on the registry")
         yield Check(_join("npm", "pack", "--ignore-scripts", spec), "downloads the archive, and runs nothing of it")
         yield Check("npm audit signatures", "whether installed packages have valid signatures (in the project)")
+    elif ecosystem == "github":
+        yield from _list_github_checks(name, version)
     elif ecosystem.startswith("huggingface"):
         yield from _list_hub_checks(ecosystem.partition("-")[2], subject)
     for file, digest in subject.digests[:1]:
@@ -284,6 +288,24 @@ def _list_hub_checks(kind: str, subject: Subject) -> Iterator[Check]:
             _join("picklescan", "--huggingface", subject.name),
             "what its pickle files import (newest commit; PyPI: picklescan)",
         )
+
+
+def _list_github_checks(name: str, commit: str) -> Iterator[Check]:
+    folder = "checked-repository"
+    url = f"https://github.com/{name}"
+    yield Check(
+        _join("git", "clone", "--filter=blob:none", "--no-checkout", url, folder),
+        "its history; no file is written, and nothing of it runs",
+    )
+    if commit:
+        yield Check(
+            _join("git", "-C", folder, "branch", "--remotes", "--contains", commit),
+            "the branches that have this commit: none if it is on a fork only",
+        )
+        yield Check(_join("git", "-C", folder, "verify-commit", commit), "whether it is signed, and by whom")
+    yield Check(
+        _join("gh", "api", f"repos/{name}/security-advisories"), "the advisories that its maintainers published"
+    )
 
 
 def _join(*words: str) -> str:

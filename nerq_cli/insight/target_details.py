@@ -20,6 +20,7 @@ from nerq_cli.facts import (
     Repository,
     get_origin,
 )
+from nerq_cli.github_facts import GithubEvidence, HostedRepository
 from nerq_cli.hub_facts import HubEvidence, HubRepository
 from nerq_cli.signals.signal import format_count
 
@@ -256,3 +257,35 @@ def _iter_paragraphs(texts: Iterator[str]) -> Iterator[str]:
             joined = " ".join(paragraph.split())
             if len(joined.split()) >= _MIN_WORDS and not joined.startswith(("- ", "|")):
                 yield joined if len(joined) <= _MAX_QUOTE else f"{joined[: _MAX_QUOTE - 1]}…"
+
+
+# --- repositories on GitHub
+
+
+def list_github_details(evidence: GithubEvidence) -> Iterator[Detail]:
+    """Yield the details of a source repository on GitHub."""
+    hosted = evidence.hosted
+    yield _take("owner", "Owner", hosted, _name_owner)
+    yield _take("stars", "Stars", hosted, lambda item: None if item.stars is None else f"{item.stars:,}")
+    yield _take("forks", "Forks", hosted, lambda item: None if item.forks is None else f"{item.forks:,}")
+    yield _take("origin", "Origin", hosted, lambda item: {True: "a fork", False: "not a fork"}.get(item.fork))
+    yield _take("packages", "Packages that it names", hosted, lambda item: _list(item.packages))
+    yield _take("homepage", "Home page", hosted, lambda item: item.homepage)
+    yield _take("commit", "Commit", evidence.revision, lambda item: item.commit)
+
+
+def describe_github_repository(evidence: GithubEvidence) -> Description:
+    """Return the description that the owner of a repository wrote."""
+    fact = evidence.hosted
+    if not isinstance(fact, Found) or fact.value.description is None:
+        return Description(text="", reason="not known" if isinstance(fact, Found) else fact.reason, source=fact.source)
+    text = fact.value.description
+    reason = "" if text else "the repository states no description"
+    return Description(text=text, reason=reason, source=fact.source, retrieved_at=fact.retrieved_at)
+
+
+def _name_owner(hosted: HostedRepository) -> str:
+    account = hosted.name.split("/")[1]
+    if hosted.is_organisation is None:
+        return account
+    return f"{account}, {'organisation' if hosted.is_organisation else 'user'}"

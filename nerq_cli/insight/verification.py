@@ -53,7 +53,7 @@ def list_verification(
     elif ecosystem.startswith("huggingface"):
         command = _MOUNT.format(folder=_FOLDER, image=_PYTHON_IMAGE) + "ls -lR /files"
         listed.append(Check(command, "the files, read-only, in a container without a network"))
-    if repository.startswith(("https://", "http://")):
+    if ecosystem != "github" and repository.startswith(("https://", "http://")):
         command = shlex.join(["git", "clone", "--depth", "1", "--", repository, "checked-source"])
         listed.append(Check(command, "the source repository that it names, at its newest commit"))
     return tuple(listed)

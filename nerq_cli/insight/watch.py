@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import EcosystemId, get_ecosystem, is_hub
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem, is_hub, is_repository
 from nerq_cli.insight.history import Cause, Move, explain_step
 from nerq_cli.insight.snapshots import Snapshot, SnapshotCap, SnapshotSignal
 
@@ -462,16 +462,16 @@ def _describe_version(
 ) -> WatchChange:
     effect: Effect = "neutral" if points is None else "worse" if points < 0 else "better"
     moved = now.floats and old.floats
-    is_repository = is_hub(now.ecosystem)
+    has_commits = is_repository(now.ecosystem)
     text = {"upgraded": "a newer version", "downgraded": "an older version"}.get(kind, "another version")
-    if is_repository:
+    if has_commits:
         text = "the branch has another commit" if moved else "the project names another commit"
     elif moved:
         text += ", which the requirement selects now"
     return _build(
         now,
-        "model-moved" if is_repository else "version",
-        "worse" if is_repository and moved and effect == "neutral" else effect,
+        "model-moved" if is_hub(now.ecosystem) else "version",
+        "worse" if has_commits and moved and effect == "neutral" else effect,
         text,
         version_before=old.version,
         score_before=old.score,

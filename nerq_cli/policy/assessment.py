@@ -17,6 +17,7 @@ from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.scoring.score import Score
 
 if TYPE_CHECKING:
+    from nerq_cli.github_facts import GithubEvidence
     from nerq_cli.hub_facts import HubEvidence
     from nerq_cli.insight.provenance import ProvenanceFacts
     from nerq_cli.insight.watch import WatchedFacts
@@ -85,6 +86,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     provenance: ProvenanceFacts | None = None
     #: Of a repository of the Hugging Face Hub what is known of it; None of everything else.
     hub: HubEvidence | None = None
+    #: The same of a source repository on GitHub.
+    github: GithubEvidence | None = None
     #: What a later run compares with beside the score; None unless the run is to be compared.
     watched: WatchedFacts | None = None
 

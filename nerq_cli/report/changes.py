@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from nerq_cli.ecosystems import EcosystemId, get_prefix, is_hub
+from nerq_cli.ecosystems import GITHUB, EcosystemId, get_prefix, is_hub
 from nerq_cli.inventory import Package, Release
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy.baseline import KINDS, CapChange, Comparison, DependencyChange, SignalChange
@@ -147,6 +147,10 @@ def _describe_cap(cap: CapChange) -> str:
 
 def find_methodology(ecosystem_id: EcosystemId, report: Report) -> Methodology:
     """Return the methodology that scores the packages or repositories of an ecosystem."""
+    if ecosystem_id == GITHUB:
+        from nerq_cli.methodology.repositories import REPOSITORIES
+
+        return REPOSITORIES
     if not is_hub(ecosystem_id):
         return report.methodology
     from nerq_cli.methodology.models import MODELS

@@ -42,6 +42,10 @@ def _describe_subject(assessment: Assessment) -> Subject:
         version=dependency.release.version if dependency.release is not None else dependency.version or "",
         is_available=assessment.score is not None and assessment.in_registry is not False,
     )
+    if assessment.github is not None:
+        hosted = assessment.github.hosted
+        is_available = isinstance(hosted, Found) and not (hosted.value.disabled or hosted.value.taken_down)
+        return replace(subject, is_available=subject.is_available and is_available)
     if assessment.hub is None:
         return subject
     fact = assessment.hub.repository

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nerq_cli.ecosystems import (
+    GITHUB,
     HF_KERNEL,
     EcosystemId,
     Kind,
@@ -16,6 +17,7 @@ from nerq_cli.ecosystems import (
     get_prefix,
     is_commit,
     is_hub,
+    is_repository,
 )
 from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION, is_version_range
 from nerq_cli.errors import ExitStatus
@@ -51,6 +53,7 @@ _SHORT_COMMIT: Final = 12
 #: Kinds in words, singular and plural.
 KIND_NAMES: Final[Mapping[Kind, tuple[str, str]]] = {
     "package": ("package", "packages"),
+    "repository": ("repository", "repositories"),
     "model": ("model", "models"),
     "dataset": ("dataset", "datasets"),
     "space": ("Space", "Spaces"),
@@ -111,8 +114,8 @@ def _origin_suffix(dependency: Dependency) -> str:
 
 
 def _range_suffix(dependency: Dependency) -> str:
-    if is_hub(dependency.package.ecosystem):
-        revision = describe_revision(dependency.requirement, dependency.package.ecosystem)
+    if is_repository(dependency.package.ecosystem):
+        revision = _describe_revision_of(dependency)
         return f" ({revision})" if revision and dependency.resolution != "pinned" else ""
     if dependency.resolution == "range":
         return f" (range {dependency.requirement or 'any'})"
@@ -122,10 +125,16 @@ def _range_suffix(dependency: Dependency) -> str:
 
 
 def describe_requirement(dependency: Dependency) -> str:
-    """Return what the files require, as a phrase: ``>=2,<3``, ``any``; of a repository of the Hub its revision."""
-    if is_hub(dependency.package.ecosystem):
-        return describe_revision(dependency.requirement, dependency.package.ecosystem)
+    """Return what the files require, as a phrase: ``>=2,<3``, ``any``; of a repository its revision."""
+    if is_repository(dependency.package.ecosystem):
+        return _describe_revision_of(dependency)
     return dependency.requirement or "any"
+
+
+def _describe_revision_of(dependency: Dependency) -> str:
+    if dependency.package.ecosystem == GITHUB and not dependency.requirement:
+        return "floating: default branch"
+    return describe_revision(dependency.requirement, dependency.package.ecosystem)
 
 
 def describe_revision(revision: str, ecosystem: EcosystemId) -> str:
@@ -448,6 +457,8 @@ def name_changed(report: Report) -> tuple[str, str, str]:
         likely_kind: Kind | None = get_hub_ecosystem(change.ecosystem).kind if is_hub(change.ecosystem) else None
         if get_ecosystem(change.ecosystem).registry_api in ("npm", "pypi"):
             likely_kind = "package"
+        elif change.ecosystem == GITHUB:
+            likely_kind = "repository"
         changed.add(kinds.get(package, likely_kind))
     return name_kinds(changed)
 

@@ -214,7 +214,7 @@ _ROWS: Final = (
         id="github",
         credit=Credit(
             "GitHub",
-            "activity of source repositories",
+            "activity, owners, commits and names of files of source repositories",
             "GitHub's terms of service",
             "https://docs.github.com/graphql",
         ),

@@ -37,6 +37,7 @@ from nerq_cli.facts import (
     SimilarName,
     Unknown,
 )
+from nerq_cli.github_facts import GithubEvidence
 from nerq_cli.hub_facts import HubEvidence, HubFile, HubRepository
 from nerq_cli.inventory import Declaration, DependencyFile, Location, Package, Release
 from nerq_cli.policy import rules
@@ -119,6 +120,9 @@ class World:
 
     def collect_repositories(self, keys: Sequence[RepositoryKey]) -> dict[RepositoryKey, HubEvidence]:
         return {key: self.repositories.get(key, HubEvidence()) for key in keys}
+
+    def collect_github(self, keys: Sequence[RepositoryKey]) -> dict[RepositoryKey, GithubEvidence]:
+        return {key: GithubEvidence() for key in keys}
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         self.asked.append([release.key for release in releases])

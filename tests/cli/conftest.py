@@ -190,7 +190,8 @@ class Services:
     def _querybatch(self, request: Any) -> dict[str, Any]:
         results = []
         for query in json.loads(request.body)["queries"]:
-            name, version = query["package"]["name"], query.get("version")
+            package = query.get("package", {"name": "commit"})
+            name, version = package["name"], query.get("version", query.get("commit"))
             ids = self.recorded.get(name, []) if version is None else self.affecting.get((name, version), [])
             results.append({"vulns": [{"id": one, "modified": "2026-01-01T00:00:00Z"} for one in ids]} if ids else {})
         return {"body": {"results": results}}

@@ -149,7 +149,7 @@ def test_files_are_written(packages: Registry, nerq: Nerq, project: Path) -> Non
     [
         ([], "there is no target"),
         (["pypi:gone-gone"], "PyPI has no gone-gone"),
-        (["github:acme/x"], "a source repository has no score"),
+        (["github:acme/.."], "names no repository"),
         (["pypi:fuzzywuzzy", "--project", "nowhere"], "nowhere: there is no such file or directory"),
         (["pypi:fuzzywuzzy", "-o", "x.pdf"], "no format with the suffix"),
     ],

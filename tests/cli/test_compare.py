@@ -195,7 +195,7 @@ def test_a_repository_that_may_be_private_is_not_known(hub: HubStandIn, nerq: Ne
         (["pypi:acme", "pypi:acme==2.0"], "pypi:acme and pypi:acme==2.0 are the same: acme 2.0"),
         (["pypi:acme", "pypi:acme-gone"], "PyPI has no acme-gone"),
         (["pypi:acme", "pypi:acme==9.0"], "acme==9.0: "),
-        (["pypi:acme", "github:acme/x"], "a source repository has no score"),
+        (["pypi:acme", "github:acme/x"], "github:acme/x is a repository"),
         (["pypi:acme", "pypi:other", "-o", "x.pdf"], "no format with the suffix '.pdf'"),
         (["pypi:acme", "pypi:other", "-o", "json=package.json"], "would overwrite a dependency file"),
     ],

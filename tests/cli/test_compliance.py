@@ -175,7 +175,7 @@ def test_an_ambiguous_name_is_refused(registry: Registry, nerq: Nerq) -> None:
     "arguments",
     [
         [],
-        ["github:acme/x"],
+        ["github:acme/.."],
         ["hf:../x"],
         ["hf:a/\x1b[0m"],
         ["hf:org/demo", "-o", "x.pdf"],

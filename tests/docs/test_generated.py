@@ -24,6 +24,7 @@ from nerq_cli.manifests.references import table
 from nerq_cli.manifests.references.find import READERS
 from nerq_cli.methodology.models import MODELS
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.methodology.repositories import REPOSITORIES
 from nerq_cli.policy.rules import RULES
 from nerq_cli.report.formats.json import SCHEMA_VERSION
 from nerq_cli.report.terminal import compliance_page, methodology_page
@@ -157,6 +158,7 @@ def document_patterns() -> Iterator[str]:
         ("rules", document_rules),
         ("methodology", partial(methodology_page.render_markdown, PACKAGES)),
         ("methodology-models", partial(methodology_page.render_markdown, MODELS)),
+        ("methodology-repositories", partial(methodology_page.render_markdown, REPOSITORIES)),
         ("data-sources", about.render_markdown),
         ("jurisdictions", compliance_page.render_reference),
     ],

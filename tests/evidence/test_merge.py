@@ -26,10 +26,10 @@ from nerq_cli.facts import (
     PackageInfo,
     Unknown,
 )
+from nerq_cli.github_facts import HostedRepository
 from nerq_cli.inventory import Package, Release, RepositoryId
 from nerq_cli.sources.deps_dev import LABEL, Attestation, RelatedRepository, VersionInfo
 from nerq_cli.sources.registries.provenance import Provenance
-from nerq_cli.sources.repositories.github import HostedRepository
 
 LEFT = Package(ecosystem=NPM, name="left")
 ATTESTED_BY = (Attestation(verified=True, repository="github.com/acme/left"),)

@@ -9,9 +9,10 @@ from nerq_cli.evidence.repository_link import (
     explain_no_repository,
 )
 from nerq_cli.facts import Absent, Fact, Found, Merged, Metadata, Origin, Repository, Scorecard, Unknown
+from nerq_cli.github_facts import HostedRepository
 from nerq_cli.inventory import Package, Release, RepositoryId
 from nerq_cli.sources.deps_dev import NOT_INDEXED, Attestation, RelatedRepository, RepositoryInfo, VersionInfo
-from nerq_cli.sources.repositories.github import NOT_REACHABLE, HostedRepository
+from nerq_cli.sources.repositories.github import NOT_REACHABLE
 
 NOW = 1_800_000_000
 DAY = 86_400

@@ -59,6 +59,8 @@ def build(ecosystem: Any, *groups: str, direct: bool = True, requirement: str = 
         (build(NPM, "mcp", "main"), "package"),
         (build(NPM, "mcp", direct=False), "package"),
         (build("generic", "hosted-model"), "hosted-model"),
+        (build("github", "main"), "repository"),
+        (build("github", "mcp"), "mcp-server"),
     ],
 )
 def test_the_kind_follows_from_ecosystem_and_groups(dependency: Dependency, kind: str) -> None:

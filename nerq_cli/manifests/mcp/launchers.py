@@ -29,7 +29,8 @@ _PATH: Final = compile_late(r"[./\\~]|[A-Za-z]:[\\/]|file:|\$\{?[A-Za-z]\w*\}?[/
 #: Longest name of a package that is named by its address.
 _MAX_ADDRESS: Final = 300
 #: Starts of the reasons of packages from repositories, and the end of one that names a commit.
-_REPOSITORIES: Final = ("git: ", "hg: ", "svn: ", "bzr: ")
+_GIT: Final = "git: "
+_REPOSITORIES: Final = (_GIT, "hg: ", "svn: ", "bzr: ")
 _COMMIT: Final = compile_late(r" @ [0-9a-f]{40}$")
 _AT_VERSION: Final = compile_late(r"([A-Za-z0-9][\w.-]*(?:\[[\w,. -]*\])?)@([\w.!+*-]+)", re.ASCII)
 _IMAGE: Final = compile_late(
@@ -299,17 +300,19 @@ def parse_npm_package(specifier: str, index: str = "") -> McpPackage | None:
         if variable:
             return _build_unnamed(specifier, "its name is in a variable")
         spec = parse_spec("", specifier, {})
-        return _build_unnamed(specifier, spec.skip or NOT_UNDERSTOOD, spec.requirement)
+        return _find_repository(_build_unnamed(specifier, spec.skip or NOT_UNDERSTOOD, spec.requirement))
     if variable:
         return McpPackage(ecosystem=NPM, name=name, skip_reason="its version is in a variable", index=index)
     spec = parse_spec(name, requirement, {})
-    return McpPackage(
-        ecosystem=NPM,
-        name=spec.name,
-        requirement=spec.requirement,
-        skip_reason=NOT_UNDERSTOOD if spec.error else spec.skip,
-        index=index,
-        is_pinned=_is_pinned(NPM, spec.requirement, spec.skip),
+    return _find_repository(
+        McpPackage(
+            ecosystem=NPM,
+            name=spec.name,
+            requirement=spec.requirement,
+            skip_reason=NOT_UNDERSTOOD if spec.error else spec.skip,
+            index=index,
+            is_pinned=_is_pinned(NPM, spec.requirement, spec.skip),
+        )
     )
 
 
@@ -335,6 +338,21 @@ def _build_unnamed(address: str, skip_reason: str, requirement: str = "") -> Mcp
         requirement=requirement,
         skip_reason=skip_reason,
         is_pinned=_is_pinned(GENERIC, requirement, skip_reason),
+    )
+
+
+def _find_repository(package: McpPackage) -> McpPackage:
+    """Return the repository on GitHub that a package comes from; the package itself if it comes from elsewhere."""
+    source, _, revision = package.skip_reason.removeprefix(_GIT).partition(" @ ")
+    name = find_github_name(source) if package.skip_reason.startswith(_GIT) else ""
+    ecosystem = get_ecosystem(GITHUB)
+    if ecosystem.find_name_error(name) or not ecosystem.accepts_requirement(revision):
+        return package
+    return McpPackage(
+        ecosystem=GITHUB,
+        name=name,
+        requirement=revision,
+        is_pinned=ecosystem.parse_pin(revision) is not None,
     )
 
 
@@ -452,7 +470,7 @@ def parse_python_package(specifier: str, index: str = "") -> McpPackage | None:
     if VARIABLE.search(specifier):
         return _build_unnamed(specifier, "its name or version is in a variable")
     if "://" in specifier and " @ " not in specifier and "@git+" not in specifier:
-        return _build_unnamed(specifier, url_reason(specifier))
+        return _find_repository(_build_unnamed(specifier, url_reason(specifier)))
     if _PATH.match(specifier):
         return None
     at_version = _AT_VERSION.fullmatch(specifier)
@@ -462,14 +480,16 @@ def parse_python_package(specifier: str, index: str = "") -> McpPackage | None:
         parsed = parse_specifier(specifier)
     except NotASpecifierError:
         return _build_unnamed(re.split(r"[\[=<>!~;@ ]", specifier)[0], NOT_UNDERSTOOD)
-    return McpPackage(
-        ecosystem=PYPI,
-        name=parsed.name,
-        requirement=parsed.version,
-        extras=parsed.extras,
-        skip_reason=parsed.skip_reason,
-        index=clean_url(index),
-        is_pinned=_is_pinned(PYPI, parsed.version, parsed.skip_reason),
+    return _find_repository(
+        McpPackage(
+            ecosystem=PYPI,
+            name=parsed.name,
+            requirement=parsed.version,
+            extras=parsed.extras,
+            skip_reason=parsed.skip_reason,
+            index=clean_url(index),
+            is_pinned=_is_pinned(PYPI, parsed.version, parsed.skip_reason),
+        )
     )
 
 

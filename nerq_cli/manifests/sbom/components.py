@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import ECOSYSTEMS, EcosystemId, find_purl_package, get_ecosystem, huggingface, normalise_name
+from nerq_cli.ecosystems import (
+    ECOSYSTEMS,
+    GITHUB,
+    EcosystemId,
+    find_purl_package,
+    get_ecosystem,
+    huggingface,
+    normalise_name,
+)
 from nerq_cli.inventory import Declaration, DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import strip_credentials, url_reason
 from nerq_cli.manifests.syntax.quote import quote_text
@@ -37,6 +45,10 @@ _MAX_VERSION_LENGTH: Final = 200
 _MAX_KINDS: Final = 8
 #: Groups that an edge between two packages may have.
 _PACKAGE_GROUPS: Final = ("main", "optional", "peer")
+
+
+#: Type of the package URLs of repositories on GitHub (package-url/purl-spec, types/github).
+_GITHUB_TYPE: Final = "github"
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +117,7 @@ class _SbomReader:
         self.text_document = text_document
         self.components: dict[str, Component] = {}
         self.local_names: set[str] = set()
-        #: The models, datasets, Spaces and kernels of the Hugging Face Hub.
+        #: The models, datasets, Spaces and kernels of the Hugging Face Hub, and repositories on GitHub.
         self.repositories: list[Declaration] = []
         self._packages: dict[str, LockedPackage] = {}
         self._skipped_kinds: Counter[str] = Counter()
@@ -165,6 +177,13 @@ class _SbomReader:
         if purl is not None and purl.type == huggingface.PURL_TYPE:
             if not is_root:
                 self._add_repository(component, purl)
+            return
+        if purl is not None and purl.type == _GITHUB_TYPE and purl.namespace:
+            if not is_root:
+                name = f"{purl.namespace}/{purl.name}"
+                self._declare_repository(
+                    component, huggingface.HubLink(GITHUB, name, purl.version or ""), purl.version or ""
+                )
             return
         if purl is None and component.is_model and not is_root and (link := _find_hub_link(component)) is not None:
             self._declare_repository(component, link, link.revision or component.version)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import is_hub
+from nerq_cli.ecosystems import is_repository
 from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding, Level
@@ -138,7 +138,7 @@ def _list_old_names(assessments: Iterable[Assessment]) -> dict[Package, list[Pac
     return {
         dependency.package: [Package(ecosystem=dependency.package.ecosystem, name=name) for name in dependency.aliases]
         for dependency in dependencies
-        if dependency.aliases and is_hub(dependency.package.ecosystem)
+        if dependency.aliases and is_repository(dependency.package.ecosystem)
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from nerq_cli.ecosystems import is_hub
+from nerq_cli.ecosystems import is_repository
 from nerq_cli.policy.age_mismatch import find_age_mismatches
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.marks import read_mark
@@ -22,7 +22,7 @@ def _find_new(rule_input: RuleInput) -> Iterator[Finding]:
             yield build_undecided(assessment, "not known when it was published")
         elif rule_input.as_of - assessment.released_at < min_age and not read_mark(assessment.marks, TOO_NEW.id):
             age = max(0, rule_input.as_of - assessment.released_at)
-            verb = "last changed" if is_hub(assessment.dependency.package.ecosystem) else "published"
+            verb = "last changed" if is_repository(assessment.dependency.package.ecosystem) else "published"
             text = f"{verb} {_format_duration(age)} ago; the least age is {_format_duration(min_age)}"
             yield build_finding(assessment, text)
 

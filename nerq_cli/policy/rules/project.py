@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from nerq_cli.ecosystems import get_ecosystem, is_hub
+from nerq_cli.ecosystems import GITHUB, get_ecosystem, is_hub
 from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
@@ -27,6 +27,11 @@ def _find_unpinned(rule_input: RuleInput) -> Iterator[Finding]:
 
 def _describe_unpinned(assessment: Assessment) -> str:
     dependency, score = assessment.dependency, assessment.score
+    if dependency.package.ecosystem == GITHUB:
+        revision = dependency.requirement or "no revision, so that it is the default branch"
+        is_advised = dependency.version and (score is None or {cap.id for cap in score.caps} <= {"no-licence"})
+        advice = f"; pin it: {dependency.package.name}@{dependency.version}" if is_advised else ""
+        return f"{revision}: its content may change at any time{advice}"
     if not is_hub(dependency.package.ecosystem):
         return f"{dependency.requirement or 'any version'}: no file fixes the version"
     revision = dependency.requirement or f"no revision, so that it is {DEFAULT_REVISION}"
@@ -90,7 +95,8 @@ UNPINNED: Final = PolicyRule(
     summary="No file fixes the version of a dependency.",
     explanation="Neither an exact requirement nor a lock file decides which version is installed: two installations "
     "may differ, and a version that was published a minute ago may be taken. What was scored is the version that would "
-    "be installed today. A repository of the Hugging Face Hub is fixed by a commit alone: branches and tags move.",
+    "be installed today. A repository of the Hugging Face Hub or on GitHub is fixed by a commit alone: "
+    "branches and tags move.",
     hint="pin it, or write a lock file",
     headings=("dependency without a fixed version", "dependencies without fixed versions"),
     count_phrases=("unpinned dependency", "unpinned dependencies"),

@@ -59,19 +59,25 @@ def _describe_deprecated(assessment: Assessment) -> str:
     return reason if "deprecated" in reason else "deprecated by its maintainers"
 
 
-def _describe_archived(_assessment: Assessment) -> str:
+def _describe_archived(assessment: Assessment) -> str:
+    if assessment.github is not None:
+        return "archived on GitHub: read-only, without fixes"
     return "archived on the registry, or its repository is"
 
 
 def _describe_inactive(assessment: Assessment) -> str:
     if is_hub(assessment.dependency.package.ecosystem):
         return "not changed for over four years"
+    if assessment.github is not None:
+        return "no commit for over five years"
     return find_cap_reason(assessment, "inactive", "abandoned", "stale", "backlog") or "no release or commit for years"
 
 
 def _describe_vanished(assessment: Assessment) -> str:
     if is_hub(assessment.dependency.package.ecosystem):
         return f"the Hub does not have the commit {assessment.dependency.version}"
+    if assessment.github is not None:
+        return f"GitHub does not have the commit {assessment.dependency.version}"
     return f"version {assessment.dependency.version} is not listed by the registry any more"
 
 

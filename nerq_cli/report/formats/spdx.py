@@ -234,7 +234,11 @@ def _describe_assessment(assessment: Assessment) -> str:
 
 
 def _describe_supplier(assessment: Assessment) -> str:
-    """Return the owner of a repository of the Hub, as the Hub states it."""
+    """Return the owner of a repository, as the Hub or GitHub states it."""
+    hosted = assessment.github.hosted if assessment.github is not None else None
+    if isinstance(hosted, Found) and hosted.value.is_organisation is not None:
+        account = sanitize_text(hosted.value.name.split("/")[1])
+        return f"{'Organization' if hosted.value.is_organisation else 'Person'}: {account}"
     owner = assessment.hub.owner if assessment.hub is not None else None
     if not isinstance(owner, Found) or not (name := sanitize_text(owner.value.name)):
         return _NO_ASSERTION

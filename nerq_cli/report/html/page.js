@@ -3,8 +3,8 @@
 (() => {
   const STATES = ["below", "unknown", "not-judged", "ok", "skipped"];
   const GLYPHS = { ok: "✔", below: "✖", unknown: "?", "not-judged": "!", skipped: "–" };
-  const PREFIXES = { PyPI: "pypi", npm: "npm", huggingface: "hf", "huggingface-dataset": "hf", "huggingface-space": "hf", "huggingface-kernel": "hf" };
-  const KIND_NAMES = { package: "", model: "model", dataset: "dataset", space: "Space", kernel: "kernel", "mcp-server": "MCP server", "hosted-model": "hosted model" };
+  const PREFIXES = { PyPI: "pypi", npm: "npm", github: "github", huggingface: "hf", "huggingface-dataset": "hf", "huggingface-space": "hf", "huggingface-kernel": "hf" };
+  const KIND_NAMES = { package: "", repository: "repository", model: "model", dataset: "dataset", space: "Space", kernel: "kernel", "mcp-server": "MCP server", "hosted-model": "hosted model" };
   // A commit has 12 digits in prose; the data have all of them.
   const shortVersion = (version) => (/^[0-9a-f]{40}$/i.test(version || "") ? version.slice(0, 12) : version);
   const SEVERITIES = ["low", "medium", "high", "critical"];

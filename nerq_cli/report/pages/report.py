@@ -613,7 +613,7 @@ def _list_details(report: PageReport) -> Iterator[Block]:
     subject = report.subject
     rows = [("Kind", f"{KIND_NAMES[report.kind][0]} ({report.ecosystem})", "")]
     if subject.released_at:
-        verb = "Last changed" if report.kind in ("model", "dataset", "space", "kernel") else "Released"
+        verb = "Last changed" if report.kind in ("repository", "model", "dataset", "space", "kernel") else "Released"
         rows.append((verb, format_date(subject.released_at), ""))
     if subject.latest:
         behind = f", {subject.releases_behind:,} newer" if subject.releases_behind else ""
@@ -678,7 +678,7 @@ def _list_regulation(report: PageReport) -> Iterator[Block]:
     rows: list[tuple[str, str]] = []
     if document.not_applicable:
         rows.append(("52 jurisdictions", document.not_applicable))
-        rows.append(("EU AI Act", "not applicable: it is a package, not a model or system"))
+        rows.append(("EU AI Act", f"not applicable: it is a {document.kind}, not a model or system"))
     if (instruments := document.instruments) is not None:
         number = "not known" if instruments.readiness is None else f"{instruments.readiness:.1f} of 100"
         counts = f"{instruments.assessed} assessed of {instruments.applicable} that apply, {instruments.total} in all"

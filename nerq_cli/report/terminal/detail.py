@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli import scoring
-from nerq_cli.ecosystems import is_hub
+from nerq_cli.ecosystems import is_repository
 from nerq_cli.insight.purpose import PURPOSES
 from nerq_cli.policy.rules import MALWARE_HINT, group_by_rule
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS
@@ -217,7 +217,7 @@ def _add_version(page: Page, assessment: Assessment, report: Report) -> None:
         parts.append("the newest release" if is_newest else f"newest stable release: {assessment.latest}")
     if assessment.released_at:
         age = format_age(days_between(assessment.released_at, report.as_of))
-        verb = "last changed" if is_hub(assessment.dependency.package.ecosystem) else "released"
+        verb = "last changed" if is_repository(assessment.dependency.package.ecosystem) else "released"
         parts.append(f"{verb} {age} ago ({wording.format_date(assessment.released_at)})")
     if assessment.dependency.local_build and assessment.dependency.release is not None:
         build, version = assessment.dependency.local_build, assessment.dependency.release.version

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from nerq_cli.decoders import build_json_decoder_late
-from nerq_cli.ecosystems import find_ecosystem, get_ecosystem
+from nerq_cli.ecosystems import GITHUB, find_ecosystem, get_ecosystem, is_commit
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Advisory, AffectedPackage, Fact, Found, Unknown
 from nerq_cli.fetch.run import FetchRun
@@ -104,7 +104,7 @@ _RESULT_DECODER: Final = build_json_decoder_late(_Result)
 
 
 class AdvisoryListSource(msgspec.Struct, Generic[S], eq=False):
-    """The ids of the advisories of a release, or of all advisories of a package. One source per run.
+    """The ids of the advisories of a release, of a commit, or of all advisories of a package. One source per run.
 
     A list may come in pages: then only its query is sent again, with its token. A refused batch is halved until the
     refused query stands alone.
@@ -171,6 +171,8 @@ def create_recorded_source() -> AdvisoryListSource[Package]:
 def _is_queryable(subject: Package | Release) -> bool:
     """Whether OSV accepts the query. A query without a version would return the advisories of all versions."""
     package = subject.package if isinstance(subject, Release) else subject
+    if package.ecosystem == GITHUB:
+        return isinstance(subject, Release) and is_commit(subject.version)
     fields = (package.name, subject.version) if isinstance(subject, Release) else (package.name,)
     is_known = find_ecosystem(package.ecosystem) is not None
     return is_known and all(text.strip() and text.isprintable() for text in fields)
@@ -192,6 +194,8 @@ def _build_batch(lookups: Sequence[_Lookup], endpoint: Endpoint, *, page: int = 
 def _build_query(lookup: _Lookup) -> dict[str, object]:
     subject = lookup.subject
     package = subject.package if isinstance(subject, Release) else subject
+    if package.ecosystem == GITHUB:  # a commit is the same whatever repository has it
+        return {"commit": subject.version} | ({"page_token": lookup.token} if lookup.token else {})
     query: dict[str, object] = {"package": {"name": package.name, "ecosystem": package.ecosystem}}
     if isinstance(subject, Release):
         query["version"] = get_ecosystem(package.ecosystem).get_public_version(subject.version)
@@ -393,6 +397,22 @@ def fetch_advisories(
     )
 
 
+def fetch_commit_advisories(
+    run: FetchRun, commits: Sequence[Release], endpoint: Endpoint, *, known_until: int = NO_LIMIT
+) -> dict[Release, Fact[tuple[Advisory, ...]]]:
+    """Return the advisories whose ranges of commits hold the commits of repositories on GitHub.
+
+    Only records with such ranges are found: those of a package that is published from the repository may have none.
+
+    Raises:
+        ConfigError: the proxy or the certificates that the environment names cannot be used.
+    """
+    hits = run.fetch(create_affecting_source(), commits, endpoint)
+    record_facts = fetch_records(run, _iter_ids(hits), endpoint)
+    record_facts = _rate_records(record_facts, fetch_aliases(run, record_facts, endpoint), known_until)
+    return {commit: _build_release_advisories(commit, fact, record_facts) for commit, fact in hits.items()}
+
+
 def fetch_aliases(
     run: FetchRun, record_facts: Mapping[str, Fact[Advisory]], endpoint: Endpoint
 ) -> dict[str, Fact[Advisory]]:
@@ -477,7 +497,7 @@ def _build_affecting(release: Release, identifier: str, fact: Fact[Advisory]) ->
         return advisory
     affected_package = AffectedPackage(package.ecosystem, package.name, (release.version,))
     summary = advisory.summary
-    if isinstance(fact, Found):
+    if isinstance(fact, Found) and package.ecosystem != GITHUB:  # ranges of commits are not kept
         summary = clean_text(f"contradictory: OSV lists this version, its record does not. {summary}", MAX_SUMMARY)
     return msgspec.structs.replace(advisory, summary=summary, affected=(*advisory.affected, affected_package))
 

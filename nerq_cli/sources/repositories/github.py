@@ -23,10 +23,19 @@ from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.fetch.time_budget import TimeLimits
+from nerq_cli.github_facts import HostedRepository
 from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.repository_url import parse_repository_id
-from nerq_cli.sources.text import MAX_LICENCE, MAX_SUMMARY, clean_text, decode_json, parse_count, parse_timestamp
+from nerq_cli.sources.text import (
+    MAX_LICENCE,
+    MAX_SUMMARY,
+    clean_text,
+    clean_url,
+    decode_json,
+    parse_count,
+    parse_timestamp,
+)
 from nerq_cli.units import DAY
 
 _INFO: Final = SOURCES["github"]
@@ -60,7 +69,8 @@ query(%s) {
 rateLimit { cost remaining resetAt }
 }
 fragment F on Repository {
-  nameWithOwner isArchived isDisabled isFork createdAt pushedAt stargazerCount forkCount
+  nameWithOwner isArchived isDisabled isFork isPrivate createdAt stargazerCount forkCount
+  description homepageUrl owner { __typename }
   licenseInfo { spdxId } isSecurityPolicyEnabled
   openIssues: issues(states: OPEN) { totalCount }
   closedIssues: issues(states: CLOSED) { totalCount }
@@ -71,32 +81,6 @@ fragment F on Repository {
   python: object(expression: "HEAD:pyproject.toml") { ... on Blob { text } }
   defaultBranchRef { target { ... on Commit { committedDate history(since: $since) { totalCount } } } }
 }"""
-
-
-class HostedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A repository on GitHub. Times are epoch seconds UTC; None = not read.
-
-    ``name`` is the current name, also after a request for an old one. ``packages`` are the names in its own manifests
-    (``npm/demo``). ``since`` is the start of the 90 days in which ``commits`` were counted.
-    """
-
-    name: str
-    archived: bool | None = None
-    disabled: bool | None = None
-    fork: bool | None = None
-    stars: int | None = None
-    forks: int | None = None
-    licence: str = ""
-    security_policy: bool | None = None
-    open_issues: int | None = None
-    open_items: int | None = None
-    closed_items: int | None = None
-    last_commit: int | None = None
-    commits: int | None = None
-    since: int = 0
-    readme: int | None = None
-    packages: tuple[str, ...] = ()
-    taken_down: bool = False
 
 
 # --- GraphQL -------------------------------------------------------------------------------------------------------
@@ -218,6 +202,11 @@ def _build_hosted_repository(
         packages=_list_packages(
             _get_nested(repository_fields, "npm").get("text"), _get_nested(repository_fields, "python").get("text")
         ),
+        private=_as_boolean(repository_fields.get("isPrivate")),
+        created_at=parse_timestamp(repository_fields.get("createdAt")) or None,
+        is_organisation=_is_organisation(_get_nested(repository_fields, "owner").get("__typename")),
+        description=_read_text(repository_fields, "description"),
+        homepage=clean_url(repository_fields["homepageUrl"]) if "homepageUrl" in repository_fields else None,
     )
 
 
@@ -239,6 +228,15 @@ def _add_counts(issues: int | None, pulls: int | None) -> int | None:
 
 def _as_boolean(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
+
+
+def _is_organisation(kind: object) -> bool | None:
+    return kind == "Organization" if isinstance(kind, str) else None
+
+
+def _read_text(fields: Mapping[str, Any], field: str) -> str | None:
+    """Return the text of a field; None if it is not in the answer."""
+    return clean_text(fields[field], MAX_SUMMARY) if field in fields else None
 
 
 def _get_current_name(value: object, requested: RepositoryId) -> str:
@@ -325,6 +323,11 @@ class _RestSource:
                 forks=parse_count(repository_fields.get("forks_count")),
                 licence=clean_text(_get_nested(repository_fields, "license").get("spdx_id"), MAX_LICENCE),
                 open_items=parse_count(repository_fields.get("open_issues_count")),
+                private=_as_boolean(repository_fields.get("private")),
+                created_at=parse_timestamp(repository_fields.get("created_at")) or None,
+                is_organisation=_is_organisation(_get_nested(repository_fields, "owner").get("type")),
+                description=_read_text(repository_fields, "description"),
+                homepage=clean_url(repository_fields["homepage"]) if "homepage" in repository_fields else None,
             ),
         )
 

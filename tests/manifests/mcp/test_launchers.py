@@ -119,8 +119,8 @@ def test_programs_without_a_known_package_are_no_package(command: str, arguments
 @pytest.mark.parametrize(
     ("command", "arguments", "skip_reason", "is_pinned"),
     [
-        ("npx", ["github:acme/x"], "git: github:acme/x", False),
-        ("npx", ["acme/x"], "git: github:acme/x", False),
+        ("npx", ["gitlab:acme/x"], "git: gitlab:acme/x", False),
+        ("npx", ["github:acme/x#semver:^1"], "git: github:acme/x @ ^1", False),
         ("uvx", ["--from", "git+https://u:p@git.example/a/x@v1", "x"], "git: https://git.example/a/x @ v1", False),
         (
             "uvx",
@@ -141,6 +141,28 @@ def test_what_is_not_on_a_registry_has_a_reason(
 ) -> None:
     (package,) = parse_command(command, arguments).packages
     assert (package.skip_reason, package.is_pinned) == (skip_reason, is_pinned)
+    assert "u:p" not in repr(package)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "revision"),
+    [
+        ("npx", ["github:Acme/x"], ""),
+        ("npx", ["-y", "acme/x"], ""),
+        ("npx", ["acme/x#v1"], "v1"),
+        ("npx", ["git+ssh://git@github.com/acme/x.git"], ""),
+        ("npx", ["server@github:acme/x"], ""),
+        ("uvx", ["--from", "git+https://u:p@github.com/acme/x", "x"], ""),
+        ("uvx", ["--from", "git+https://github.com/acme/x.git@" + "a" * 40, "x"], "a" * 40),
+        ("uvx", ["--from", "git+https://github.com/acme/x@v1#subdirectory=server", "x"], "v1"),
+        ("uvx", ["--from", "x @ git+https://github.com/acme/x@v1", "x"], "v1"),
+        ("pipx", ["run", "--spec", "git+https://github.com/acme/x", "x"], ""),
+    ],
+)
+def test_a_repository_on_github_is_named_by_its_owner(command: str, arguments: list[str], revision: str) -> None:
+    (package,) = parse_command(command, arguments).packages
+    assert (package.package.purl, package.requirement, package.skip_reason) == ("pkg:github/acme/x", revision, "")
+    assert package.is_pinned == (revision == "a" * 40)
     assert "u:p" not in repr(package)
 
 

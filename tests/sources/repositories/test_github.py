@@ -10,13 +10,13 @@ import pytest
 
 from nerq_cli.facts import Fact, Found, Unknown
 from nerq_cli.fetch.run import FetchRun
+from nerq_cli.github_facts import HostedRepository
 from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import read_endpoint
 from nerq_cli.sources.repositories.github import (
     ANONYMOUS_LIMIT,
     NOT_REACHABLE,
-    HostedRepository,
     fetch_repositories,
     get_recent_commits,
 )
