@@ -50,15 +50,6 @@ def alternatives(
         report = run_alternatives(target, session, project=None if no_project else project)
     from nerq_cli.report.pages import alternatives as page
 
-    page_output.write_page(
-        {
-            PageFormat.TABLE: lambda render_options: page.render_text(report, render_options),
-            PageFormat.JSON: lambda _: page.render_json(report),
-            PageFormat.MARKDOWN: lambda _: page.render_markdown(report),
-            PageFormat.HTML: lambda _: page.render_html(report),
-        },
-        form,
-        outputs,
-    )
+    page_output.write_page(page_output.list_renderers(page, report), form, outputs)
     page_output.write_exit(report.exit, report.exit_reason, report.warnings, shared, strict=report.complete)
     raise typer.Exit(report.exit)

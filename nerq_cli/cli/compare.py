@@ -45,15 +45,6 @@ def compare(
         report = run_compare(targets or [], session)
     from nerq_cli.report.pages import compare as page
 
-    page_output.write_page(
-        {
-            PageFormat.TABLE: lambda render_options: page.render_text(report, render_options),
-            PageFormat.JSON: lambda _: page.render_json(report),
-            PageFormat.MARKDOWN: lambda _: page.render_markdown(report),
-            PageFormat.HTML: lambda _: page.render_html(report),
-        },
-        form,
-        outputs,
-    )
+    page_output.write_page(page_output.list_renderers(page, report), form, outputs)
     page_output.write_exit(report.exit, report.exit_reason, report.warnings, shared, strict=report.strict)
     raise typer.Exit(report.exit)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeVar
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nerq_cli.cli.options import ReportOptions
     from nerq_cli.cli.output import Output
     from nerq_cli.report import RenderOptions
+
+ReportT_contra = TypeVar("ReportT_contra", contravariant=True)
 
 
 class PageFormat(str, Enum):
@@ -83,6 +85,34 @@ def _parse_output(text: str) -> Output:
         )
     check_target(output.path)
     return output
+
+
+class PageModule(Protocol[ReportT_contra]):
+    """A module that renders a page in each format."""
+
+    def render_text(self, report: ReportT_contra, options: RenderOptions, /) -> str:
+        """Return the page as text."""
+
+    def render_json(self, report: ReportT_contra, /) -> bytes:
+        """Return the page as JSON."""
+
+    def render_markdown(self, report: ReportT_contra, /) -> str:
+        """Return the page as Markdown."""
+
+    def render_html(self, report: ReportT_contra, /) -> str:
+        """Return the page as HTML."""
+
+
+def list_renderers(
+    page: PageModule[ReportT_contra], report: ReportT_contra
+) -> dict[PageFormat, Callable[[RenderOptions], str | bytes]]:
+    """Return the renderers of a page for ``write_page``."""
+    return {
+        PageFormat.TABLE: lambda options: page.render_text(report, options),
+        PageFormat.JSON: lambda _: page.render_json(report),
+        PageFormat.MARKDOWN: lambda _: page.render_markdown(report),
+        PageFormat.HTML: lambda _: page.render_html(report),
+    }
 
 
 def write_page(

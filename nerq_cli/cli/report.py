@@ -52,15 +52,6 @@ def report(
         made = run_report(target, session, purpose)
     from nerq_cli.report.pages import report as page
 
-    page_output.write_page(
-        {
-            PageFormat.TABLE: lambda render_options: page.render_text(made, render_options),
-            PageFormat.JSON: lambda _: page.render_json(made),
-            PageFormat.MARKDOWN: lambda _: page.render_markdown(made),
-            PageFormat.HTML: lambda _: page.render_html(made),
-        },
-        form,
-        outputs,
-    )
+    page_output.write_page(page_output.list_renderers(page, made), form, outputs)
     page_output.write_exit(made.exit, made.exit_reason, made.warnings, shared, strict=made.strict)
     raise typer.Exit(made.exit)
