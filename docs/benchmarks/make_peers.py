@@ -92,7 +92,7 @@ def build_table(names: Mapping[EcosystemId, Iterable[str]], session: Session, pa
     return PeerTable(
         date=day,
         methodology=f"{PACKAGES.target} {PACKAGES.version}",
-        source=f"scores from {', '.join(sorted(sources)) or 'no source'} alone",
+        source=f"scores of {len(coverages)} much used packages, from {', '.join(sorted(sources)) or 'no source'} alone",
         coverage=(round(coverages[last // 20], 2), round(coverages[last - last // 20], 2)) if coverages else (0.0, 0.0),
         groups={
             ecosystem: {
