@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from nerq_cli.hub_facts import HubFile
+from nerq_cli.patterns import compile_late
 
 #: How a file holds weights: as data (``safetensors``, ``gguf``, ``exported``), with parts that may be code (``keras``),
 #: or as a program of the pickle machine, which runs while it is loaded.
@@ -30,6 +31,10 @@ _FORMATS: Final[dict[str, Format]] = {
 }
 #: What training leaves behind, pickled: loaders of models do not read it.
 _TRAINING_STATE: Final = frozenset({"training_args", "optimizer", "scheduler", "scaler", "rng_state", "random_states"})
+#: Names that loaders look for without being told: transformers, peft and diffusers. ``pytorch_model`` counts as
+#: ``model``, which is its name as safetensors.
+_LOADER_NAMES: Final = frozenset({"model", "adapter_model", "diffusion_pytorch_model"})
+_SHARD: Final = compile_late(r"-\d{5}-of-\d{5}")
 #: Libraries whose ``.bin`` files are plain data.
 _PLAIN_BIN_LIBRARIES: Final = frozenset({"ctranslate2", "fasttext", "openvino", "whisper.cpp", "ggml"})
 #: Programs and scripts, which no loader of models needs.
@@ -97,9 +102,13 @@ def find_weights(
         first.setdefault(format_, path)
         if format_ == "pickle":
             pickles.append(path)
-    safe_folders = {_get_folder(path) for path in paths if path.endswith(".safetensors") and not refuses_safetensors}
+    safe_files = [path for path in paths if path.endswith(".safetensors") and not refuses_safetensors]
+    twins = {(_get_folder(path), _get_weight_name(path)) for path in safe_files}
     in_parts = not _INDEX_FILES.isdisjoint(names)
-    chosen = tuple(path for path in pickles if _is_chosen(path, safe_folders, in_parts=in_parts))
+    is_loaded = any(
+        name in _LOADER_NAMES and (not folder or (in_parts and "/" not in folder)) for folder, name in twins
+    )
+    chosen = tuple(path for path in pickles if _is_chosen(path, twins, in_parts=in_parts, is_loaded=is_loaded))
     return Weights(first=first, chosen_pickles=chosen, other_pickles=tuple(p for p in pickles if p not in set(chosen)))
 
 
@@ -135,14 +144,35 @@ def _find_format(path: str, names: frozenset[str], *, has_plain_bin: bool) -> Fo
     return format_
 
 
-def _is_chosen(path: str, safe_folders: set[str], *, in_parts: bool) -> bool:
-    """Whether a loader chooses a pickle file: loaders prefer safetensors of the same folder."""
-    stem = path.rpartition("/")[2].partition(".")[0]
+def _is_chosen(path: str, twins: set[tuple[str, str]], *, in_parts: bool, is_loaded: bool) -> bool:
+    """Whether a loader chooses a pickle file.
+
+    Loaders look for one name in one folder, and prefer the safetensors file of that name there. Other files than those
+    of such a name are passed over only where loaders find the weights as safetensors.
+
+    Args:
+        path: A pickle file.
+        twins: Folder and name of each safetensors file.
+        in_parts: Whether the parts of the model have folders of their own.
+        is_loaded: Whether loaders find a safetensors file under a name that they look for.
+    """
+    folder, name = _get_folder(path), _get_weight_name(path)
+    stem = name.partition(".")[0]
     if stem in _TRAINING_STATE or stem.startswith(("rng_state_", "random_states_", "optimizer_")):
         return False
-    if in_parts and path.count("/") == 1:
-        return _get_folder(path) not in safe_folders
-    return not safe_folders
+    if (folder, name) in twins:
+        return False
+    is_part = not folder or (in_parts and "/" not in folder)
+    return not is_loaded or (is_part and name in _LOADER_NAMES)
+
+
+def _get_weight_name(path: str) -> str:
+    """Return the name under which a loader looks for a file of weights: without its ending and the number of its shard.
+
+    It has the variant (``model.fp16``), which loaders choose only on request.
+    """
+    name = _SHARD.sub("", path.rpartition("/")[2]).rpartition(".")[0]
+    return f"model{name.removeprefix('pytorch_model')}" if name.startswith("pytorch_model") else name
 
 
 def _is_description(path: str) -> bool:
