@@ -26,8 +26,8 @@ from nerq_cli.signals.models.files import find_weights
         ("adapter_model.bin adapter_model.safetensors", ""),
         ("training_args.bin pytorch_model.bin", "pytorch_model.bin"),
         (
-            "model_index.json unet/diffusion_pytorch_model.bin unet/diffusion_pytorch_model.safetensors "
-            "vae/diffusion_pytorch_model.bin",
+            ("model_index.json unet/diffusion_pytorch_model.bin unet/diffusion_pytorch_model.safetensors "
+            "vae/diffusion_pytorch_model.bin"),
             "vae/diffusion_pytorch_model.bin",
         ),
         ("model_index.json sd.ckpt unet/diffusion_pytorch_model.safetensors", ""),
@@ -40,7 +40,8 @@ def test_pickles_that_loaders_choose(paths: str, chosen: str) -> None:
     files = [HubFile(path=path) for path in paths.split()]
     assert " ".join(find_weights(files).chosen_pickles) == chosen
     pickles = [path for path in paths.split() if path.endswith((".bin", ".pth", ".ckpt"))]
-    assert sorted((*find_weights(files).chosen_pickles, *find_weights(files).other_pickles)) == sorted(pickles)
+    weights = find_weights(files)
+    assert sorted((*weights.chosen_pickles, *weights.other_pickles)) == sorted(pickles)
 
 
 def test_a_project_that_refuses_safetensors_chooses_the_pickle() -> None:
