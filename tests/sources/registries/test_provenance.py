@@ -77,12 +77,12 @@ def ask(run: FetchRun, releases: Mapping[Release, str], site: Site) -> dict[Rele
 
 def of_pypi(open_run: OpenRun, site: Site, turn: Turn) -> Fact[Provenance]:
     site.on(AT_PYPI, turn)
-    return ask(open_run(deadline_seconds=1.0), {DEMO: WHEEL}, site)[DEMO]
+    return ask(open_run(deadline_seconds=10.0), {DEMO: WHEEL}, site)[DEMO]
 
 
 def of_npm(open_run: OpenRun, site: Site, turn: Turn) -> Fact[Provenance]:
     site.on(AT_NPM, turn)
-    return ask(open_run(deadline_seconds=1.0), {SCOPED: ""}, site)[SCOPED]
+    return ask(open_run(deadline_seconds=10.0), {SCOPED: ""}, site)[SCOPED]
 
 
 def value(fact: Fact[Provenance]) -> Provenance:
