@@ -637,6 +637,31 @@ def test_a_state_of_the_scans_that_is_none_is_unknown(open_run: OpenRun, hub: Hu
     assert fact.value.scans_done is None
 
 
+@pytest.mark.parametrize(
+    ("issues", "problem"),
+    [
+        (["model.safetensors"], "has entries that cannot be read"),
+        ([{"path": "a.bin", "level": "unsafe"}, 5], "has entries that cannot be read"),
+        (None, "no list of files with issues"),
+        ({}, "no list of files with issues"),
+        ("none", "no list of files with issues"),
+        ([], ""),
+        ([{"level": "unsafe"}], ""),
+    ],
+)
+def test_issues_of_files_that_cannot_be_read_are_a_problem(
+    open_run: OpenRun, hub: HubStandIn, issues: object, problem: str
+) -> None:
+    hub.add_model("org/base", securityRepoStatus={"scansDone": True, "filesWithIssues": issues})
+    repository = find_repository(look_up_one(open_run(), hub, model("org/base")))
+    assert problem in repository.scan_problem
+    assert bool(problem) == bool(repository.scan_problem)
+    if isinstance(issues, list) and {"level": "unsafe"} in issues:
+        assert repository.scans == (HubScan("a file without a name", "unsafe"),)
+    if isinstance(issues, list) and len(issues) > 1:
+        assert repository.scans == (HubScan("a.bin", "unsafe"),)
+
+
 def test_every_field_may_be_absent_or_of_another_type(open_run: OpenRun, hub: HubStandIn) -> None:
     hub.repositories["models", "org/bare"] = {"id": "org/bare"}
     fields = dict.fromkeys(build_model("x"), 3.5)

@@ -112,7 +112,7 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
     card, config, runtime = read("cardData"), read("config"), read("runtime")
     commit = read("sha")
     files, more_files = _read_files(raw.get("siblings"))
-    scans_done, scans = _read_scans(raw.get("securityRepoStatus"))
+    scans_done, scans, scan_problem = _read_scans(raw.get("securityRepoStatus"))
     tags = _read_texts(read("tags")) or ()
     metadata = build_metadata(card) if isinstance(card, dict) and card else None
     own_tags = metadata.tags if metadata is not None else ()
@@ -143,6 +143,7 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
         more_files=more_files,
         scans_done=scans_done,
         scans=scans,
+        scan_problem=scan_problem,
         sdk=clean_text(read("sdk"), _MAX_VALUE),
         stage=clean_text(runtime.get("stage"), _MAX_VALUE) if isinstance(runtime, dict) else "",
         used_models=_read_texts(read("models")) if kind == "space" else None,
@@ -287,21 +288,30 @@ def _iter_files(items: Iterable[msgspec.Raw]) -> Iterable[HubFile]:
         )
 
 
-def _read_scans(raw: msgspec.Raw | None) -> tuple[bool | None, tuple[HubScan, ...]]:
-    """Return whether all scans are done, and what they found. A level that is not known is kept as it is."""
+def _read_scans(raw: msgspec.Raw | None) -> tuple[bool | None, tuple[HubScan, ...], str]:
+    """Return whether all scans are done, what they found, and why not all of that can be read (empty if it can).
+
+    A level that is not known is kept as it is. The Hub calls this part of its answer not stable: without a list of
+    files it is not known that scanners found nothing.
+    """
     status = None if raw is None else decode_optional(_OBJECT, raw)
     if status is None:
-        return None, ()
+        return None, (), ""
     done = decode_optional(_VALUE, status["scansDone"]) if "scansDone" in status else None
+    items = split_list(status["filesWithIssues"]) if "filesWithIssues" in status else None
+    answers = [decode_optional(_SCAN, item) for item in items or ()]
     scans: list[HubScan] = []
-    for item in split_list(status.get("filesWithIssues", b"[]")) or ():
-        answer = decode_optional(_SCAN, item)
+    for answer in answers:
         if answer is not None:
             level = clean_text(answer.level or answer.status, _MAX_VALUE).lower() or "not stated"
-            scans.append(
-                HubScan(clean_text(answer.path, _MAX_PATH), level, virus="virus" in level or "infected" in level)
-            )
-    return done if isinstance(done, bool) else None, _order_scans(scans)
+            path = clean_text(answer.path, _MAX_PATH) or "a file without a name"
+            scans.append(HubScan(path, level, virus="virus" in level or "infected" in level))
+    problem = ""
+    if items is None:
+        problem = "the answer has no list of files with issues"
+    elif None in answers:
+        problem = "the list of files with issues has entries that cannot be read"
+    return done if isinstance(done, bool) else None, _order_scans(scans), problem
 
 
 def _order_scans(scans: Iterable[HubScan]) -> tuple[HubScan, ...]:
