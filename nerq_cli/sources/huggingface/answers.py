@@ -33,6 +33,9 @@ _DATA_SUFFIXES: Final = (
     ".png", ".tsv", ".txt", ".wav", ".webp", ".zst",
 )  # fmt: skip
 
+#: Types of entries of a tree that are no files.
+_NO_FILES: Final = ("directory", "tree")
+
 _OBJECT = build_json_decoder_late(dict[str, msgspec.Raw])
 _VALUE = build_json_decoder_late(object)
 _ANY_OBJECT = build_json_decoder_late(dict[str, Any])
@@ -153,8 +156,8 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
     )
 
 
-def parse_files(body: bytes) -> list[HubFile]:
-    """Return the files of one page of a tree.
+def parse_files(body: bytes) -> tuple[list[HubFile], int]:
+    """Return the files of one page of a tree, and the number of entries that cannot be read.
 
     Raises:
         ResponseError: it is no list.
@@ -162,7 +165,7 @@ def parse_files(body: bytes) -> list[HubFile]:
     items = split_list(body)
     if items is None:
         raise ResponseError("the answer holds no list of files")
-    return list(_iter_files(items))
+    return _list_files(items)
 
 
 def parse_scans(paths: Iterable[str], body: bytes) -> FileScans:
@@ -270,22 +273,35 @@ def select_files(files: Iterable[HubFile]) -> tuple[tuple[HubFile, ...], int]:
 
 def _read_files(raw: msgspec.Raw | None) -> tuple[tuple[HubFile, ...] | None, int]:
     items = None if raw is None else split_list(raw)
-    return (None, 0) if items is None else select_files(_iter_files(items))
+    if items is None:
+        return None, 0
+    files, unreadable_count = _list_files(items)
+    kept, more_files = select_files(files)
+    return kept, more_files + unreadable_count
 
 
-def _iter_files(items: Iterable[msgspec.Raw]) -> Iterable[HubFile]:
+def _list_files(items: Iterable[msgspec.Raw]) -> tuple[list[HubFile], int]:
+    """Return files, and the number of entries that cannot be read: there is a file that is not known."""
+    files: list[HubFile] = []
+    unreadable_count = 0
     for item in items:
         answer = decode_optional(_FILE, item)
+        if answer is not None and answer.type in _NO_FILES:
+            continue
         path = answer and (answer.rfilename or answer.path)
-        if answer is None or not isinstance(path, str) or answer.type not in (None, "file"):
+        # The end of a path decides what a file is: none is cut.
+        if answer is None or not isinstance(path, str) or not path or len(path) > _MAX_PATH:
+            unreadable_count += 1
             continue
         large = answer.lfs or _LargeFile()
         digest = large.sha256 if large.sha256 is not None else large.oid
-        yield HubFile(
+        file = HubFile(
             path=clean_text(path, _MAX_PATH),
             size=parse_count(answer.size) if answer.size is not None else parse_count(large.size),
             sha256=digest if isinstance(digest, str) and len(digest) == 64 and digest.isalnum() else "",  # noqa: PLR2004 - of SHA-256
         )
+        files.append(file)
+    return files, unreadable_count
 
 
 def _read_scans(raw: msgspec.Raw | None) -> tuple[bool | None, tuple[HubScan, ...], str]:
