@@ -20,7 +20,8 @@ from nerq_cli.compliance.assess import (
     assess_package_compliance,
     assess_repository_compliance,
 )
-from nerq_cli.compliance.keys import KEY_LABELS, iter_inherited
+from nerq_cli.compliance.card import MAX_CHARACTERS, MAX_LINES, MAX_SECTIONS, is_read_whole, read_sections
+from nerq_cli.compliance.keys import KEY_LABELS, UNLISTED_FILES, iter_inherited
 from nerq_cli.ecosystems import HF_DATASET, get_ecosystem, get_hub_ecosystem, is_hub
 from nerq_cli.errors import ExitStatus, UsageError
 from nerq_cli.facts import Absent, Evidence, Fact, Found, Metadata, Unknown
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from nerq_cli.evidence.registry_lookup import PackageFacts
     from nerq_cli.report.model import Assessment
 
+#: What of a card is not read, in words.
+_PART_READ: Final = (
+    f"what is beyond {MAX_CHARACTERS // 1024} KiB, {MAX_LINES:,} lines or {MAX_SECTIONS:,} headings was not read"
+)
 #: Training datasets of a model that are looked up, at most.
 MAX_DATASETS: Final = 8
 
@@ -232,8 +237,25 @@ def _assess_repository(
         ).purl,
         compliance=compliance,
         missing=(fact.reason or "there is no such repository") if isinstance(fact, Absent) else "",
-        unread=tuple(f"{part}: {item.reason}" for part, item in parts.items() if isinstance(item, Unknown)),
+        unread=tuple(_iter_unread(parts, compliance)),
     )
+
+
+def _iter_unread(parts: Mapping[str, Fact[Any]], compliance: Compliance) -> Iterator[str]:
+    """Yield what of a repository, and of those it is built on, was not read as a whole, and why."""
+    for part, fact in parts.items():
+        if isinstance(fact, Unknown):
+            yield f"{part}: {fact.reason}"
+        elif (
+            isinstance(fact, Found)
+            and isinstance(fact.value, HubCard)
+            and not is_read_whole(fact.value, read_sections(fact.value))
+        ):
+            yield f"{part}: {_PART_READ}"
+    reasons = [key.reason for key in compliance.keys if key.state == "unknown"]
+    reasons += [row.text for row in compliance.licence.rows if row.state == "unknown"]
+    if any(UNLISTED_FILES in reason for reason in reasons):
+        yield f"files: {UNLISTED_FILES}"
 
 
 # --- packages

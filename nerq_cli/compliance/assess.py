@@ -7,11 +7,11 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from nerq_cli.compliance.card import read_sections
+from nerq_cli.compliance.card import explain_unread, read_sections
 from nerq_cli.compliance.eu_class import EuAssessment, assess_class
 from nerq_cli.compliance.gpai import GpaiAssessment, assess_gpai
 from nerq_cli.compliance.jurisdictions import Readiness, assess_readiness
-from nerq_cli.compliance.keys import KeyEvidence, State, read_keys
+from nerq_cli.compliance.keys import UNLISTED_FILES, KeyEvidence, State, read_keys
 from nerq_cli.compliance.licences import (
     RESTRICTIONS,
     LineageConflict,
@@ -141,7 +141,7 @@ def assess_hub_compliance(
         keys=keys,
         readiness=readiness,
         eu_class=assess_class(repository, evidence.card, sections, clauses, bases=evidence.bases, used=evidence.used),
-        gpai=assess_gpai(repository, clauses, evidence.bases),
+        gpai=assess_gpai(repository, clauses, evidence.bases, unread_card=explain_unread(evidence.card, sections)),
     )
 
 
@@ -210,7 +210,7 @@ def _iter_licence_rows(
             text_id, text_label, text_maximum, text_maximum * has_text, "" if has_text else "neither text nor link"
         )
     else:
-        yield _unknown_row(text_id, text_label, text_maximum, "the files were not all listed")
+        yield _unknown_row(text_id, text_label, text_maximum, UNLISTED_FILES)
     id_, label, maximum = restrictions
     if not declared and key.state == "absent":
         yield _row(id_, label, maximum, 0.0, "without a licence all rights are reserved")

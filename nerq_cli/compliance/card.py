@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from nerq_cli.facts import Fact, Found, Unknown
 from nerq_cli.hub_facts import HubCard
 from nerq_cli.patterns import compile_late
 
@@ -92,6 +93,19 @@ def is_read_whole(card: HubCard, sections: tuple[Section, ...]) -> bool:
         and card.text.count("\n") < MAX_LINES
         and len(sections) <= MAX_SECTIONS
     )
+
+
+def explain_unread(card: Fact[HubCard], sections: tuple[Section, ...]) -> str:
+    """Return why the whole of a card was not read; empty if it was, or if there is no card."""
+    if isinstance(card, Unknown):
+        return f"the card was not read: {card.reason}" if card.reason else "the card was not read"
+    if isinstance(card, Found) and not is_read_whole(card.value, sections):
+        return PART_READ
+    return ""
+
+
+#: A card of which ``is_read_whole`` is false.
+PART_READ: Final = "only a part of the card was read"
 
 
 def clean_heading(text: str) -> str:

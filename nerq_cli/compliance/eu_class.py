@@ -22,10 +22,10 @@ from nerq_cli.compliance.areas import (
     names_abuse,
     prepare_text,
 )
-from nerq_cli.compliance.card import Section, is_read_whole
+from nerq_cli.compliance.card import Section, explain_unread
 from nerq_cli.compliance.prose import Clause
 from nerq_cli.compliance.tasks import ANALYTIC, ASSISTIVE, GENERATIVE
-from nerq_cli.facts import Fact, Found, Unknown
+from nerq_cli.facts import Fact, Found
 from nerq_cli.hub_facts import HubCard, HubRepository
 from nerq_cli.patterns import compile_late
 
@@ -176,7 +176,7 @@ def assess_class(
     if len(kept) != len(high_risk) and findings.medical_exclusion:
         findings.excluded.setdefault("A1", findings.medical_exclusion)
     if kept:
-        return _build("high_risk_area", kept, findings)
+        return _build_high_risk(kept, findings, explain_unread(card, sections))
     return _assess_rest(facts, card, sections, findings, places=places, used=used)
 
 
@@ -193,16 +193,15 @@ def _assess_rest(
     limited = list(_find_limited(facts, places, used))
     if not limited and not facts.pipeline_tag and findings.generates:
         limited = [findings.generates]
-    if isinstance(card, Unknown):
-        return _not_assessed(_describe_missing("card", card), limited, findings)
+    if unread := explain_unread(card, sections):
+        # What was not read may state a use of a higher class.
+        return _not_assessed(unread, limited, findings)
     if facts.kind in _NO_SYSTEMS:
         return _not_assessed(_NO_SYSTEMS[facts.kind], [], findings)
     has_prose = bool(sections) and sections[0].words >= _MIN_PROSE
     if limited:
         return _build("limited", limited, findings, confidence="high" if has_prose else "medium")
     tasks = [place for place in places if place.pointer.endswith("pipeline_tag") and place.text in ANALYTIC]
-    if tasks and isinstance(card, Found) and not is_read_whole(card.value, sections):
-        return _not_assessed("only a part of the card was read", [], findings)
     if tasks:
         reason = Reason(
             rule="task",
@@ -215,6 +214,15 @@ def _assess_rest(
         is_sure = has_prose and tasks[0].text not in ("robotics", "reinforcement-learning")
         return _build("minimal", [reason], findings, confidence="medium" if is_sure else "low")
     return _not_assessed("no task is stated that a class could follow from", [], findings)
+
+
+def _build_high_risk(reasons: Sequence[Reason], findings: _Findings, unread: str) -> EuAssessment:
+    """Return a high-risk class, with less confidence where what was not read may describe a banned practice."""
+    if not unread:
+        return _build("high_risk_area", reasons, findings)
+    doubt = Reason(rule="evidence", text=unread)
+    confidence: Confidence = "medium" if any(reason.strength == "A" for reason in reasons) else "low"
+    return _build("high_risk_area", [*reasons, doubt], findings, confidence=confidence)
 
 
 def _build(

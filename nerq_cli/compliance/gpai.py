@@ -16,7 +16,7 @@ import msgspec
 from nerq_cli.compliance.eu_class import Confidence, point_to
 from nerq_cli.compliance.licences import read_licences
 from nerq_cli.compliance.prose import Clause
-from nerq_cli.compliance.tasks import GENERAL_PURPOSE
+from nerq_cli.compliance.tasks import UNNAMED_IN_GUIDELINES, is_generative
 from nerq_cli.facts import Fact, Found
 from nerq_cli.hub_facts import HubRepository
 from nerq_cli.patterns import compile_late
@@ -66,27 +66,47 @@ class GpaiAssessment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def assess_gpai(
-    repository: Fact[HubRepository], clauses: Sequence[Clause], bases: Mapping[str, Fact[HubRepository]]
+    repository: Fact[HubRepository],
+    clauses: Sequence[Clause],
+    bases: Mapping[str, Fact[HubRepository]],
+    *,
+    unread_card: str = "",
 ) -> GpaiAssessment:
-    """Return the estimate for a model. ``clauses`` are those of its card, empty if it was not read."""
+    """Return the estimate for a model.
+
+    Args:
+        repository: the model.
+        clauses: those of its card, as far as it was read.
+        bases: its base models, by id, as far as they were read.
+        unread_card: why not all of its card was read; empty if it was.
+    """
     if not isinstance(repository, Found):
         return GpaiAssessment(label="not_assessed", reasons=("the repository was not read",))
     facts = repository.value
     if facts.kind != "model":
         return GpaiAssessment(label="not_assessed", reasons=(f"a {facts.kind} is no model",))
     task = facts.pipeline_tag or _inherit_task(bases)
-    if not task:
-        return GpaiAssessment(label="not_assessed", reasons=("no task is stated",))
-    if task not in GENERAL_PURPOSE:
-        return GpaiAssessment(label="unlikely", confidence="high", reasons=(f"task {task} does not generate content",))
-    if base := _find_foreign_base(facts):
+    produces_content = is_generative(msgspec.structs.replace(facts, pipeline_tag=task))
+    if produces_content is None:
+        reason = f"task {task} is not a known one" if task else "no task is stated"
+        return GpaiAssessment(label="not_assessed", reasons=(reason,))
+    if not produces_content:
+        return GpaiAssessment(label="unlikely", confidence="high", reasons=(f"task {task} produces no content",))
+    bases_of_others = _list_foreign_bases(facts)
+    base = next((base for base in bases_of_others if isinstance(bases.get(base), Found)), "")
+    if base:
         relation = facts.base_model_relation
         reason = f"a {relation or 'derived'} model of {base}: the duties are those of the base model's provider"
         return GpaiAssessment(label="unlikely", confidence="medium", reasons=(reason,), base=base)
     parameters, parameters_from = _read_parameters(facts, bases)
     tokens, tokens_from = _read_tokens(clauses)
     compute = _FLOP_PER_TOKEN * parameters * tokens if parameters and tokens else None
-    label, confidence, reasons = _judge(facts, parameters, tokens, compute)
+    label, confidence, reasons = _judge(facts, parameters, tokens, compute, unread_card)
+    if task in UNNAMED_IN_GUIDELINES and label != "unlikely":
+        confidence = "low"
+        reasons.append(f"the guidelines name language, images from text and video from text, not {task}")
+    # The duties are those of another provider only if there is one.
+    reasons += [f"the base model that it names is not known: {name}" for name in bases_of_others[:1]]
     return GpaiAssessment(
         label=label,
         confidence=confidence,
@@ -101,23 +121,25 @@ def assess_gpai(
 
 
 def _judge(
-    facts: HubRepository, parameters: float | None, tokens: float | None, compute: float | None
+    facts: HubRepository, parameters: float | None, tokens: float | None, compute: float | None, unread_card: str
 ) -> tuple[GpaiLabel, Confidence, list[str]]:
     if not parameters:
         return "not_assessed", "low", ["the number of parameters is not known"]
     if compute is None or tokens is None:
-        return _judge_size(facts, parameters)
+        return _judge_size(facts, parameters, unread_card)
     words = f"about {compute:.1e} FLOP: 6 x {_format(parameters)} active parameters x {_format(tokens)} tokens"
     if compute >= SYSTEMIC_COMPUTE:
         return "likely_systemic", "medium", [f"{words}, above 1e25"]
     if compute > GPAI_COMPUTE:
         return "likely", "medium", [f"{words}, above 1e23"]
+    if unread_card:
+        return "not_assessed", "low", [f"{words}, below 1e23", unread_card]
     return "unlikely", "medium", [f"{words}, below 1e23"]
 
 
-def _judge_size(facts: HubRepository, parameters: float) -> tuple[GpaiLabel, Confidence, list[str]]:
+def _judge_size(facts: HubRepository, parameters: float, unread_card: str) -> tuple[GpaiLabel, Confidence, list[str]]:
     """Judge a model whose number of training tokens is not known."""
-    reasons = [f"{_format(parameters)} active parameters", "the number of training tokens is not stated"]
+    reasons = [f"{_format(parameters)} active parameters", unread_card or "the number of training tokens is not stated"]
     if parameters < _UNLIKELY_PARAMETERS:
         return "unlikely", "low", reasons
     if parameters >= _LARGE_PARAMETERS:
@@ -141,11 +163,11 @@ def _inherit_task(bases: Mapping[str, Fact[HubRepository]]) -> str:
     return next(filter(None, tasks), "")
 
 
-def _find_foreign_base(facts: HubRepository) -> str:
-    """Return a base model of another publisher; empty = none."""
+def _list_foreign_bases(facts: HubRepository) -> list[str]:
+    """Return the base models of other publishers that the Hub, or the author, names."""
     bases = (*(facts.verified_bases or ()), *((facts.card.base_models or ()) if facts.card else ()))
     own = (facts.author or facts.id.partition("/")[0]).lower()
-    return next((base for base in bases if base.partition("/")[0].lower() != own), "")
+    return [base for base in dict.fromkeys(bases) if base.partition("/")[0].lower() != own]
 
 
 # --- numbers

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from nerq_cli.compliance.card import MIN_ROWS, Section, is_read_whole, read_sections
+from nerq_cli.compliance.card import MIN_ROWS, Section, explain_unread, read_sections
 from nerq_cli.compliance.eu_class import find_excluded_area, point_to
 from nerq_cli.compliance.licences import describe_licences, read_licences
 from nerq_cli.compliance.prose import Clause, iter_clauses
@@ -126,11 +126,7 @@ def _read_documents(
     sections: tuple[Section, ...],
     clauses: tuple[Clause, ...],
 ) -> _Documents:
-    unread = ""
-    if isinstance(card, Unknown):
-        unread = _describe_unread("card", card)
-    elif isinstance(card, Found) and not is_read_whole(card.value, sections):
-        unread = "only a part of the card was read"
+    unread = explain_unread(card, sections)
     return _Documents(repository=repository, owner=owner, sections=sections, clauses=clauses, unread_card=unread)
 
 
@@ -340,6 +336,10 @@ def _find_phrase(
             return
 
 
+#: Start of the reason of what may be in a file that was not listed.
+UNLISTED_FILES: Final = "the files were not all listed"
+
+
 def _find_file(documents: _Documents, pattern: re.Pattern[str], what: str) -> _Signs:
     """Yield the first file whose path fits, or that the files were not all listed."""
     repository = documents.repository
@@ -348,7 +348,7 @@ def _find_file(documents: _Documents, pattern: re.Pattern[str], what: str) -> _S
             yield _Sign(f"file {file.path}")
             return
     if repository.files is None or repository.more_files:
-        yield f"the files were not all listed: {what} may be among them"
+        yield f"{UNLISTED_FILES}: {what} may be among them"
 
 
 def _has_tag(repository: HubRepository, *names: str) -> bool:

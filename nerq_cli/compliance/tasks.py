@@ -12,7 +12,6 @@ GENERATIVE: Final = frozenset(
         "any-to-any",
         "audio-text-to-text",
         "audio-to-audio",
-        "document-question-answering",
         "image-text-to-image",
         "image-text-to-text",
         "image-text-to-video",
@@ -20,7 +19,6 @@ GENERATIVE: Final = frozenset(
         "image-to-image",
         "image-to-text",
         "image-to-video",
-        "question-answering",
         "summarization",
         "text-generation",
         "text-to-3d",
@@ -34,28 +32,27 @@ GENERATIVE: Final = frozenset(
         "unconditional-image-generation",
         "video-text-to-text",
         "video-to-video",
-        "visual-question-answering",
     ]
-) - {
-    # They pick a part of what they are given.
-    "question-answering",
-    "document-question-answering",
-    "visual-question-answering",
-}
+)
 #: Of these, those whose output may be an edit of what people wrote, which Article 50(2) leaves out.
 ASSISTIVE: Final = frozenset({"summarization", "translation"})
-#: Of these, those that the guidelines on general-purpose models count: text, speech, images or video from text.
-GENERAL_PURPOSE: Final = GENERATIVE - {
-    *ASSISTIVE,
-    "audio-to-audio",
-    "image-to-3d",
-    "image-to-image",
-    "image-to-text",
-    "text-to-3d",
-    "unconditional-image-generation",
-    "video-to-video",
-}
-#: Tasks that sort, measure or find, and produce nothing that people may take for the work of people.
+#: Of these, those that the guidelines on general-purpose models do not name: they name language (text or speech),
+#: images from text and video from text.
+UNNAMED_IN_GUIDELINES: Final = frozenset(
+    {
+        "audio-to-audio",
+        "image-to-3d",
+        "image-to-image",
+        "image-to-video",
+        "text-to-3d",
+        "text-to-audio",
+        "text-to-music",
+        "unconditional-image-generation",
+        "video-to-video",
+    }
+)
+#: Tasks that sort, measure or find, and produce nothing that people may take for the work of people. Answers to
+#: questions count as such: they are a part of what the model was given.
 ANALYTIC: Final = frozenset(
     [
         "audio-classification",

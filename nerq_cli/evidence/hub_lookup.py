@@ -29,7 +29,7 @@ from nerq_cli.hub_facts import (
 from nerq_cli.inventory import AccountId, HubPaths, Package, Release
 from nerq_cli.sources import huggingface as hub
 from nerq_cli.sources.endpoints import Endpoints
-from nerq_cli.sources.huggingface.answers import FileScans, is_mere_data
+from nerq_cli.sources.huggingface.answers import FileScans, is_mere_data, select_files
 
 #: A repository and the revision of it that is used; empty stands for ``main``.
 HubTarget: TypeAlias = tuple[Package, str]
@@ -95,7 +95,7 @@ class HubLookup:
                 (hub.REPOSITORIES, [one for one in related_releases if one not in repositories], self._endpoint),
             ]
         )
-        scans |= self._run.fetch(hub.SCANS, [*_iter_scannable(files)], self._endpoint)
+        scans |= self._run.fetch(hub.SCANS, [*_iter_listed_scannable(repositories.values(), files)], self._endpoint)
         repositories.update((release, self._read_answer(release, fact)) for release, fact in answers.items())
         evidence = {
             target: self._build_evidence(release, repositories, related[target], cards, owners, files, scans)
@@ -304,11 +304,20 @@ def _name_related(repository: HubRepository) -> tuple[str, ...]:
 
 
 def _add_files(fact: Found[HubRepository], files: Fact[hub.FileList]) -> Found[HubRepository]:
+    """Return a repository with the files of its tree beside those that the answer about it has.
+
+    A file that is in that answer and not in the whole tree makes the list incomplete: both are about one commit.
+    """
     if not isinstance(files, Found):
         return fact
-    more_files = files.value.more_files + files.value.is_cut  # at least one
-    repository = replace(fact.value, files=files.value.files, more_files=more_files, is_list_cut=files.value.is_cut)
-    return replace(fact, value=repository)
+    tree, repository = files.value, fact.value
+    in_tree = {file.path for file in tree.files}
+    others = [file for file in repository.files or () if file.path not in in_tree]
+    kept, left_out = select_files((*tree.files, *others))
+    is_contradicted = bool(others) and not (tree.is_cut or tree.more_files)
+    is_part = tree.is_cut or is_contradicted  # at least one more
+    more_files = max(tree.more_files, repository.more_files) + left_out * is_contradicted + is_part
+    return replace(fact, value=replace(repository, files=kept, more_files=more_files, is_list_cut=is_part))
 
 
 def _find_scannable(fact: Fact[HubRepository]) -> HubPaths | None:
@@ -317,6 +326,19 @@ def _find_scannable(fact: Fact[HubRepository]) -> HubPaths | None:
     if release is None or not isinstance(fact, Found) or not _needs_scans(fact.value) or _find_unlisted(fact):
         return None
     return _select_scannable(release, fact.value.files or ())
+
+
+def _iter_listed_scannable(
+    facts: Iterable[Fact[HubRepository]], files: Mapping[Release, Fact[hub.FileList]]
+) -> Iterator[HubPaths]:
+    """Yield the same as ``_iter_scannable``, together with the files that the answers about repositories have."""
+    for fact in facts:
+        release = _find_unlisted(fact)
+        if release is None or not isinstance(fact, Found) or not _needs_scans(fact.value):
+            continue
+        paths = _select_scannable(release, _add_files(fact, files[release]).value.files or ())
+        if paths is not None:
+            yield paths
 
 
 def _iter_scannable(files: Mapping[Release, Fact[hub.FileList]]) -> Iterator[HubPaths]:

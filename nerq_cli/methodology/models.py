@@ -25,7 +25,8 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 weight=40,
                 name="file scan",
                 description="the worst result of the Hub's scanners for a file of this commit; a level that is not "
-                "listed here counts as suspicious. Datasets, Spaces and kernels: for the files that may hold code",
+                "listed here counts as suspicious, and leaves the score provisional. Datasets, Spaces and kernels: for "
+                "the files that may hold code",
                 levels={
                     "clean": 100,
                     "caution": 60,
@@ -99,7 +100,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 description="whether its author names a successor; for Spaces, whether it runs",
                 levels={"normal": 100, "superseded": 60, "stopped": 60, "failed": 30},
                 reference="Miller 2025 (explicit notices)",
-                unknown_when="header of the card, or stage of the Space, not read",
+                unknown_when="header of the card, or stage of the Space, not read; a stage that is not known",
             ),
             # --- documentation
             SignalSpec(

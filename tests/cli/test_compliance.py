@@ -86,9 +86,13 @@ def test_a_dataset_and_a_space_are_read(hub: HubStandIn, nerq: Nerq) -> None:
     assert [entry["compliance"]["kind"] for entry in result.json["targets"]] == ["dataset", "space"]
 
 
-@pytest.mark.parametrize(("name", "part"), [("org/gone", "missing or private"), ("org/gated", "card: ")])
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("org/gone", "missing or private"), ("org/gated", "card: "), ("org/long", "card: what is beyond 256 KiB")],
+)
 def test_what_is_not_read_fails_a_strict_run_only(hub: HubStandIn, nerq: Nerq, name: str, part: str) -> None:
     hub.add_model("org/gated", gated="manual", cardData={"license": "mit"})
+    hub.add_model("org/long", card="# Demo\n\n" + "word " * 60_000)
     result = assess(nerq, f"hf:{name}")
     assert (result.status, result.json["complete"]) == (0, False)
     assert part in result.err
@@ -96,6 +100,15 @@ def test_what_is_not_read_fails_a_strict_run_only(hub: HubStandIn, nerq: Nerq, n
     strict = assess(nerq, f"hf:{name}", "--strict")
     assert (strict.status, strict.json["exit"]["code"]) == (3, 3)
     assert part in strict.err
+
+
+def test_files_that_were_not_listed_are_named(hub: HubStandIn, nerq: Nerq) -> None:
+    hub.repositories["datasets", "org/large"] = build_model("org/large", siblings=None, cardData={"license": "mit"})
+    hub.trees["org/large"] = [{"type": "file", "path": f"{number}.csv", "size": 1} for number in range(9)]
+    hub.page_size = 2
+    strict = assess(nerq, "hf-dataset:org/large", "--strict")
+    assert strict.status == 3
+    assert "files: the files were not all listed" in strict.json["targets"][0]["unread"]
 
 
 def test_a_repository_without_the_revision_is_an_error(hub: HubStandIn, nerq: Nerq) -> None:

@@ -265,9 +265,21 @@ def test_minimal_needs_evidence() -> None:
     assert assess(None).label == "not_assessed"
     assert assess("", pipeline_tag="").label == "not_assessed"
     assert assess(Unknown("gated"), pipeline_tag="fill-mask").label == "not_assessed"
-    assert assess(found(HubCard(PROSE, is_cut=True)), pipeline_tag="fill-mask").label == "not_assessed"
+    for task in ("fill-mask", "text-generation"):
+        part = assess(found(HubCard(PROSE, is_cut=True)), pipeline_tag=task)
+        assert (part.label, part.confidence) == ("not_assessed", "low")
+        assert part.reasons[0].text == "only a part of the card was read"
+    assert assess(PROSE, pipeline_tag="text-generation").label == "limited"
     assert assess(PROSE, pipeline_tag="fill-mask", kind="dataset").label == "not_assessed"
     assert assess(PROSE, kind="kernel").label == "not_assessed"
+
+
+@pytest.mark.parametrize(("fact", "words"), [(HubCard(PROSE, is_cut=True), "only a part"), (None, "gated")])
+def test_a_class_that_more_of_the_card_may_raise_has_less_confidence(fact: HubCard | None, words: str) -> None:
+    assessment = assess(found(fact) if fact else Unknown("gated"), id="a/credit-scoring")
+    assert (assessment.label, assessment.confidence) == ("high_risk_area", "medium")
+    assert words in assessment.reasons[-1].text
+    assert assess(PROSE, id="a/credit-scoring").confidence == "high"
     assert assess(PROSE, pipeline_tag="fill-mask").confidence == "medium"
     assert assess(None, pipeline_tag="fill-mask").confidence == "low"
 

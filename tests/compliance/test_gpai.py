@@ -9,7 +9,8 @@ import pytest
 from nerq_cli.compliance.card import read_sections
 from nerq_cli.compliance.gpai import GpaiAssessment, assess_gpai
 from nerq_cli.compliance.prose import iter_clauses
-from nerq_cli.facts import Unknown
+from nerq_cli.compliance.tasks import ANALYTIC, GENERATIVE, UNNAMED_IN_GUIDELINES
+from nerq_cli.facts import Absent, Unknown
 from nerq_cli.hub_facts import HubCard
 from tests.compliance.conftest import found, repository
 
@@ -79,10 +80,50 @@ def test_tokens_of_a_context_are_no_training_tokens() -> None:
 
 def test_what_others_derive_is_no_model_of_its_own() -> None:
     metadata = {"base_models": ("other/base",), "base_model_relation": "quantized"}
-    assessment = assess(metadata=metadata, parameters=10**11)
+    bases = {"other/base": found(repository(id="other/base"))}
+    assessment = assess(metadata=metadata, parameters=10**11, bases=bases)
     assert (assessment.label, assessment.base) == ("unlikely", "other/base")
     own = {"base_models": ("example-lab/base",), "base_model_relation": "finetune"}
     assert assess(metadata=own, parameters=10**11).label == "likely"
+
+
+@pytest.mark.parametrize("base", ["../../etc/passwd", "other/gone", "other/unread"])
+def test_a_base_model_that_is_not_known_lifts_no_duty(base: str) -> None:
+    bases = {"other/gone": Absent("Hub", 0), "other/unread": Unknown("no answer")}
+    metadata = {"base_models": (base,), "base_model_relation": "finetune"}
+    assessment = assess(metadata=metadata, parameters=10**11, bases=bases)
+    assert (assessment.label, assessment.base) == ("likely", "")
+    assert assessment.reasons[-1] == f"the base model that it names is not known: {base}"
+
+
+@pytest.mark.parametrize("task", sorted(GENERATIVE))
+def test_every_task_that_produces_content_may_be_that_of_a_general_purpose_model(task: str) -> None:
+    assessment = assess(pipeline_tag=task, parameters=10**11)
+    assert assessment.label == "likely"
+    assert (f"not {task}" in assessment.reasons[-1]) == (task in UNNAMED_IN_GUIDELINES)
+
+
+@pytest.mark.parametrize("task", sorted(ANALYTIC))
+def test_a_task_that_produces_no_content_is_unlikely(task: str) -> None:
+    assessment = assess(pipeline_tag=task, parameters=10**11)
+    assert (assessment.label, assessment.reasons) == ("unlikely", (f"task {task} produces no content",))
+    assert assess(pipeline_tag=task, parameters=10**11, tags=("conversational",)).label == "likely"
+
+
+def test_a_task_that_is_not_known_is_not_assessed() -> None:
+    assessment = assess(pipeline_tag="wibble", parameters=10**11)
+    assert (assessment.label, assessment.reasons) == ("not_assessed", ("task wibble is not a known one",))
+    assert not GENERATIVE & ANALYTIC
+
+
+def test_a_number_of_tokens_beyond_what_was_read_is_not_known() -> None:
+    clauses = tuple(iter_clauses(read_sections(HubCard("# A\n\nThe model was trained on 300B tokens."))))
+    model = found(repository(pipeline_tag="text-generation", created_at=CREATED, parameters=1_000_000_000))
+    assert assess_gpai(model, clauses, {}).label == "unlikely"
+    part = assess_gpai(model, clauses, {}, unread_card="only a part of the card was read")
+    assert (part.label, part.reasons[-1]) == ("not_assessed", "only a part of the card was read")
+    unread = assess_gpai(model, (), {}, unread_card="the card was not read: gated")
+    assert unread.reasons[-1] == "the card was not read: gated"
 
 
 def test_a_quantisation_has_the_size_of_its_base() -> None:

@@ -304,6 +304,55 @@ def test_a_tree_with_too_many_pages_is_cut_and_said_to_be(open_run: OpenRun, hub
     assert (len(fact.value.files or ()), fact.value.more_files) == (6, 1)
 
 
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_a_shorter_tree_takes_no_file_away(open_run: OpenRun, hub: HubStandIn, kind: str) -> None:
+    names = ("model.safetensors", "pytorch_model.bin")
+    siblings = [{"rfilename": name} for name in names]
+    hub.repositories[f"{kind}s", "org/part"] = build_model("org/part", siblings=siblings)
+    hub.file_states["org/part", "pytorch_model.bin"] = {"status": "unsafe"}
+    for rows in ((), names[:1]):
+        hub.trees["org/part"] = [{"type": "file", "path": name, "size": 5} for name in rows]
+        repository = find_repository(
+            look_up_one(open_run(), hub, model("org/part", "huggingface" if kind == "model" else "huggingface-dataset"))
+        )
+        assert [file.path for file in repository.files or ()] == list(names)
+        assert repository.more_files == 1  # one of both lists is wrong: there may be more
+        if kind == "dataset":
+            assert repository.scans == (HubScan("pytorch_model.bin", "unsafe"),)
+            assert (repository.scanned_files, repository.unscanned_files) == (2, 1)
+
+
+def test_a_longer_tree_adds_files_and_sizes(open_run: OpenRun, hub: HubStandIn) -> None:
+    hub.add_model("org/part", siblings=[{"rfilename": "a.bin"}])
+    hub.trees["org/part"] = [{"type": "file", "path": name, "size": 5} for name in ("a.bin", "b.bin")]
+    repository = find_repository(look_up_one(open_run(), hub, model("org/part")))
+    assert [(file.path, file.size) for file in repository.files or ()] == [("a.bin", 5), ("b.bin", 5)]
+    assert repository.more_files == 0
+
+
+@pytest.mark.parametrize("entry", ["a.bin", {"x": 1}, {"rfilename": 5, "size": 1}, None, {"rfilename": "a" * 600}])
+def test_entries_of_lists_of_files_that_cannot_be_read_are_counted(
+    open_run: OpenRun, hub: HubStandIn, entry: object
+) -> None:
+    hub.add_model("org/odd", siblings=[entry, {"rfilename": "README.md", "size": 1}])
+    repository = find_repository(look_up_one(open_run(), hub, model("org/odd")))
+    assert [file.path for file in repository.files or ()] == ["README.md"]
+    assert repository.more_files == 1
+    hub.repositories["kernels", "org/k"] = {"id": "org/k", "sha": SHA}
+    rows: list[Any] = [{"type": "file", "path": "README.md", "size": 1}, {"path": ["x"]}, {"type": "directory"}]
+    hub.trees["org/k"] = [*rows, {"type": "file", "path": "LICENSE", "size": 1}]
+    hub.page_size = 2
+    repository = find_repository(look_up_one(open_run(), hub, model("org/k", "huggingface-kernel")))
+    assert [file.path for file in repository.files or ()] == ["LICENSE", "README.md"]
+    assert repository.more_files == 1
+
+
+def test_names_that_are_no_paths_of_files_are_kept(open_run: OpenRun, hub: HubStandIn) -> None:
+    hub.add_model("org/odd", siblings=[{"rfilename": "../../x.bin"}, {"rfilename": "/etc/passwd"}])
+    repository = find_repository(look_up_one(open_run(), hub, model("org/odd")))
+    assert {file.path for file in repository.files or ()} == {"../../x.bin", "/etc/passwd"}
+
+
 def test_a_dataset_whose_answer_is_too_large_is_known_without_it(open_run: OpenRun, hub: HubStandIn) -> None:
     files = [{"rfilename": f"data/{number:060}.parquet", "size": 1} for number in range(180_000)]
     hub.repositories["datasets", "org/d"] = build_model("org/d", siblings=files)
@@ -635,6 +684,31 @@ def test_a_state_of_the_scans_that_is_none_is_unknown(open_run: OpenRun, hub: Hu
     fact = look_up_one(open_run(), hub, model("org/base")).repository
     assert isinstance(fact, Found)
     assert fact.value.scans_done is None
+
+
+@pytest.mark.parametrize(
+    ("issues", "problem"),
+    [
+        (["model.safetensors"], "has entries that cannot be read"),
+        ([{"path": "a.bin", "level": "unsafe"}, 5], "has entries that cannot be read"),
+        (None, "no list of files with issues"),
+        ({}, "no list of files with issues"),
+        ("none", "no list of files with issues"),
+        ([], ""),
+        ([{"level": "unsafe"}], ""),
+    ],
+)
+def test_issues_of_files_that_cannot_be_read_are_a_problem(
+    open_run: OpenRun, hub: HubStandIn, issues: object, problem: str
+) -> None:
+    hub.add_model("org/base", securityRepoStatus={"scansDone": True, "filesWithIssues": issues})
+    repository = find_repository(look_up_one(open_run(), hub, model("org/base")))
+    assert problem in repository.scan_problem
+    assert bool(problem) == bool(repository.scan_problem)
+    if isinstance(issues, list) and {"level": "unsafe"} in issues:
+        assert repository.scans == (HubScan("a file without a name", "unsafe"),)
+    if isinstance(issues, list) and len(issues) > 1:
+        assert repository.scans == (HubScan("a.bin", "unsafe"),)
 
 
 def test_every_field_may_be_absent_or_of_another_type(open_run: OpenRun, hub: HubStandIn) -> None:

@@ -35,7 +35,13 @@ _TRAINING_STATE: Final = frozenset({"training_args", "optimizer", "scheduler", "
 #: ``model``, which is its name as safetensors.
 _LOADER_NAMES: Final = frozenset({"model", "adapter_model", "diffusion_pytorch_model"})
 _SHARD: Final = compile_late(r"-\d{5}-of-\d{5}")
-#: Libraries whose ``.bin`` files are plain data.
+#: Names of ``.bin`` files that loaders of PyTorch read, and training writes: pickled, whatever the tags state and lies
+#: beside them (huggingface_hub, constants.py; diffusers, utils/constants.py; peft, utils/constants.py).
+_PICKLED_BIN: Final = compile_late(
+    r"pytorch|^(?:adapter_model|learned_embeds|ip[-_]adapter|training_args|optimizer|scheduler|scaler|r(?:ng|andom)_states?)"
+    r"(?:[-_.]|$)"
+)
+#: Libraries whose other ``.bin`` files are plain data.
 _PLAIN_BIN_LIBRARIES: Final = frozenset({"ctranslate2", "fasttext", "openvino", "whisper.cpp", "ggml"})
 #: Programs and scripts, which no loader of models needs.
 _PROGRAMS: Final = frozenset(
@@ -136,10 +142,13 @@ def _find_format(path: str, names: frozenset[str], *, has_plain_bin: bool) -> Fo
     ending = _get_ending(path)
     format_ = _FORMATS.get(ending)
     if ending == "bin":
-        stem = path.removesuffix(".bin")
+        stem = path[: -len(".bin")]
+        name = stem.rpartition("/")[2].lower()
+        if _PICKLED_BIN.search(name):
+            return "pickle"
         if ".mlpackage/" in path or f"{stem}.xml" in names or has_plain_bin:
             return "exported"
-        if stem.rpartition("/")[2].startswith("ggml-"):
+        if name.startswith("ggml-"):
             return "gguf"
     return format_
 

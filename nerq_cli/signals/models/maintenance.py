@@ -21,6 +21,11 @@ from nerq_cli.signals.signal import (
 
 #: Stages in which a Space answers nothing until somebody starts it.
 _STOPPED: Final = frozenset({"PAUSED", "STOPPED", "DELETING"})
+#: Stages of a Space that runs, is being started, or starts with the next visit. Sources: huggingface_hub
+#: (_space_api.py) and answers of the Hub, which has more stages than that.
+_RUNNING: Final = frozenset(
+    {"RUNNING", "RUNNING_BUILDING", "BUILDING", "RUNNING_APP_STARTING", "APP_STARTING", "SLEEPING"}
+)
 
 
 def measure_age(context: RepositoryContext, spec: SignalSpec) -> Signal:
@@ -69,6 +74,8 @@ def _measure_stage(spec: SignalSpec, repository: HubRepository, successor: str, 
         return build_from_level(spec, "superseded", f"superseded by {successor}", fact)
     if stage in _STOPPED:
         return build_from_level(spec, "stopped", f"the Space is stopped: {stage}", fact)
+    if stage not in _RUNNING:
+        return build_unknown(spec, f"stage of the Space: {stage}, which is not a known one", fact.source)
     return build_from_level(spec, "normal", f"stage of the Space: {stage}", fact)
 
 

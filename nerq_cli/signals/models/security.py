@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -48,6 +48,7 @@ def measure_file_scan(context: RepositoryContext, spec: SignalSpec) -> Iterator[
         key=lambda item: (spec.levels[item[0]], item[0] != "virus", item[1]),
     )
     worst = results[0] if results else None
+    yield from _flag_unlisted_levels(context, scans, fact)
     if worst is not None and spec.levels[worst[0]] <= spec.levels["unsafe, not loaded"]:
         more = f", and {format_count(len(results) - 1, 'more file')}" if len(results) > 1 else ""
         yield build_from_level(spec, worst[0], worst[1] + more, fact)
@@ -63,7 +64,24 @@ def measure_file_scan(context: RepositoryContext, spec: SignalSpec) -> Iterator[
         yield build_from_level(spec, "clean", "no known problem found by the Hub's scanners", fact)
         return
     more = f", and {format_count(len(results) - 1, 'more file')}" if len(results) > 1 else ""
-    yield build_from_level(spec, worst[0], worst[1] + more, fact)
+    signal = build_from_level(spec, worst[0], worst[1] + more, fact)
+    yield msgspec.structs.replace(signal, may_change=any(map(_is_unlisted, scans)))
+
+
+def _is_unlisted(scan: HubScan) -> bool:
+    """Whether scanners report a file at a level that is not known: it may be as bad as unsafe."""
+    return not scan.virus and scan.level.lower() not in _HARMLESS | _LISTED | PENDING_SCANS | {"unsafe"}
+
+
+def _flag_unlisted_levels(
+    context: RepositoryContext, scans: Iterable[HubScan], fact: Found[HubRepository]
+) -> Iterator[Flag]:
+    """Yield the caps that apply if a level that is not listed means unsafe."""
+    for scan in scans:
+        if _is_unlisted(scan):
+            as_unsafe = _rate_scan(context, msgspec.structs.replace(scan, level="unsafe"))
+            cap = "unsafe-twin" if as_unsafe[0] == "unsafe, not loaded" else "unsafe"
+            yield build_possible_flag(cap, _rate_scan(context, scan)[1], fact)
 
 
 def _explain_no_result(repository: HubRepository) -> str:
@@ -134,11 +152,19 @@ def _flag_parts(context: RepositoryContext) -> Iterator[Flag]:
             yield build_flag("unsafe-part", f"{id_}, which it loads: {report}", fact)
         elif report:
             yield build_possible_flag("unsafe-part", f"{id_}, which it may load: {report}", fact)
-        elif not isinstance(fact, Found) or not fact.value.scans_done:
-            text = f"no scan results of {id_}, which it may load"
-            if isinstance(fact, Unknown) and fact != NOT_REQUESTED:
-                text = f"{id_}, which it may load, was not read: {fact.reason}"
-            yield build_possible_flag("unsafe-part", text, fact)
+        elif doubt := _describe_doubt(id_, fact):
+            yield build_possible_flag("unsafe-part", doubt, fact)
+
+
+def _describe_doubt(id_: str, fact: Fact[HubRepository]) -> str:
+    """Return why it is not known whether scanners report another model; empty if it is."""
+    if isinstance(fact, Unknown) and fact != NOT_REQUESTED:
+        return f"{id_}, which it may load, was not read: {fact.reason}"
+    if not isinstance(fact, Found) or _explain_no_result(fact.value):
+        return f"no scan results of {id_}, which it may load"
+    if any(map(_is_unlisted, fact.value.scans)):
+        return f"{id_}, which it may load, is reported at a level that is not listed"
+    return ""
 
 
 def _find_report(context: RepositoryContext, fact: Found[HubRepository]) -> str:

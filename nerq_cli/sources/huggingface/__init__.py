@@ -99,7 +99,7 @@ class FileList(msgspec.Struct, frozen=True, omit_defaults=True):
     """The files of a repository at a commit."""
 
     files: tuple[HubFile, ...] = ()
-    #: Number of files left out, as far as they were listed.
+    #: Number of files left out, as far as they were listed, and of entries that cannot be read.
     more_files: int = 0
     #: Whether further pages were not requested.
     is_cut: bool = False
@@ -243,12 +243,14 @@ class _FilesSource(_HubSource):
         if response.status >= HTTPStatus.BAD_REQUEST:
             yield release, None
             return
-        files = [*_get_files(request), *answers.parse_files(response.body)]
+        page_files, unreadable_count = answers.parse_files(response.body)
+        files = [*_get_files(request), *page_files]
         is_last = _get_page(request) >= _MAX_PAGES
         next_url = _find_next_url(request.endpoint, response)
         if next_url and not is_last:
             return
         kept, more_files = answers.select_files(files)
+        more_files += unreadable_count + _get_unreadable_count(request)
         yield release, FileList(kept, more_files, is_cut=bool(next_url))
 
     def request_more(self, request: Request[Release], response: Response) -> Iterator[Request[Release]]:
@@ -256,12 +258,14 @@ class _FilesSource(_HubSource):
         next_url = _find_next_url(request.endpoint, response)
         if response.status >= HTTPStatus.BAD_REQUEST or not next_url or _get_page(request) >= _MAX_PAGES:
             return
-        files = (*_get_files(request), *answers.parse_files(response.body))
+        page_files, unreadable_count = answers.parse_files(response.body)
+        files = (*_get_files(request), *page_files)
         yield _FilesRequest(
             url=next_url,
             subjects=request.subjects,
             endpoint=request.endpoint,
             files=files,
+            unreadable_count=unreadable_count + _get_unreadable_count(request),
             page=_get_page(request) + 1,
         )
 
@@ -319,6 +323,7 @@ class _FilesRequest(Request[Release], frozen=True, kw_only=True):
     """A request for one page, with what the earlier ones had."""
 
     files: tuple[HubFile, ...] = ()
+    unreadable_count: int = 0
     page: int = 1
 
 
@@ -401,6 +406,10 @@ def _get_missing_fields(release: Release) -> frozenset[str]:
 
 def _get_files(request: Request[Release]) -> tuple[HubFile, ...]:
     return request.files if isinstance(request, _FilesRequest) else ()
+
+
+def _get_unreadable_count(request: Request[Release]) -> int:
+    return request.unreadable_count if isinstance(request, _FilesRequest) else 0
 
 
 def _get_page(request: Request[Release]) -> int:

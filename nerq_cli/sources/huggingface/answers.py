@@ -33,6 +33,9 @@ _DATA_SUFFIXES: Final = (
     ".png", ".tsv", ".txt", ".wav", ".webp", ".zst",
 )  # fmt: skip
 
+#: Types of entries of a tree that are no files.
+_NO_FILES: Final = ("directory", "tree")
+
 _OBJECT = build_json_decoder_late(dict[str, msgspec.Raw])
 _VALUE = build_json_decoder_late(object)
 _ANY_OBJECT = build_json_decoder_late(dict[str, Any])
@@ -112,7 +115,7 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
     card, config, runtime = read("cardData"), read("config"), read("runtime")
     commit = read("sha")
     files, more_files = _read_files(raw.get("siblings"))
-    scans_done, scans = _read_scans(raw.get("securityRepoStatus"))
+    scans_done, scans, scan_problem = _read_scans(raw.get("securityRepoStatus"))
     tags = _read_texts(read("tags")) or ()
     metadata = build_metadata(card) if isinstance(card, dict) and card else None
     own_tags = metadata.tags if metadata is not None else ()
@@ -143,6 +146,7 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
         more_files=more_files,
         scans_done=scans_done,
         scans=scans,
+        scan_problem=scan_problem,
         sdk=clean_text(read("sdk"), _MAX_VALUE),
         stage=clean_text(runtime.get("stage"), _MAX_VALUE) if isinstance(runtime, dict) else "",
         used_models=_read_texts(read("models")) if kind == "space" else None,
@@ -152,8 +156,8 @@ def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
     )
 
 
-def parse_files(body: bytes) -> list[HubFile]:
-    """Return the files of one page of a tree.
+def parse_files(body: bytes) -> tuple[list[HubFile], int]:
+    """Return the files of one page of a tree, and the number of entries that cannot be read.
 
     Raises:
         ResponseError: it is no list.
@@ -161,7 +165,7 @@ def parse_files(body: bytes) -> list[HubFile]:
     items = split_list(body)
     if items is None:
         raise ResponseError("the answer holds no list of files")
-    return list(_iter_files(items))
+    return _list_files(items)
 
 
 def parse_scans(paths: Iterable[str], body: bytes) -> FileScans:
@@ -269,39 +273,61 @@ def select_files(files: Iterable[HubFile]) -> tuple[tuple[HubFile, ...], int]:
 
 def _read_files(raw: msgspec.Raw | None) -> tuple[tuple[HubFile, ...] | None, int]:
     items = None if raw is None else split_list(raw)
-    return (None, 0) if items is None else select_files(_iter_files(items))
+    if items is None:
+        return None, 0
+    files, unreadable_count = _list_files(items)
+    kept, more_files = select_files(files)
+    return kept, more_files + unreadable_count
 
 
-def _iter_files(items: Iterable[msgspec.Raw]) -> Iterable[HubFile]:
+def _list_files(items: Iterable[msgspec.Raw]) -> tuple[list[HubFile], int]:
+    """Return files, and the number of entries that cannot be read: there is a file that is not known."""
+    files: list[HubFile] = []
+    unreadable_count = 0
     for item in items:
         answer = decode_optional(_FILE, item)
+        if answer is not None and answer.type in _NO_FILES:
+            continue
         path = answer and (answer.rfilename or answer.path)
-        if answer is None or not isinstance(path, str) or answer.type not in (None, "file"):
+        # The end of a path decides what a file is: none is cut.
+        if answer is None or not isinstance(path, str) or not path or len(path) > _MAX_PATH:
+            unreadable_count += 1
             continue
         large = answer.lfs or _LargeFile()
         digest = large.sha256 if large.sha256 is not None else large.oid
-        yield HubFile(
+        file = HubFile(
             path=clean_text(path, _MAX_PATH),
             size=parse_count(answer.size) if answer.size is not None else parse_count(large.size),
             sha256=digest if isinstance(digest, str) and len(digest) == 64 and digest.isalnum() else "",  # noqa: PLR2004 - of SHA-256
         )
+        files.append(file)
+    return files, unreadable_count
 
 
-def _read_scans(raw: msgspec.Raw | None) -> tuple[bool | None, tuple[HubScan, ...]]:
-    """Return whether all scans are done, and what they found. A level that is not known is kept as it is."""
+def _read_scans(raw: msgspec.Raw | None) -> tuple[bool | None, tuple[HubScan, ...], str]:
+    """Return whether all scans are done, what they found, and why not all of that can be read (empty if it can).
+
+    A level that is not known is kept as it is. The Hub calls this part of its answer not stable: without a list of
+    files it is not known that scanners found nothing.
+    """
     status = None if raw is None else decode_optional(_OBJECT, raw)
     if status is None:
-        return None, ()
+        return None, (), ""
     done = decode_optional(_VALUE, status["scansDone"]) if "scansDone" in status else None
+    items = split_list(status["filesWithIssues"]) if "filesWithIssues" in status else None
+    answers = [decode_optional(_SCAN, item) for item in items or ()]
     scans: list[HubScan] = []
-    for item in split_list(status.get("filesWithIssues", b"[]")) or ():
-        answer = decode_optional(_SCAN, item)
+    for answer in answers:
         if answer is not None:
             level = clean_text(answer.level or answer.status, _MAX_VALUE).lower() or "not stated"
-            scans.append(
-                HubScan(clean_text(answer.path, _MAX_PATH), level, virus="virus" in level or "infected" in level)
-            )
-    return done if isinstance(done, bool) else None, _order_scans(scans)
+            path = clean_text(answer.path, _MAX_PATH) or "a file without a name"
+            scans.append(HubScan(path, level, virus="virus" in level or "infected" in level))
+    problem = ""
+    if items is None:
+        problem = "the answer has no list of files with issues"
+    elif None in answers:
+        problem = "the list of files with issues has entries that cannot be read"
+    return done if isinstance(done, bool) else None, _order_scans(scans), problem
 
 
 def _order_scans(scans: Iterable[HubScan]) -> tuple[HubScan, ...]:

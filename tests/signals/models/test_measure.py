@@ -61,6 +61,18 @@ replace = msgspec.structs.replace
         ("modules.json model.safetensors 2_Dense/pytorch_model.bin", "", "pickle"),
         ("model.bin vocabulary.txt", "ctranslate2", "exported"),
         ("openvino_model.bin openvino_model.xml", "", "exported"),
+        ("openvino_model.bin", "openvino", "exported"),
+        ("lid.176.bin", "fasttext", "exported"),
+        ("pytorch_model.bin", "ctranslate2 openvino fasttext ggml whisper.cpp", "pickle"),
+        ("pytorch_model.bin pytorch_model.xml", "", "pickle"),
+        ("x.mlpackage/pytorch_model.bin", "", "pickle"),
+        ("pytorch_model-00001-of-00002.bin", "openvino", "pickle"),
+        ("pytorch_model.fp16.bin", "openvino", "pickle"),
+        ("adapter_model.bin", "fasttext", "pickle"),
+        ("diffusion_pytorch_model.bin diffusion_pytorch_model.xml", "", "pickle"),
+        ("pytorch_lora_weights.bin", "ggml", "pickle"),
+        ("open_clip_pytorch_model.bin", "ggml", "pickle"),
+        ("model.bin optimizer.bin", "ctranslate2", "twins"),
         ("ggml-base.bin", "", "gguf"),
         ("README.md config.json", "", ""),
     ],
@@ -162,6 +174,59 @@ def test_scans_that_are_not_done_are_never_clean() -> None:
         assert signal(evidence, "file_scan").state == "unknown"
     assert signal(change(scans=(HubScan("x", "dubious"),)), "file_scan").value == 40
     assert signal(change(scans_done=False, scans=(HubScan("x", "unsafe"),)), "file_scan").value == 0
+    unread = change(scan_problem="the answer has no list of files with issues")
+    assert signal(unread, "file_scan").state == "unknown"
+    unread = change(unread, scans=(HubScan("x", "unsafe"),))
+    assert (signal(unread, "file_scan").value, caps(unread)) == (0, {"unsafe"})
+
+
+@pytest.mark.parametrize("level", ["frobnicated", "not stated"])
+def test_a_level_that_is_not_listed_is_shown_and_never_verified(level: str) -> None:
+    evidence = change(scans=(HubScan("model.safetensors", level),))
+    assert signal(evidence, "file_scan").value == 40
+    result = score(evidence)
+    assert result.value is not None
+    assert (result.is_verified, result.provisional, result.grade, result.low) == (False, True, None, 10)
+    assert result.doubts == (f"model.safetensors is reported as {level!r}, a level that is not listed",)
+    assert possible_caps(change(evidence, files=PICKLE)) == {"unsafe"}
+    twin = change(files=(*SAFETENSORS, HubFile("pytorch_model.bin")), scans=(HubScan("pytorch_model.bin", level),))
+    assert possible_caps(twin) == {"unsafe-twin"}
+    assert possible_caps(scan_files(scans=(HubScan("a.py", level),))) == {"unsafe"}
+    for known in ("caution", "suspicious"):
+        assert possible_caps(change(scans=(HubScan("model.safetensors", known),))) == set()
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_possible"),
+    [
+        ({}, False),
+        ({"scans": (HubScan("model.safetensors", "frobnicated"),)}, True),
+        ({"scans": (HubScan("model.safetensors", "queued"),)}, True),
+        ({"scan_problem": "the answer has no list of files with issues"}, True),
+        ({"scans_done": False}, True),
+    ],
+)
+def test_the_scans_of_what_it_loads_may_leave_doubts(fields: dict[str, Any], *, is_possible: bool) -> None:
+    card = replace(HEADER, base_models=("acme/base",), base_model_relation="adapter")
+    evidence = replace(change(card=card), bases={"acme/base": found(replace(REPOSITORY, **fields))})
+    assert (possible_caps(evidence) == {"unsafe-part"}) == is_possible
+    assert not caps(evidence)
+
+
+@pytest.mark.parametrize(
+    ("stage", "value"),
+    [
+        ("RUNNING", 100),
+        ("SLEEPING", 100),
+        ("RUNNING_APP_STARTING", 100),
+        ("RUNTIME_ERROR", 30),
+        ("NO_APP_FILE", 30),
+        ("WIBBLE", None),
+        ("", None),
+    ],
+)
+def test_a_stage_of_a_space_that_is_not_listed_is_unknown(stage: str, value: float | None) -> None:
+    assert signal(change(kind="space", stage=stage), "status").value == value
 
 
 def scan_files(**fields: Any) -> HubEvidence:
