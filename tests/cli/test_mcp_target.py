@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import AS_OF, Registry, Result
+from tests.conftest import Turn
 
 Nerq = Callable[..., Result]
 NAME = "io.github.acme/files"
@@ -131,6 +132,23 @@ def test_a_registry_that_fails_leaves_the_server_unjudged(mcp: Registry, nerq: N
     (entry,) = result.json["dependencies"]
     assert entry["score"] is None
     assert entry["skip_reason"].startswith("MCP registry: ")
+
+
+@pytest.mark.parametrize("turn", [{"status": 500}, {"body": describe(name="io.github.acme/another")}])
+def test_an_odd_answer_about_one_server_keeps_no_other_from_being_looked_up(
+    mcp: Registry, nerq: Nerq, turn: Turn
+) -> None:
+    """The deleted server is named in the same command, and in one of its own shortly after."""
+    packages = ("oci", "ghcr.io/acme/files:1.0", "")
+    mcp.site.on("/v0.1/servers/io.github.acme%2Fodd/versions/latest?include_deleted=true", turn)
+    mcp.site.on(PATH, {"body": describe(packages, status="deleted")})
+    options = ("--as-of", AS_OF, "-f", "json", "--timeout", "20")
+    both = nerq("check", "mcp:io.github.acme/odd", f"mcp:{NAME}", *options)
+    assert both.status == 1
+    assert both.json["complete"] is False
+    alone = nerq("check", "mcp:io.github.acme/odd", *options, "--strict")
+    assert alone.status == 3
+    assert nerq("check", f"mcp:{NAME}", *options, "--refresh").status == 1
 
 
 def test_images_and_remotes_are_listed(mcp: Registry, nerq: Nerq) -> None:
