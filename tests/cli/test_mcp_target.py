@@ -186,7 +186,7 @@ def test_an_image_is_listed_with_its_tag(mcp: Registry, nerq: Nerq, identifier: 
     result = check(nerq, f"mcp:{NAME}")
     (entry,) = result.json["dependencies"]
     assert (entry["name"], entry["requirement"]) == ("docker/ghcr.io/acme/files", "==1.2")
-    assert entry["purl"].startswith("pkg:docker/ghcr.io/acme/files")
+    assert entry["purl"] == "pkg:docker/acme/files@1.2?repository_url=ghcr.io"
     assert f"oci:{identifier}@" not in result.err or version
 
 
