@@ -357,9 +357,9 @@ class Include(msgspec.Struct, frozen=True, kw_only=True, order=True):
     constraint: bool = False
 
 
-#: What the MCP registry states against a server: it was deleted, it is deprecated, or its package does not state its
-#: name.
-RegistrationProblemId: TypeAlias = Literal["deleted", "deprecated", "name-proof"]
+#: What the MCP registry states against a server: it was deleted, it is deprecated, its package does not state its name,
+#: or it has an address without TLS.
+RegistrationProblemId: TypeAlias = Literal["deleted", "deprecated", "name-proof", "insecure-url"]
 
 
 class RegistrationProblem(msgspec.Struct, frozen=True, kw_only=True):

@@ -193,3 +193,74 @@ def test_an_image_is_listed_with_its_tag(mcp: Registry, nerq: Nerq, identifier: 
 def test_a_server_without_a_package_is_described(mcp: Registry, nerq: Nerq) -> None:
     mcp.site.on(PATH, {"body": describe()})
     assert f"{NAME} 1.0.0 has no package in the MCP registry" in check(nerq, f"mcp:{NAME}").err
+
+
+def test_a_server_with_several_packages_has_a_card_for_each(mcp: Registry, nerq: Nerq) -> None:
+    """They are parts of one server, judged together, and not meanings of one name."""
+    mcp.npm("left-pad", "1.3.0")
+    mcp.pypi("idna", "3.7")
+    packages = (("npm", "left-pad", "1.3.0"), ("pypi", "idna", "3.7"), ("oci", "ghcr.io/acme/files:1.0", ""))
+    mcp.site.on(PATH, {"body": describe(*packages)})
+    result = check(nerq, f"mcp:{NAME}")
+    assert result.status in {0, 1}
+    names = {entry["name"]: entry["score"] for entry in result.json["dependencies"]}
+    assert set(names) == {"left-pad", "idna", "docker/ghcr.io/acme/files"}
+    assert names["left-pad"] is not None
+    assert names["idna"] is not None
+    shown = nerq("check", f"mcp:{NAME}", "--as-of", AS_OF, "--offline")
+    assert "may be the package" not in shown.err
+    assert "left-pad 1.3.0" in shown.out
+    assert "idna 3.7" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("package", "reason"),
+    [
+        (("npm", "../../x", "1.3.0"), "the MCP registry names a package that cannot exist: npm:../../x@1.3.0"),
+        (("nuget", "../../x", ""), "the MCP registry names a package that cannot exist: nuget:../../x"),
+        (("pypi", "", "1.0"), "the MCP registry names a package that cannot exist: pypi:@1.0"),
+    ],
+)
+def test_a_package_that_cannot_exist_is_refused(
+    mcp: Registry, nerq: Nerq, package: tuple[str, str, str], reason: str
+) -> None:
+    mcp.site.on(PATH, {"body": describe(package)})
+    (entry,) = check(nerq, f"mcp:{NAME}").json["dependencies"]
+    assert (entry["purl"], entry["skip_reason"]) == (f"pkg:generic/{NAME}", reason)
+
+
+@pytest.mark.parametrize(
+    ("package", "purl", "reason"),
+    [
+        (("nuget", "Acme.Files", "1.0"), "pkg:nuget/Acme.Files@1.0", "NuGet packages are not scored"),
+        (
+            ("mcpb", "https://registry.example/files.mcpb", ""),
+            "pkg:generic/registry.example/files.mcpb",
+            "MCP bundles are not scored",
+        ),
+        (("wibble", "files", "1"), "pkg:generic/files@1", "packages of the type wibble are not scored"),
+    ],
+)
+def test_packages_of_other_types_are_listed_by_their_names(
+    mcp: Registry, nerq: Nerq, package: tuple[str, str, str], purl: str, reason: str
+) -> None:
+    mcp.site.on(PATH, {"body": describe(package)})
+    (entry,) = check(nerq, f"mcp:{NAME}").json["dependencies"]
+    assert (entry["purl"], entry["skip_reason"]) == (purl, reason)
+
+
+def test_every_remote_is_listed_and_one_without_tls_is_a_finding(mcp: Registry, nerq: Nerq) -> None:
+    document = describe()
+    document["server"]["remotes"] = [
+        {"type": "streamable-http", "url": "https://mcp.acme.example/mcp"},
+        {"type": "sse", "url": "http://mcp.acme.example/sse"},
+        {"type": "sse", "url": "http://localhost:8000/sse"},
+    ]
+    mcp.site.on(PATH, {"body": document})
+    result = check(nerq, f"mcp:{NAME}")
+    names = [entry["name"] for entry in result.json["dependencies"]]
+    assert sorted(names) == ["localhost:8000/sse", "mcp.acme.example/mcp", "mcp.acme.example/sse"]
+    finding = find_finding(result)
+    assert (finding["id"], finding["level"]) == ("mcp-insecure-url", "deny")
+    assert finding["text"].endswith(f"{NAME} is at http://mcp.acme.example/sse")
+    assert result.status == 1
