@@ -39,7 +39,14 @@ def _build_purl(ecosystem: EcosystemId, name: str, version: str) -> str:
 
     kind = get_ecosystem(ecosystem)
     purl_type, namespace, base_name = kind.split_purl(name)
-    return PackageURL(purl_type, namespace or None, base_name, version or None).to_string()
+    qualifiers = kind.list_purl_qualifiers(name) or None
+    return PackageURL(purl_type, namespace or None, base_name, version or None, qualifiers).to_string()
+
+
+def strip_purl_version(purl: str) -> str:
+    """Return a package URL without its version; the ``@`` of a scope is ``%40``."""
+    name, separator, qualifiers = purl.partition("?")
+    return f"{name.partition('@')[0]}{separator}{qualifiers}"
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):
@@ -350,9 +357,9 @@ class Include(msgspec.Struct, frozen=True, kw_only=True, order=True):
     constraint: bool = False
 
 
-#: What the MCP registry states against a server: it was deleted, it is deprecated, or its package does not state its
-#: name.
-RegistrationProblemId: TypeAlias = Literal["deleted", "deprecated", "name-proof"]
+#: What the MCP registry states against a server: it was deleted, it is deprecated, its package does not state its name,
+#: or it has an address without TLS.
+RegistrationProblemId: TypeAlias = Literal["deleted", "deprecated", "name-proof", "insecure-url"]
 
 
 class RegistrationProblem(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from nerq_cli.application.report_alternatives import add_alternatives
 from nerq_cli.application.scan import assess_declarations, finish_report
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import is_repository
-from nerq_cli.inventory import Declaration, Package, RegistrationProblem
+from nerq_cli.inventory import MCP_GROUP, Declaration, Package, RegistrationProblem
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
 
@@ -99,8 +99,9 @@ def check_packages(
 ) -> tuple[Report, AmbiguousNames]:
     """Score single packages, and report on them.
 
-    A target is the package it names, or one package per ecosystem when the name fits several. The second result holds
-    the targets of which more than one package exists, or of which one could not be looked up; the report has them too.
+    A target is the package it names, or one package per ecosystem when the name fits several; an MCP server is all that
+    the registry lists for it. The second result holds the targets of which more than one package exists, or of which
+    one could not be looked up; the report has them too.
     """
     return report_targets(mark_targets(targets, rules), options, provider)
 
@@ -119,9 +120,11 @@ def report_targets(
     assessments: list[Assessment] = []
     ambiguous: list[tuple[Assessment, ...]] = []
     for target in targets:
-        matches = select_matches([entry for declaration in target for entry in by_package[declaration.package]])
+        candidates = [entry for declaration in target for entry in by_package[declaration.package]]
+        is_server = any(declaration.group == MCP_GROUP for declaration in target)
+        matches = candidates if is_server else select_matches(candidates)
         assessments += [assessment for assessment in matches if assessment not in assessments]
-        if len({assessment.dependency.package for assessment in matches}) > 1:
+        if not is_server and len({assessment.dependency.package for assessment in matches}) > 1:
             ambiguous.append(tuple(matches))
     return build_report((), assessments, options, sources=provider.describe_sources()), tuple(ambiguous)
 

@@ -14,6 +14,7 @@ from nerq_cli.facts import Absent, Fact, Found, McpRegistration, Unknown
 from nerq_cli.inventory import Declaration, Location, McpServerId, Package, RegistrationProblem, Release
 from nerq_cli.manifests.mcp.configuration import HOSTED_SERVER, explain_image
 from nerq_cli.manifests.mcp.launchers import parse_image
+from nerq_cli.manifests.mcp.servers import is_insecure
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources.mcp_registry import check_ownership
 from nerq_cli.targets import COMMAND_LINE
@@ -31,6 +32,16 @@ _TARGET: Final = compile_late(
 _HINT: Final = "write mcp:io.github.owner/server, mcp:server or mcp:io.github.owner/server@1.0.2"
 #: Ecosystems of the packages that are scored, by the type that the registry states.
 _ECOSYSTEMS: Final[dict[str, EcosystemId]] = {"npm": NPM, "pypi": PYPI}
+#: What the packages of other types are called, and whether a version of them has a package URL of the same type.
+_TYPE_NAMES: Final[dict[str, tuple[str, bool]]] = {
+    "nuget": ("NuGet packages", True),
+    "cargo": ("Cargo packages", True),
+    "mcpb": ("MCP bundles", False),
+    "docker": ("container images", False),
+    "oci": ("container images", False),
+}
+#: A text that may be the name or the address of a package, without a part that leads elsewhere.
+_IDENTIFIER: Final = compile_late(r"(?!.*(?:^|/)\.{1,2}(?:/|$))[A-Za-z0-9@][\w.@:/+~%?=&-]{0,400}", re.ASCII)
 #: Types of container images.
 _IMAGES: Final = frozenset({"docker", "oci"})
 #: Most names that an error lists.
@@ -145,12 +156,27 @@ def _declare_packages(server: McpRegistration) -> Iterator[Declaration]:
             pin = image.version or version
             requirement = f"=={pin}" if pin and pin != "latest" else pin
             yield _build_declaration(image.package.ecosystem, image.package.name, requirement, explain_image(image))
-        elif (kind, identifier, version) not in scored and identifier:
-            name = f"{kind or 'generic'}/{identifier.partition('://')[2] or identifier}"
-            requirement = f"=={version}" if version else ""
-            yield _build_declaration(OTHER, name, requirement, f"{kind or 'package'} of an MCP server: not scored")
+        elif (kind, identifier, version) not in scored:
+            yield _declare_listed(server, kind, identifier, version)
     for _, url in server.remotes:
-        yield _build_declaration(GENERIC, url.partition("://")[2].strip("/"), "", HOSTED_SERVER)
+        yield _declare_remote(url)
+
+
+def _declare_remote(url: str) -> Declaration:
+    return _build_declaration(GENERIC, url.partition("://")[2].strip("/"), "", HOSTED_SERVER)
+
+
+def _declare_listed(server: McpRegistration, kind: str, identifier: str, version: str) -> Declaration:
+    """Return a package that is not scored; for one that cannot exist the server itself."""
+    if kind in _ECOSYSTEMS or not _IDENTIFIER.fullmatch(identifier):
+        shown = describe_package(kind, identifier, version)
+        reason = f"the MCP registry names a package that cannot exist: {shown}"
+        return _build_declaration(GENERIC, server.name, "", reason)
+    type_name, has_purl = _TYPE_NAMES.get(kind, (f"packages of the type {kind}" if kind else "such packages", False))
+    address = identifier.partition("://")[2] or identifier
+    name = f"{kind}/{address}" if has_purl else address
+    requirement = f"=={version}" if version else ""
+    return _build_declaration(OTHER if has_purl else GENERIC, name, requirement, f"{type_name} are not scored")
 
 
 def _is_scored(kind: str, identifier: str, _version: str) -> bool:
@@ -164,6 +190,10 @@ def _find_problems(
     problem = find_status_problem(server, declarations[0].package)
     if problem is not None:
         yield problem
+    for _, url in server.remotes:
+        if is_insecure(url):
+            text = f"{server.name} is at {url}"
+            yield RegistrationProblem(id="insecure-url", text=text, package=_declare_remote(url).package)
     for declaration in declarations:
         version = get_ecosystem(declaration.ecosystem).parse_pin(declaration.requirement)
         if declaration.skip_reason or not version:

@@ -34,6 +34,10 @@ _COMMIT: Final = compile_late(r"[0-9a-fA-F]{40}")
 _GITHUB_NAME: Final = compile_late(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}(?:_[A-Za-z0-9]+)?/[A-Za-z0-9._-]{1,100}")
 
 
+#: Hosts of the default registry of images.
+_DOCKER_HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
 class ListedEcosystem(Ecosystem):
     """Packages that are on no registry that is asked. Versions have no order: only equal texts are the same one."""
 
@@ -137,7 +141,26 @@ class OtherEcosystem(ListedEcosystem):
 
     def split_purl(self, name: str) -> tuple[str, str, str]:
         purl_type, _, rest = name.partition("/")
+        if purl_type == "docker":
+            _, rest = _split_image(rest)
         return purl_type, *self.split_name(rest)
+
+    def list_purl_qualifiers(self, name: str) -> dict[str, str]:
+        purl_type, _, rest = name.partition("/")
+        host = _split_image(rest)[0] if purl_type == "docker" else ""
+        return {"repository_url": host} if host else {}
+
+
+def _split_image(name: str) -> tuple[str, str]:
+    """Return the registry of an image, empty for Docker Hub, and the rest of its name.
+
+    The first part is a registry if it has a dot or a port, or is ``localhost`` (distribution/reference). A purl of the
+    type docker has it as a qualifier (package-url/purl-spec, types/docker).
+    """
+    host, separator, rest = name.partition("/")
+    if not separator or not (host == "localhost" or "." in host or ":" in host):
+        return "", name
+    return "" if host in _DOCKER_HUB else host, rest
 
 
 class CratesEcosystem(ListedEcosystem):

@@ -139,6 +139,10 @@ class Ecosystem(Protocol):
         """Return the type, the namespace (empty if none) and the rest of a name in a purl."""
         return self.purl_type, *self.split_name(name)
 
+    def list_purl_qualifiers(self, name: str) -> dict[str, str]:  # noqa: ARG002 - few ecosystems need it
+        """Return the qualifiers of a purl: where the package is, if that is not the default of its type."""
+        return {}
+
     def parse_version(self, version: str) -> Any | None:  # noqa: ANN401 - comparable within its ecosystem only
         """Return a value that orders the version within its ecosystem; None if the text is not a version."""
         ...

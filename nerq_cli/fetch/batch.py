@@ -141,5 +141,7 @@ class Result(NamedTuple):
     #: The stored answer is still valid.
     not_modified: bool = False
     failure: str = ""
+    #: A response arrived, and the source cannot read it.
+    is_unreadable: bool = False
     #: Requests for the subjects that this result leaves open.
     next_requests: tuple[Request[Any], ...] = ()

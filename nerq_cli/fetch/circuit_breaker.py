@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from http import HTTPStatus
+from typing import Final, NamedTuple
 
 import msgspec
 
 from nerq_cli.fetch.request_error import RequestError
+
+#: Different subjects whose requests fail, and none succeeds, before a service is taken to fail for all.
+_MIN_FAILED_SUBJECTS: Final = 3
+
+
+class Failure(NamedTuple):
+    """A request about one subject that failed."""
+
+    reason: str
+    #: Epoch seconds of the run that sent it.
+    at: int
 
 
 class CircuitBreaker(msgspec.Struct, eq=False):
@@ -21,6 +34,8 @@ class CircuitBreaker(msgspec.Struct, eq=False):
     endpoint_missing: bool = False
     #: The last failure came without any response.
     unreachable: bool = False
+    #: The last failure is that of a limit.
+    limited: bool = False
     _failures: int = 0
     _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
@@ -28,13 +43,14 @@ class CircuitBreaker(msgspec.Struct, eq=False):
         """Reset the count of consecutive failures."""
         with self._lock:
             self._failures = 0
-            self.unreachable = False
+            self.unreachable = self.limited = False
 
     def record_failure(self, error: RequestError) -> None:
         """Count a failure; open the circuit at the threshold of its kind."""
         with self._lock:
             self._failures += error.failure_threshold > 0
             self.unreachable = error.failure_threshold > 0 and not error.status
+            self.limited = error.status == HTTPStatus.TOO_MANY_REQUESTS
             if 0 < error.failure_threshold <= self._failures:
                 self._open(f"stopped after {self._failures} failures: {error}")
 
@@ -71,6 +87,10 @@ class EndpointState(msgspec.Struct, eq=False):
     in_cooldown: bool = False
     #: Reason of the first failure.
     error: str = ""
+    #: The failed requests about single subjects, of this run and of earlier ones in their cooldown, by their keys.
+    failures: dict[str, Failure] = {}
+    #: Keys of the subjects whose requests failed in this run in another way than by a response that cannot be read.
+    failed_keys: set[str] = set()
 
     @property
     def open_reason(self) -> str:
@@ -86,6 +106,15 @@ class EndpointState(msgspec.Struct, eq=False):
     def unreachable(self) -> bool:
         """Whether the last failure came without any response."""
         return self.local.unreachable or self.shared.unreachable
+
+    @property
+    def has_failed_service(self) -> bool:
+        """Whether the failures concern all subjects: no connection, a limit, an open circuit, or several subjects.
+
+        One response that cannot be read, or one status 5xx, may concern its subject alone.
+        """
+        is_limited = self.local.limited or self.shared.limited
+        return bool(self.unreachable or is_limited or self.open_reason or len(self.failed_keys) >= _MIN_FAILED_SUBJECTS)
 
     def record_success(self) -> None:
         """Reset the counts of consecutive failures."""

@@ -106,10 +106,10 @@ class JobRunner:
                 job.state.shared.mark_missing(reason)
             return Result(job, failure=job.state.open_reason or reason)
         except ResponseError as error:
-            return Result(job, failure=f"{host}: {str(error) or 'the response is not valid'}")
+            return Result(job, failure=f"{host}: {str(error) or 'the response is not valid'}", is_unreadable=True)
         except Exception:  # noqa: BLE001 - without a result, the run would wait until its deadline
             _LOG.debug("response of %s", host, exc_info=True)
-            return Result(job, failure=f"{host}: the response cannot be parsed")
+            return Result(job, failure=f"{host}: the response cannot be parsed", is_unreadable=True)
 
 
 def _get_queue(job: Job) -> str:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from nerq_cli.decoders import build_json_decoder
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.batch import Batch, Job, Result, StoredFact
-from nerq_cli.fetch.circuit_breaker import EndpointState
+from nerq_cli.fetch.circuit_breaker import EndpointState, Failure
 from nerq_cli.fetch.source import Endpoint, Request, Source, get_max_age, has_cooldown
 from nerq_cli.fetch.source_stats import Outcome, SourceStats, SourceSummary
 from nerq_cli.fetch.time_budget import JOINT_SHARE, TimeBudget, get_time_limits
@@ -44,6 +44,9 @@ _POLL_INTERVAL: Final = 0.1
 _MISSING_KEY: Final = "(endpoint missing)"
 #: Key of the row that marks a service without an answer.
 _NO_ANSWER_KEY: Final = "(no answer)"
+#: Key of the row with the subjects about which a service gave no answer, and most of them that it keeps.
+_FAILURES_KEY: Final = "(failures)"
+_MAX_FAILURES: Final = 1_000
 #: Seconds after which nothing waits any more for a request whose time is over: its thread is to say so first.
 _GIVE_UP_DELAY: Final = 0.2
 #: A missing answer counts against a service only if this share of the whole time was left.
@@ -334,7 +337,7 @@ class FetchRun:
             subjects = [subject for _, subject in group_pairs]
             for subject in subjects:
                 if subject not in batch.facts:
-                    self._fall_back(batch, subject, batch.state.open_reason or self._explain_missing(batch))
+                    self._fall_back(batch, subject, self._explain_missing(batch, subject))
             label = batch.source.label
             outcomes.update((label, batch.outcomes[subject]) for subject in subjects)
             started = self._started[batch.store_key]
@@ -386,6 +389,8 @@ class FetchRun:
         if subjects and not state.attempted:
             self._load_missing(batch)
             self._load_failure(batch)
+        if state.failures:
+            subjects = [subject for subject in subjects if subject.key not in state.failures]
         may_send = subjects and not state.open_reason and not batch.used_up_reason
         for request in batch.source.requests(subjects, batch.endpoint) if may_send else ():
             stored = batch.stored.get(request.subjects[0]) if len(request.subjects) == 1 else None
@@ -413,7 +418,7 @@ class FetchRun:
 
     def _save_missing(self, batch: Batch[Any, Any]) -> None:
         """Store that the endpoint is missing."""
-        if batch.state.endpoint_missing and batch.state.attempted:
+        if batch.state.endpoint_missing and batch.state.attempted and not batch.state.succeeded:
             row = Row(batch.state.open_reason.encode(), self._now, self._now + DAY, "")
             self.fetcher.write_rows(batch.store_key, {_MISSING_KEY: row})
 
@@ -422,7 +427,13 @@ class FetchRun:
         if not has_cooldown(batch.source):
             return
         state = batch.state
-        row = None if self._refresh else self.fetcher.read_rows(batch.store_key, [_NO_ANSWER_KEY]).get(_NO_ANSWER_KEY)
+        keys = [_NO_ANSWER_KEY, _FAILURES_KEY]
+        rows = {} if self._refresh else self.fetcher.read_rows(batch.store_key, keys)
+        row, failures_row = rows.get(_NO_ANSWER_KEY), rows.get(_FAILURES_KEY)
+        if failures_row is not None and failures_row.value and self._is_usable(failures_row):
+            for key, failure in _decode_failures(failures_row.value).items():
+                if self._now < failure.at + batch.source.cooldown:  # type: ignore[attr-defined]
+                    state.failures.setdefault(key, failure)
         if row is not None and row.value and self._is_usable(row):
             state.local.trip(f"{row.value.decode(errors='replace')} ({_format_asked_at(row.fetched_at)})")
             state.in_cooldown = True
@@ -431,11 +442,18 @@ class FetchRun:
             state.attempted = True
 
     def _save_failure(self, batch: Batch[Any, Any]) -> None:
-        """Store that a service gave no answer at all, which begins its cooldown."""
+        """Begin the cooldown of a service that gave no answer at all, or of the subjects that failed."""
         state, cooldown = batch.state, getattr(batch.source, "cooldown", 0)
         if cooldown and state.succeeded and self._refresh:
-            self.fetcher.write_rows(batch.store_key, {_NO_ANSWER_KEY: Row(b"", self._now, self._now, "")})
+            no_row = Row(b"", self._now, self._now, "")
+            self.fetcher.write_rows(batch.store_key, {_NO_ANSWER_KEY: no_row, _FAILURES_KEY: no_row})
         if not cooldown or not state.attempted or state.succeeded or state.endpoint_missing or state.in_cooldown:
+            return
+        if not state.has_failed_service:
+            if batch.has_time and state.failures:
+                failures = dict(islice(reversed(state.failures.items()), _MAX_FAILURES))
+                row = Row(msgspec.json.encode(failures), self._now, self._now + cooldown, "")
+                self.fetcher.write_rows(batch.store_key, {_FAILURES_KEY: row})
             return
         reason = state.error or state.open_reason
         state.local.trip(reason)
@@ -569,9 +587,12 @@ class FetchRun:
                 self._save_fact(batch, subject, renewed, row.value, row.validator)
             elif subject not in batch.facts and subject not in deferred_subjects:
                 is_late = result.failure and self._seconds_left() <= 0
-                self._fall_back(
-                    batch, subject, self._deadline_reason if is_late else result.failure or _INCOMPLETE_REASON
-                )
+                reason = result.failure or _INCOMPLETE_REASON
+                if not is_late and has_cooldown(batch.source):
+                    state.failures[subject.key] = Failure(reason, self._now)
+                    if result.failure and not result.is_unreadable:
+                        state.failed_keys.add(subject.key)
+                self._fall_back(batch, subject, self._deadline_reason if is_late else reason)
         self._report_progress(1)
 
     def _save_fact(
@@ -602,8 +623,14 @@ class FetchRun:
         outcome = Outcome(None, is_missing=batch.state.endpoint_missing, reason=reason)
         batch.add_fact(subject, Unknown(reason, batch.source.label), outcome)
 
-    def _explain_missing(self, batch: Batch[Any, Any]) -> str:
+    def _explain_missing(self, batch: Batch[Any, Any], subject: Subject) -> str:
         """Return why no result is about a subject."""
+        failure = batch.state.failures.get(subject.key)
+        if failure is not None:
+            is_earlier = failure.at != self._now
+            return f"{failure.reason} ({_format_asked_at(failure.at)})" if is_earlier else failure.reason
+        if batch.state.open_reason:
+            return batch.state.open_reason
         if self._offline:
             return _OFFLINE_REASON
         if self._seconds_left() <= 0:
@@ -642,6 +669,14 @@ def _decode_row(row: Row, label: str, decode: Callable[[bytes], T]) -> Found[T] 
         return Found(decode(row.value), label, row.fetched_at)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _decode_failures(value: bytes) -> dict[str, Failure]:
+    """Return the failures of a row; none if it is damaged."""
+    try:
+        return msgspec.json.decode(value, type=dict[str, Failure])
+    except (msgspec.MsgspecError, RecursionError):
+        return {}
 
 
 def _format_asked_at(epoch_seconds: int) -> str:

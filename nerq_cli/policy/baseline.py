@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
-from nerq_cli.inventory import Location, Package
+from nerq_cli.inventory import Location, Package, strip_purl_version
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Change, Finding, Level
@@ -262,7 +262,7 @@ def _name_methodology(score: Score | None) -> str:
 
 def record_finding(finding: Finding, base: str = "") -> RecordedFinding:
     """Return what a comparison needs of a finding."""
-    package = finding.purl.partition("?")[0].partition("@")[0]
+    package = strip_purl_version(finding.purl)
     return RecordedFinding(
         rule=finding.id,
         level=finding.level,

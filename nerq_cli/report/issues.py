@@ -10,7 +10,7 @@ import msgspec
 
 from nerq_cli.ecosystems import Kind
 from nerq_cli.facts import AffectingAdvisory
-from nerq_cli.inventory import Dependency, Location
+from nerq_cli.inventory import Dependency, Location, strip_purl_version
 from nerq_cli.policy.findings import AppliedWaiver, Change, Finding
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.rules import RULES, PolicyRule
@@ -246,7 +246,7 @@ def _build_issue(
         undecided=finding.undecided and level == "warning",
         fingerprint=hash_parts(
             rule_id,
-            finding.purl.partition("@")[0],  # the @ of a scope is %40
+            strip_purl_version(finding.purl),
             finding.advisory,
             finding.locations[0].path if finding.locations else "",
             "" if finding.purl else finding.text,

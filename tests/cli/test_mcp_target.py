@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import AS_OF, Registry, Result
+from tests.conftest import Turn
 
 Nerq = Callable[..., Result]
 NAME = "io.github.acme/files"
@@ -133,6 +134,23 @@ def test_a_registry_that_fails_leaves_the_server_unjudged(mcp: Registry, nerq: N
     assert entry["skip_reason"].startswith("MCP registry: ")
 
 
+@pytest.mark.parametrize("turn", [{"status": 500}, {"body": describe(name="io.github.acme/another")}])
+def test_an_odd_answer_about_one_server_keeps_no_other_from_being_looked_up(
+    mcp: Registry, nerq: Nerq, turn: Turn
+) -> None:
+    """The deleted server is named in the same command, and in one of its own shortly after."""
+    packages = ("oci", "ghcr.io/acme/files:1.0", "")
+    mcp.site.on("/v0.1/servers/io.github.acme%2Fodd/versions/latest?include_deleted=true", turn)
+    mcp.site.on(PATH, {"body": describe(packages, status="deleted")})
+    options = ("--as-of", AS_OF, "-f", "json", "--timeout", "20")
+    both = nerq("check", "mcp:io.github.acme/odd", f"mcp:{NAME}", *options)
+    assert both.status == 1
+    assert both.json["complete"] is False
+    alone = nerq("check", "mcp:io.github.acme/odd", *options, "--strict")
+    assert alone.status == 3
+    assert nerq("check", f"mcp:{NAME}", *options, "--refresh").status == 1
+
+
 def test_images_and_remotes_are_listed(mcp: Registry, nerq: Nerq) -> None:
     mcp.site.on(PATH, {"body": describe(("oci", "ghcr.io/acme/files:1.0", ""))})
     (entry,) = check(nerq, f"mcp:{NAME}").json["dependencies"]
@@ -168,10 +186,81 @@ def test_an_image_is_listed_with_its_tag(mcp: Registry, nerq: Nerq, identifier: 
     result = check(nerq, f"mcp:{NAME}")
     (entry,) = result.json["dependencies"]
     assert (entry["name"], entry["requirement"]) == ("docker/ghcr.io/acme/files", "==1.2")
-    assert entry["purl"].startswith("pkg:docker/ghcr.io/acme/files")
+    assert entry["purl"] == "pkg:docker/acme/files@1.2?repository_url=ghcr.io"
     assert f"oci:{identifier}@" not in result.err or version
 
 
 def test_a_server_without_a_package_is_described(mcp: Registry, nerq: Nerq) -> None:
     mcp.site.on(PATH, {"body": describe()})
     assert f"{NAME} 1.0.0 has no package in the MCP registry" in check(nerq, f"mcp:{NAME}").err
+
+
+def test_a_server_with_several_packages_has_a_card_for_each(mcp: Registry, nerq: Nerq) -> None:
+    """They are parts of one server, judged together, and not meanings of one name."""
+    mcp.npm("left-pad", "1.3.0")
+    mcp.pypi("idna", "3.7")
+    packages = (("npm", "left-pad", "1.3.0"), ("pypi", "idna", "3.7"), ("oci", "ghcr.io/acme/files:1.0", ""))
+    mcp.site.on(PATH, {"body": describe(*packages)})
+    result = check(nerq, f"mcp:{NAME}")
+    assert result.status in {0, 1}
+    names = {entry["name"]: entry["score"] for entry in result.json["dependencies"]}
+    assert set(names) == {"left-pad", "idna", "docker/ghcr.io/acme/files"}
+    assert names["left-pad"] is not None
+    assert names["idna"] is not None
+    shown = nerq("check", f"mcp:{NAME}", "--as-of", AS_OF, "--offline")
+    assert "may be the package" not in shown.err
+    assert "left-pad 1.3.0" in shown.out
+    assert "idna 3.7" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("package", "reason"),
+    [
+        (("npm", "../../x", "1.3.0"), "the MCP registry names a package that cannot exist: npm:../../x@1.3.0"),
+        (("nuget", "../../x", ""), "the MCP registry names a package that cannot exist: nuget:../../x"),
+        (("pypi", "", "1.0"), "the MCP registry names a package that cannot exist: pypi:@1.0"),
+    ],
+)
+def test_a_package_that_cannot_exist_is_refused(
+    mcp: Registry, nerq: Nerq, package: tuple[str, str, str], reason: str
+) -> None:
+    mcp.site.on(PATH, {"body": describe(package)})
+    (entry,) = check(nerq, f"mcp:{NAME}").json["dependencies"]
+    assert (entry["purl"], entry["skip_reason"]) == (f"pkg:generic/{NAME}", reason)
+
+
+@pytest.mark.parametrize(
+    ("package", "purl", "reason"),
+    [
+        (("nuget", "Acme.Files", "1.0"), "pkg:nuget/Acme.Files@1.0", "NuGet packages are not scored"),
+        (
+            ("mcpb", "https://registry.example/files.mcpb", ""),
+            "pkg:generic/registry.example/files.mcpb",
+            "MCP bundles are not scored",
+        ),
+        (("wibble", "files", "1"), "pkg:generic/files@1", "packages of the type wibble are not scored"),
+    ],
+)
+def test_packages_of_other_types_are_listed_by_their_names(
+    mcp: Registry, nerq: Nerq, package: tuple[str, str, str], purl: str, reason: str
+) -> None:
+    mcp.site.on(PATH, {"body": describe(package)})
+    (entry,) = check(nerq, f"mcp:{NAME}").json["dependencies"]
+    assert (entry["purl"], entry["skip_reason"]) == (purl, reason)
+
+
+def test_every_remote_is_listed_and_one_without_tls_is_a_finding(mcp: Registry, nerq: Nerq) -> None:
+    document = describe()
+    document["server"]["remotes"] = [
+        {"type": "streamable-http", "url": "https://mcp.acme.example/mcp"},
+        {"type": "sse", "url": "http://mcp.acme.example/sse"},
+        {"type": "sse", "url": "http://localhost:8000/sse"},
+    ]
+    mcp.site.on(PATH, {"body": document})
+    result = check(nerq, f"mcp:{NAME}")
+    names = [entry["name"] for entry in result.json["dependencies"]]
+    assert sorted(names) == ["localhost:8000/sse", "mcp.acme.example/mcp", "mcp.acme.example/sse"]
+    finding = find_finding(result)
+    assert (finding["id"], finding["level"]) == ("mcp-insecure-url", "deny")
+    assert finding["text"].endswith(f"{NAME} is at http://mcp.acme.example/sse")
+    assert result.status == 1

@@ -11,9 +11,17 @@ from typing import get_args
 import pytest
 
 import nerq_cli.ecosystems
-from nerq_cli.ecosystems import ECOSYSTEMS, Ecosystem, EcosystemId, find_ecosystem, get_ecosystem, normalise_name
+from nerq_cli.ecosystems import (
+    ECOSYSTEMS,
+    OTHER,
+    Ecosystem,
+    EcosystemId,
+    find_ecosystem,
+    get_ecosystem,
+    normalise_name,
+)
 from nerq_cli.facts import PackageInfo
-from nerq_cli.inventory import Package, Release
+from nerq_cli.inventory import Package, Release, strip_purl_version
 
 PACKAGE = Path(nerq_cli.ecosystems.__file__).parent
 
@@ -100,3 +108,24 @@ def test_the_version_libraries_are_imported_by_the_first_version_only() -> None:
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - the interpreter itself
     assert finished.stdout.split("\n")[:2] == ["[]", "['nodesemver', 'packaging']"]
+
+
+@pytest.mark.parametrize(
+    ("name", "purl"),
+    [
+        ("ghcr.io/acme/server", "pkg:docker/acme/server@1.0?repository_url=ghcr.io"),
+        ("localhost:5000/server", "pkg:docker/server@1.0?repository_url=localhost:5000"),
+        ("docker.io/library/redis", "pkg:docker/library/redis@1.0"),
+        ("acme/server", "pkg:docker/acme/server@1.0"),
+        ("redis", "pkg:docker/redis@1.0"),
+    ],
+)
+def test_the_purl_of_an_image_has_its_registry_as_a_qualifier(name: str, purl: str) -> None:
+    release = Release(package=Package(ecosystem=OTHER, name=f"docker/{name}"), version="1.0")
+    assert release.purl == purl
+    assert strip_purl_version(purl) == release.package.purl
+
+
+def test_the_version_of_a_purl_is_stripped_and_no_scope() -> None:
+    assert strip_purl_version("pkg:npm/%40acme/x@1.0") == "pkg:npm/%40acme/x"
+    assert strip_purl_version("pkg:npm/%40acme/x") == "pkg:npm/%40acme/x"

@@ -1147,6 +1147,74 @@ def test_a_service_that_gave_no_answer_is_left_alone_for_a_while(site: Site) -> 
     assert "--refresh" in reasons[1][1]
 
 
+@pytest.mark.parametrize("turn", [{"status": 500}, {"status": 403}, {"body": b"<html>"}])
+def test_one_odd_answer_concerns_its_subject_alone(site: Site, turn: Turn) -> None:
+    odd, good, late = (Package(ecosystem=PYPI, name=name) for name in ("a", "b", "c"))
+    site.on("/a", turn)
+    memory, at = MemoryCache(), Endpoint(url=site.url)
+    with opened_run(memory, now=NOW, settings=QUICK) as run:
+        [first] = run.fetch(Extras(), [odd], at).values()
+    count = len(site.requests)
+    site.on("/b", {"body": {"name": "b"}})
+    site.on("/c", {"body": {"name": "c"}})
+    with opened_run(memory, now=NOW + 60, settings=QUICK) as run:
+        assert isinstance(run.fetch(Extras(), [good], at)[good], Found)
+    with opened_run(memory, now=NOW + 60, settings=QUICK) as run:
+        [again] = run.fetch(Extras(), [odd], at).values()
+        assert isinstance(run.fetch(Extras(), [late], at)[late], Found)
+    assert isinstance(first, Unknown)
+    assert again == Unknown(f"{first.reason} (requested at 2027-01-15 08:00 UTC; --refresh retries)", "Demo")
+    assert len(site.requests) == count + 2
+
+
+def test_one_odd_answer_does_not_end_the_requests_of_its_run(site: Site) -> None:
+    odd, good = (Package(ecosystem=PYPI, name=name) for name in ("a", "b"))
+    site.on("/a", {"body": b"<html>"})
+    site.on("/b", {"body": {"name": "b"}})
+    at = Endpoint(url=site.url)
+    with opened_run(MemoryCache(), now=NOW, settings=QUICK) as run:
+        assert isinstance(run.fetch(Extras(), [odd], at)[odd], Unknown)
+        assert isinstance(run.fetch(Extras(), [good], at)[good], Found)
+        assert isinstance(run.fetch(Extras(), [odd], at)[odd], Unknown)
+    assert len(site.requests) == 2
+
+
+def test_unreadable_answers_never_end_the_requests_for_others(site: Site) -> None:
+    memory, at = MemoryCache(), Endpoint(url=site.url)
+    for one in packages(4):
+        site.on(f"/{one.name}", {"body": b"<html>"})
+    site.on("/a", {"body": {"name": "a"}})
+    with opened_run(memory, now=NOW, settings=QUICK) as run:
+        run.fetch(Extras(), packages(4), at)
+    with opened_run(memory, now=NOW + 60, settings=QUICK) as run:
+        assert isinstance(run.fetch(Extras(), [A], at)[A], Found)
+
+
+@pytest.mark.parametrize(("turn", "count"), [({"status": 403}, 3), ({"status": 429}, 1), ({"raw": b""}, 1)])
+def test_limits_broken_connections_and_several_failures_concern_the_service(site: Site, turn: Turn, count: int) -> None:
+    memory, at = MemoryCache(), Endpoint(url=site.url)
+    for one in packages(count):
+        site.on(f"/{one.name}", turn)
+    with opened_run(memory, now=NOW, settings=QUICK) as run:
+        run.fetch(Extras(), packages(count), at)
+    sent = len(site.requests)
+    with opened_run(memory, now=NOW + 60, settings=QUICK) as run:
+        assert isinstance(run.fetch(Extras(), [A], at)[A], Unknown)
+    assert len(site.requests) == sent
+
+
+def test_a_refresh_that_succeeds_ends_the_cooldown_of_single_subjects(site: Site) -> None:
+    memory, at = MemoryCache(), Endpoint(url=site.url)
+    site.on("/a", {"status": 403}, {"body": {"name": "a"}})
+    site.on("/p0", {"body": {"name": "p0"}})
+    with opened_run(memory, now=NOW, settings=QUICK) as run:
+        run.fetch(Extras(), [A], at)
+    with opened_run(memory, now=NOW + 60, settings=QUICK, refresh=True) as run:
+        run.fetch(Extras(), packages(1), at)
+    with opened_run(memory, now=NOW + 90, settings=QUICK) as run:
+        assert isinstance(run.fetch(Extras(), [A], at)[A], Found)
+
+
 def test_a_service_that_is_left_alone_is_asked_on_refresh(site: Site) -> None:
     some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
     site.on("/a", {"status": 403}, {"body": {"name": "a"}})

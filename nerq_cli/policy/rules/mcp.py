@@ -28,7 +28,8 @@ def _find_unpinned(rule_input: RuleInput) -> Iterator[Finding]:
 
 
 def _find_insecure(rule_input: RuleInput) -> Iterator[Finding]:
-    """Yield a finding for each server on another machine that is reached without TLS."""
+    """Yield a finding for each server on another machine that is reached without TLS, configured or registered."""
+    yield from _find_registered("insecure-url")(rule_input)
     for server in _iter_servers(rule_input, "insecure-url"):
         yield _build_finding(server, server.remote_package, f"the server {server.name} is at {server.url}")
 
@@ -74,7 +75,8 @@ MCP_INSECURE_URL: Final = PolicyRule(
     summary="An MCP server on another machine is reached without TLS.",
     explanation="The URL begins with `http:` or `ws:`. Whoever is on the way can read what the client sends, tokens "
     "included, and answer in the place of the server, whose tools the client then calls. The addresses of the machine "
-    "itself (`localhost`, `127.0.0.0/8`, `::1`) are no finding.",
+    "itself (`localhost`, `127.0.0.0/8`, `::1`) are no finding. The addresses that the MCP registry lists for a server "
+    "named `mcp:NAME` count as well.",
     hint="use the https: or wss: address of the server",
     headings=("MCP server without TLS", "MCP servers without TLS"),
     count_phrases=("MCP server without TLS", "MCP servers without TLS"),

@@ -350,7 +350,11 @@ def test_images_urls_and_programs_are_listed_with_a_reason() -> None:
     )
     rows = [(item.package.purl, item.requirement, item.skip_reason) for item in to_declarations(configuration)]
     assert rows == [
-        ("pkg:docker/ghcr.io/acme/x", "==1.2", f"container image (by a tag, which may move){IMAGE_REASON}"),
+        (
+            "pkg:docker/acme/x?repository_url=ghcr.io",
+            "==1.2",
+            f"container image (by a tag, which may move){IMAGE_REASON}",
+        ),
         ("pkg:generic/x.example/mcp", "", "hosted server: not scored"),
         ("pkg:generic/program", "", "MCP server started by mcp-server: its package is not known"),
         ("pkg:generic/file", "", "local path: an MCP server of the project"),
