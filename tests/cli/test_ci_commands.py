@@ -54,7 +54,20 @@ def test_a_document_keeps_its_value(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [":: Internet :: WWW/HTTP", "Topic ::\n  :: Internet", "::\n", "| --- | --- |", "---", "---\nname: x\n---\n", "a --- b", "~~~~ x", "++ x", "section_3: x", "std::x", "# # a"],
+    [
+        ":: Internet :: WWW/HTTP",
+        "Topic ::\n  :: Internet",
+        "::\n",
+        "| --- | --- |",
+        "---",
+        "---\nname: x\n---\n",
+        "a --- b",
+        "~~~~ x",
+        "++ x",
+        "section_3: x",
+        "std::x",
+        "# # a",
+    ],
 )
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert defuse_ci_commands(text) == text
