@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from nerq_cli import __version__
 from nerq_cli.application.named_targets import explain_no_score
 from nerq_cli.application.scan import run_scan
-from nerq_cli.application.watch_state import WatchState, encode_state, find_directory
+from nerq_cli.application.watch_state import WatchedFinding, WatchState, encode_state, find_directory
 from nerq_cli.ecosystems import EcosystemId, get_prefix
 from nerq_cli.errors import ExitStatus, UsageError
 from nerq_cli.facts import Absent, Found
@@ -29,6 +29,7 @@ from nerq_cli.insight.watch import (
     compare_servers,
     compare_waivers,
     find_changes,
+    list_unread,
     sort_changes,
 )
 from nerq_cli.inventory import MCP_GROUP, McpServerId
@@ -46,6 +47,7 @@ from nerq_cli.policy.baseline import (
     record_run,
 )
 from nerq_cli.policy.rules import describe_counts
+from nerq_cli.policy.settings import LEVELS
 from nerq_cli.policy.waivers import count_days_left
 from nerq_cli.report.pages.watch import OpenFinding, WatchReport
 from nerq_cli.signals.advisories import merge_advisories
@@ -128,7 +130,10 @@ def run_watch(
         methodology=report.methodology.version,
         unresolved=bool(now.unresolved),
         dependencies=compared.kept,
-        findings=(*_record(report.findings, base, accepted=False), *compared.carried),
+        findings=(
+            *_drop_replaced(_record(report.findings, base, accepted=False), compared.carried),
+            *compared.carried,
+        ),
         accepted=(*_record(report.findings, base, accepted=True), *compared.carried_accepted),
         servers=tuple(servers),
         registrations=carry_registrations(earlier.registrations if earlier else (), registrations, unknown),
@@ -182,16 +187,18 @@ class _Compared(NamedTuple):
     findings: Sequence[Finding]
     kept: tuple[Watched, ...]
     #: Findings of the last pass that could not be checked again.
-    carried: tuple[RecordedFinding, ...] = ()
+    carried: tuple[WatchedFinding, ...] = ()
     #: Those of them that a baseline of the settings accepts.
-    carried_accepted: tuple[RecordedFinding, ...] = ()
+    carried_accepted: tuple[WatchedFinding, ...] = ()
 
 
-def _record(findings: Iterable[Finding], base: str, *, accepted: bool) -> Iterator[RecordedFinding]:
+def _record(findings: Iterable[Finding], base: str, *, accepted: bool) -> Iterator[WatchedFinding]:
     """Yield the findings that a baseline of the settings accepts, or the others; without those that are waived."""
     for finding in findings:
         if finding.waiver is None and (finding.change == "unchanged") == accepted:
-            yield record_finding(finding, base)
+            recorded = record_finding(finding, base)
+            fields = {name: getattr(recorded, name) for name in recorded.__struct_fields__}
+            yield WatchedFinding(**fields, shown=finding.text)
 
 
 def _compare(
@@ -224,7 +231,8 @@ def _compare(
     )
     missing = [item for item in outcome.kept if item.key not in now.observations]  # kept from the last pass
     carried, carried_accepted = (
-        tuple(_carry_findings(group, now.record, watched, missing)) for group in (earlier.findings, earlier.accepted)
+        tuple(_carry_findings(group, now.record, earlier.dependencies, watched, missing))
+        for group in (earlier.findings, earlier.accepted)
     )
     return _Compared(tuple(changes), marked, outcome.kept, carried, carried_accepted)
 
@@ -250,24 +258,54 @@ def _pair(
 
 
 def _carry_findings(
-    findings: Iterable[RecordedFinding], record: Record, watched: Iterable[Watched], missing: Iterable[Watched]
-) -> Iterator[RecordedFinding]:
-    """Yield the findings of the last pass that are gone, and whose packages could not be checked again.
+    findings: Iterable[WatchedFinding],
+    record: Record,
+    earlier: Sequence[Watched],
+    watched: Sequence[Watched],
+    missing: Iterable[Watched],
+) -> Iterator[WatchedFinding]:
+    """Yield the findings of the last pass that are gone or milder, and whose packages could not be checked again.
 
     Without them they would be new once the source answers again.
     """
+    before = {item.key: item for item in earlier}
     unchecked = {item.purl for item in record.dependencies if item.state in _UNCHECKED_STATES}
     unchecked |= {finding.package for finding in record.findings if finding.undecided}
     unchecked |= {_build_recorded(item).purl for item in missing}
     unchecked |= {
-        item.purl
-        for item in map(_build_recorded, (entry for entry in watched if not entry.facts.knows_advisories))
-        if item.state != "skipped"
+        _build_recorded(item).purl
+        for item in watched
+        if item.state != "skipped" and (not item.facts.knows_advisories or _has_unread(before.get(item.key), item))
     }
-    known = {(finding.rule, finding.package, finding.advisory) for finding in record.findings}
+    known: dict[tuple[str, str, str], list[RecordedFinding]] = {}
+    for found in record.findings:
+        if not found.undecided:
+            known.setdefault((found.rule, found.package, found.advisory), []).append(found)
     for finding in findings:
-        key = finding.rule, finding.package, finding.advisory
-        if finding.package in unchecked and not finding.undecided and key not in known:
+        others = known.get((finding.rule, finding.package, finding.advisory), [])
+        is_milder = all(_is_milder(other, finding) for other in others)
+        if finding.package in unchecked and not finding.undecided and is_milder:
+            yield finding
+
+
+def _has_unread(earlier: Watched | None, now: Watched) -> bool:
+    return earlier is not None and bool(list_unread(earlier, now))
+
+
+def _is_milder(finding: RecordedFinding, earlier: RecordedFinding) -> bool:
+    """Return whether a finding about an advisory has a lower level, as its severity is not known any more."""
+    return (
+        bool(finding.advisory)
+        and finding.severity == "unknown" != earlier.severity
+        and LEVELS.index(finding.level) < LEVELS.index(earlier.level)
+    )
+
+
+def _drop_replaced(findings: Iterable[WatchedFinding], carried: Sequence[WatchedFinding]) -> Iterator[WatchedFinding]:
+    """Yield the findings of this pass but those in whose place one of the last pass stays."""
+    kept = {(finding.rule, finding.package, finding.advisory) for finding in carried}
+    for finding in findings:
+        if finding.undecided or (finding.rule, finding.package, finding.advisory) not in kept:
             yield finding
 
 
@@ -335,7 +373,8 @@ def _observe_one(entry: Assessment, recorded: RecordedDependency) -> Observation
         return Observation(watched, reason=explain_no_score(entry))
     labels = {signal.id: (score.methodology.signals[signal.id].name, signal.reason) for signal in score.signals}
     reason = "" if score.value is not None else explain_no_score(entry)
-    return Observation(watched, labels, {cap.id: cap.reason for cap in score.caps}, reason)
+    cap_signals = {id_: spec.signal for id_, spec in score.methodology.caps.items() if spec.signal}
+    return Observation(watched, labels, {cap.id: cap.reason for cap in score.caps}, reason, cap_signals)
 
 
 def _check_project(earlier: WatchState, observations: dict[ReleaseKey, Observation]) -> None:
@@ -471,8 +510,8 @@ def _build_open(finding: Finding, marked: Finding, *, is_first: bool) -> OpenFin
     )
 
 
-def _build_unchecked(finding: RecordedFinding) -> OpenFinding:
-    text = ", ".join(filter(None, (finding.advisory, finding.severity))) or finding.rule
+def _build_unchecked(finding: WatchedFinding) -> OpenFinding:
+    text = finding.shown or ", ".join(filter(None, (finding.advisory, finding.severity)))
     return OpenFinding(
         rule=finding.rule,
         text=text,
@@ -497,7 +536,8 @@ def _decide(report: Report, compared: _Compared, threshold: str, *, is_first: bo
         for finding, marked in zip(report.findings, compared.findings, strict=True)
         if finding.fails and marked.fails
     ]
-    still_open = sum(finding.fails for finding in report.findings) - len(worse)
+    carried_count = sum(finding.level == "deny" for finding in compared.carried)
+    still_open = sum(finding.fails for finding in report.findings) - len(worse) + carried_count
     rest = f"; {format_count(still_open, 'finding')} of earlier passes still open" if still_open else ""
     if worse:
         counts = ", ".join(describe_counts(worse, threshold))

@@ -45,6 +45,14 @@ class _FindingLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     severity: str = ""
     projects: tuple[str, ...] = ()
     text: str = ""
+    shown: str = ""
+
+
+class WatchedFinding(RecordedFinding, frozen=True, gc=False, kw_only=True):
+    """A finding as a pass keeps it."""
+
+    #: Its text, for people; empty in a state of an earlier version.
+    shown: str = ""
 
 
 class WatchState(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,9 +68,9 @@ class WatchState(msgspec.Struct, frozen=True, kw_only=True):
     unresolved: bool = False
     dependencies: tuple[Watched, ...] = ()
     #: Without those that waivers or a baseline of the settings accept.
-    findings: tuple[RecordedFinding, ...] = ()
+    findings: tuple[WatchedFinding, ...] = ()
     #: Those that the baseline accepts.
-    accepted: tuple[RecordedFinding, ...] = ()
+    accepted: tuple[WatchedFinding, ...] = ()
     servers: tuple[WatchedServer, ...] = ()
     registrations: tuple[Registration, ...] = ()
 
@@ -188,11 +196,11 @@ def encode_state(state: WatchState) -> bytes:
     return b"{\n" + b",\n".join(parts) + b"\n}\n"
 
 
-def _read_line(line: _FindingLine) -> RecordedFinding:
-    return RecordedFinding(**{name: getattr(line, name) for name in _FindingLine.__struct_fields__})
+def _read_line(line: _FindingLine) -> WatchedFinding:
+    return WatchedFinding(**{name: getattr(line, name) for name in _FindingLine.__struct_fields__})
 
 
-def _build_line(finding: RecordedFinding) -> _FindingLine:
+def _build_line(finding: WatchedFinding) -> _FindingLine:
     return _FindingLine(**{name: getattr(finding, name) for name in _FindingLine.__struct_fields__})
 
 

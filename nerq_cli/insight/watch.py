@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, is_hub, is_repository
 from nerq_cli.insight.history import Cause, Move, explain_step
 from nerq_cli.insight.snapshots import Snapshot, SnapshotCap, SnapshotSignal
+from nerq_cli.signals.signal import format_count
 
 #: Points of a score from which a fall or a rise is a change. Smaller ones count together until they reach it.
 MIN_POINTS: Final = 1.0
@@ -86,6 +87,8 @@ EFFECTS: Final[tuple[Effect, ...]] = ("worse", "uncertain", "neutral", "better")
 _SERVER_TEXT: Final = "the dependencies of MCP servers are not known"
 #: Stands among lost signals for the score as a whole.
 _SCORE: Final = "score"
+#: The signal of advisories.
+_ADVISORIES: Final = "known_advisories"
 #: Signals that a text names.
 _MAX_NAMES: Final = 4
 #: Severities, mildest first.
@@ -167,6 +170,8 @@ class Observation(msgspec.Struct, frozen=True):
     cap_reasons: Mapping[str, str] = {}
     #: Why there is no score; empty if there is one.
     reason: str = ""
+    #: The signal whose evidence decides a cap, for each cap of the methodology that has one.
+    cap_signals: Mapping[str, str] = {}
 
 
 #: ``same``: the same version at both passes.
@@ -379,13 +384,12 @@ def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
     known before stays.
     """
     now = new.watched
-    moved_version = kind != "same"
     fields: dict[str, Any]
     if old.methodology and now.methodology and old.methodology != now.methodology:
         text = f"methodology {old.methodology} before, {now.methodology} now: scores are not compared"
         fields = {"score_before": old.score, "score_after": now.score, "causes": ("methodology",)}
         changes = [_build(now, "methodology", "uncertain", text, **fields)]
-        return _Judged(([_describe_version(kind, old, now, ())] if moved_version else []) + changes, now)
+        return _Judged(([_describe_version(kind, old, now)] if kind != "same" else []) + changes, now)
     if kind == "same" and old.methodology and not now.methodology:
         unread = [] if now.facts.marks.get("vanished") else list(_describe_unread(old, new, "no score"))
         kept = replace(
@@ -401,36 +405,112 @@ def _judge_score(kind: PairKind, old: Watched, new: Observation) -> _Judged:
     if kind == "same" and not old.methodology and now.methodology and old.state in ("unknown", "not-judged"):
         fields = {"score_after": now.score, "causes": ("source regained",)}
         return _Judged([_build(now, "source-regained", "uncertain", "score: known now", **fields)], now)
+    return _judge_numbers(kind, old, new)
+
+
+class _Moved(NamedTuple):
+    """How the numbers of a score moved."""
+
+    #: Points that facts about the target moved; None if they are no change.
+    points: float | None
+    #: Most points first.
+    moves: tuple[Move, ...]
+    causes: tuple[Cause, ...]
+    #: Whether both scores, and the direction of the one to the other, are of what moved: else sources moved them.
+    shows_scores: bool
+    #: Signals that are not known any more, and those that are known now.
+    lost: frozenset[str]
+    learned: frozenset[str]
+    #: Limits that are known to be in force.
+    caps: Mapping[str, float]
+
+
+def _measure_move(old: Watched, now: Watched, new: Observation) -> _Moved:
     step = explain_step(build_snapshot(old, new.labels, {}), build_snapshot(now, new.labels, new.cap_reasons))
-    lost = {move.id for move in step.moves if move.kind == "lost"}
-    learned = {move.id for move in step.moves if move.kind == "regained"}
-    is_read = bool(old.methodology and now.methodology)
-    has_new_cap = any(limit < old.caps.get(id_, 101.0) for id_, limit in now.caps.items())
-    has_old_cap = any(limit < now.caps.get(id_, 101.0) for id_, limit in old.caps.items())
-    counts_cap = (has_new_cap and not learned) or (has_old_cap and not has_new_cap and not lost)
+    lost = frozenset(move.id for move in step.moves if move.kind == "lost")
+    learned = frozenset(move.id for move in step.moves if move.kind == "regained")
     is_partial = bool(lost or learned)
+    caps = _find_caps(old, now, new.cap_signals, lost, learned) if is_partial else now.caps
     counted = ("changed",) if is_partial else ("changed", "reweighted")
+    counts_cap = not is_partial or caps != old.caps
     moves = tuple(move for move in step.moves if move.kind in counted or (move.kind == "cap" and counts_cap))
     if is_partial:
         moves = tuple(_drop_reweighting(move, old) for move in moves)
-    points = _find_points(old, now, moves, step.change, is_partial=is_partial)
+    points = _find_points(old, moves, caps) if is_partial else step.change
     is_crossed = {old.state, now.state} == {"ok", "below"} and not is_partial and bool(points)
-    is_step = points is not None and (abs(points) >= MIN_POINTS or is_crossed)
-    shown = moves if is_step else ()
+    if points is None or now.score is None or not (abs(points) >= MIN_POINTS or is_crossed):
+        return _Moved(None, (), step.causes, shows_scores=True, lost=lost, learned=learned, caps=caps)
+    return _Moved(points, moves, step.causes, (step.change or 0.0) * points > 0, lost, learned, caps)
+
+
+def _judge_numbers(kind: PairKind, old: Watched, new: Observation) -> _Judged:
+    """Return how a score that both passes have, or that one of them lacks, changed."""
+    is_same = kind == "same"
+    now = _withhold_unread(old, new.watched) if is_same else new.watched
+    moved = _measure_move(old, now, new)
+    is_unscored = old.score is not None and now.score is None
+    is_gone = is_same and is_unscored and bool(now.facts.marks.get("vanished"))
+    is_read = bool(old.methodology and now.methodology)
     changes = []
-    if moved_version:
-        changes.append(_describe_version(kind, old, now, shown, points if is_step else None))
-    elif is_step and points is not None:
-        fields = {"score_before": old.score, "score_after": now.score, "points": points, "moves": shown}
-        causes: tuple[Cause, ...] = step.causes
-        fell = points < 0
-        changes.append(
-            _build(now, "score-fell" if fell else "score-rose", "worse" if fell else "better", causes=causes, **fields)
-        )
-    elif old.score is not None and now.score is None and not lost and is_read:
+    if not is_same:
+        changes.append(_describe_version(kind, old, now, moved))
+    elif moved.points is not None:
+        changes.append(_describe_move(old, now, moved, moved.points))
+    elif (is_gone and _SCORE not in old.lost) or (is_unscored and is_read and not moved.lost):
         changes.append(_build(now, "score-missing", "worse", new.reason, score_before=old.score))
-    changes += _describe_sources(old, new, lost, learned)
-    return _Judged(changes, _keep_score(old, now, lost, points if is_step else None, moved_version=moved_version))
+    if not is_gone:  # else the version is lost, and not a source
+        has_row = not is_same or moved.points is not None
+        changes += _describe_sources(old, new, moved, shows_scores=not (has_row and moved.shows_scores))
+    kept = now if not is_same else _keep_score(old, now, moved)
+    if is_gone:
+        kept = replace(kept, lost=tuple(sorted({*kept.lost, _SCORE})))
+    return _Judged(changes, kept)
+
+
+def _describe_move(old: Watched, now: Watched, moved: _Moved, points: float) -> WatchChange:
+    fields: dict[str, Any] = {"points": points, "moves": moved.moves, "causes": moved.causes}
+    if moved.shows_scores:
+        fields |= {"score_before": old.score, "score_after": now.score}
+    return _build(now, *(("score-fell", "worse") if points < 0 else ("score-rose", "better")), **fields)
+
+
+def list_unread(old: Watched, new: Watched) -> frozenset[str]:
+    """Return the ids of the advisories of the last pass that are still named, and whose severity was not read again."""
+    unread = [
+        item.ids
+        for item in old.advisories
+        if item.severity != "unknown"
+        and (named := [other for other in new.advisories if item.ids & other.ids])
+        and all(other.severity == "unknown" for other in named)
+    ]
+    return frozenset[str]().union(*unread)
+
+
+def _withhold_unread(old: Watched, now: Watched) -> Watched:
+    """Return a release without the signal of its advisories if records of them could not be read again."""
+    value, _ = now.signals.get(_ADVISORIES, (None, 0.0))
+    if value is None or not list_unread(old, now):
+        return now
+    return replace(now, signals={**now.signals, _ADVISORIES: (None, 0.0)})
+
+
+def _find_caps(
+    old: Watched, now: Watched, cap_signals: Mapping[str, str], lost: AbstractSet[str], learned: AbstractSet[str]
+) -> dict[str, float]:
+    """Return the limits that are known to be in force, by what is known of the target at both passes.
+
+    A new one counts unless its signal was not known before; one that is gone stays while its signal is not known.
+    """
+    caps = {id_: limit for id_, limit in now.caps.items() if id_ in old.caps or _decide(cap_signals, id_, learned)}
+    kept = {
+        id_: limit for id_, limit in old.caps.items() if id_ not in now.caps and not _decide(cap_signals, id_, lost)
+    }
+    return caps | kept
+
+
+def _decide(cap_signals: Mapping[str, str], cap: str, missing: AbstractSet[str]) -> bool:
+    """Return whether a cap is decided although some signals are not known."""
+    return cap_signals[cap] not in missing if cap in cap_signals else not missing
 
 
 def _drop_reweighting(move: Move, old: Watched) -> Move:
@@ -441,54 +521,56 @@ def _drop_reweighting(move: Move, old: Watched) -> Move:
     return replace(move, points=round(points, 2))
 
 
-def _find_points(
-    old: Watched, now: Watched, moves: Sequence[Move], change: float | None, *, is_partial: bool
-) -> float | None:
-    """Return the points that facts about the target moved; None if that is not known.
+def _find_points(old: Watched, moves: Sequence[Move], caps: Mapping[str, float]) -> float | None:
+    """Return the points that facts about the target moved, where signals were lost or learned; None without a score.
 
-    Where signals were lost or learned at the same time, the total moved for another reason as well: then the parts of
-    those that changed are added up.
+    The total moved for another reason as well: the parts of the signals that changed are added to the earlier total,
+    and limited.
     """
-    if not is_partial:
-        return change
-    points = round(sum(move.points for move in moves if move.kind in ("changed", "cap")), 1)
-    if old.caps and old.caps == now.caps and change is not None:  # a limit hides what is above it
-        return max(points, min(change, 0.0)) if points < 0 else min(points, max(change, 0.0))
-    return points
+    if old.score is None:
+        return None
+    total = sum(points for _, points in old.signals.values())
+    changed = sum(move.points for move in moves if move.kind == "changed")
+    before = min(total, *old.caps.values()) if old.caps else total
+    after = min(total + changed, *caps.values()) if caps else total + changed
+    return round(min(after, 100.0) - before, 1)
 
 
-def _describe_version(
-    kind: PairKind, old: Watched, now: Watched, moves: tuple[Move, ...], points: float | None = None
-) -> WatchChange:
+def _describe_version(kind: PairKind, old: Watched, now: Watched, moved: _Moved | None = None) -> WatchChange:
+    points = None if moved is None else moved.points
     effect: Effect = "neutral" if points is None else "worse" if points < 0 else "better"
-    moved = now.floats and old.floats
+    shows_scores = moved is not None and moved.shows_scores
+    is_moved = now.floats and old.floats
     has_commits = is_repository(now.ecosystem)
     text = {"upgraded": "a newer version", "downgraded": "an older version"}.get(kind, "another version")
     if has_commits:
-        text = "the branch has another commit" if moved else "the project names another commit"
-    elif moved:
+        text = "the branch has another commit" if is_moved else "the project names another commit"
+    elif is_moved:
         text += ", which the requirement selects now"
     return _build(
         now,
         "model-moved" if is_hub(now.ecosystem) else "version",
-        "worse" if has_commits and moved and effect == "neutral" else effect,
+        "worse" if has_commits and is_moved and effect == "neutral" else effect,
         text,
         version_before=old.version,
-        score_before=old.score,
-        score_after=now.score,
+        score_before=old.score if shows_scores else None,
+        score_after=now.score if shows_scores else None,
         points=points,
-        moves=moves,
+        moves=() if moved is None else moved.moves,
         causes=("version",),
     )
 
 
-def _describe_sources(old: Watched, new: Observation, lost: set[str], learned: set[str]) -> Iterator[WatchChange]:
-    """Yield which signals were lost since the last pass, and which are known again."""
+def _describe_sources(old: Watched, new: Observation, moved: _Moved, *, shows_scores: bool) -> Iterator[WatchChange]:
+    """Yield which signals were lost since the last pass, and which are known again.
+
+    Of two such rows one has the scores: only one row is about what the numbers did.
+    """
     now = new.watched
-    fields = {"score_before": old.score, "score_after": now.score}
+    fields = {"score_before": old.score, "score_after": now.score} if shows_scores else {}
     for kind, cause, ids, verb in (
-        ("source-lost", "source lost", lost - {*old.lost}, "not known any more"),
-        ("source-regained", "source regained", learned | ({*old.lost} - lost), "known now"),
+        ("source-lost", "source lost", moved.lost - {*old.lost}, "not known any more"),
+        ("source-regained", "source regained", moved.learned | ({*old.lost} - moved.lost), "known now"),
     ):
         if ids:
             names = sorted({new.labels.get(id_, (id_, ""))[0] for id_ in ids})
@@ -496,23 +578,22 @@ def _describe_sources(old: Watched, new: Observation, lost: set[str], learned: s
             more = f" and {rest} more" if rest > 0 else ""
             text = f"{', '.join(names[:_MAX_NAMES])}{more}: {verb}"
             yield _build(now, kind, "uncertain", text, causes=(cause,), **fields)  # type: ignore[arg-type]
+            fields = {}
 
 
-def _keep_score(old: Watched, now: Watched, lost: set[str], points: float | None, *, moved_version: bool) -> Watched:
-    if moved_version:
-        return now
-    if lost:
+def _keep_score(old: Watched, now: Watched, moved: _Moved) -> Watched:
+    if moved.lost:
         state = old.state if now.state in ("unknown", "not-judged") else now.state
-        kept = replace(now, lost=tuple(sorted(lost)), state=state, score=old.score)
-        if points is None:
+        kept = replace(now, lost=tuple(sorted(moved.lost)), state=state, score=old.score)
+        if moved.points is None:
             return replace(kept, signals=old.signals, caps=old.caps)
-        score = None if old.score is None else round(min(100.0, max(0.0, old.score + points)), 1)
-        signals = {**now.signals, **{id_: old.signals[id_] for id_ in lost if id_ in old.signals}}
-        return replace(kept, score=score, signals=signals, caps={**old.caps, **now.caps})
+        score = None if old.score is None else round(min(100.0, max(0.0, old.score + moved.points)), 1)
+        signals = {**now.signals, **{id_: old.signals[id_] for id_ in moved.lost if id_ in old.signals}}
+        return replace(kept, score=score, signals=signals, caps=dict(moved.caps))
     is_learned = any(value is not None for value, _ in now.signals.values()) and any(
         old.signals.get(id_, (0.0, 0.0))[0] is None and value is not None for id_, (value, _) in now.signals.items()
     )
-    is_small = points is None and not is_learned and old.score is not None and now.score is not None
+    is_small = moved.points is None and not is_learned and old.score is not None and now.score is not None
     if is_small:
         return replace(now, score=old.score, signals=old.signals, caps=old.caps)
     return now
@@ -541,7 +622,9 @@ def _compare_advisories(kind: PairKind, old: Watched, new: Watched) -> Iterator[
             effect = "uncertain" if known.exploited is None else "worse"
             yield _build_advisory(new, advisory, "advisory-exploited", effect, text)
         elif _rank(advisory.severity) > _rank(known.severity):
-            yield _build_advisory(new, advisory, "advisory-raised", "worse", f"severity was {known.severity}")
+            is_read = _ADVISORIES not in old.signals or old.signals[_ADVISORIES][0] is not None
+            text = f"severity was {known.severity}" if is_read else "its severity was not known at the last pass"
+            yield _build_advisory(new, advisory, "advisory-raised", "worse" if is_read else "uncertain", text)
     if not new.facts.knows_advisories:
         return
     for advisory in old.advisories:
@@ -734,5 +817,5 @@ def compare_waivers(waivers: Iterable[WatchedWaiver], days_passed: int, notice_d
             text = f"ended on {waiver.until}: {waiver.reason}"
             yield WatchChange(kind="waiver-ended", effect="worse", name=waiver.label, text=text)
         elif 0 <= waiver.days_left <= notice_days < before:
-            text = f"ends on {waiver.until}, in {waiver.days_left} days: {waiver.reason}"
+            text = f"ends on {waiver.until}, in {format_count(waiver.days_left, 'day')}: {waiver.reason}"
             yield WatchChange(kind="waiver-ends", effect="neutral", name=waiver.label, text=text)

@@ -34,8 +34,10 @@ def sanitize_text(text: str, limit: int = 0) -> str:
 #: Commands that CI systems read anywhere in a line of the output of a job: Azure Pipelines, GitHub and TeamCity (one
 #: form), GitLab, Travis CI. Parted before the last character.
 _CI_MARKER: Final = compile_late(r"##(?=[A-Za-z]{0,20}\[)|section_(?=(?:start|end):)|travis_(?=(?:fold|time):)")
-#: GitHub's at the start of a line, after white space.
-_GITHUB_COMMAND: Final = compile_late(r"^([ \t]*):(?=:)", re.MULTILINE)
+#: GitHub's at the start of a line, after white space. A name without a space follows the colons: the runner looks up
+#: what stands before the first space, so that "Topic :: Internet :: WWW/HTTP" is none wherever a line breaks it. What
+#: ends with the colons may go on in the next piece of the output.
+_GITHUB_COMMAND: Final = compile_late(r"^([ \t]*):(?=:(?![ \n]))", re.MULTILINE)
 #: Groups of Buildkite at the start of a line, in which its agent ignores colours. Parted after the first character.
 #: A line of dashes alone, a rule in Markdown, is none.
 _COLORS: Final = r"(?:\x1b\[[0-9;]*[mK])*"

@@ -19,7 +19,7 @@ Nerq = Callable[..., Any]
 # Buildkite takes colours out of a line before it looks for a group.
 COLORS = r"(?:\x1b\[[0-9;]*[mK])*"
 LIVE = re.compile(
-    r"##[A-Za-z]*\[|^\s*::|section_(?:start|end):|travis_(?:fold|time):"
+    r"##[A-Za-z]*\[|^\s*::(?![ \n])|section_(?:start|end):|travis_(?:fold|time):"
     rf"|^{COLORS}(?:(?:---|\+\+\+|~~~){COLORS}[ \t]|\^\^\^{COLORS}[ \t]{COLORS}\+\+\+)",
     re.MULTILINE,
 )
@@ -54,10 +54,28 @@ def test_a_document_keeps_its_value(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["| --- | --- |", "---", "---\nname: x\n---\n", "a --- b", "~~~~ x", "++ x", "section_3: x", "std::x", "# # a"],
+    [
+        ":: Internet :: WWW/HTTP",
+        "Topic ::\n  :: Internet",
+        "::\n",
+        "| --- | --- |",
+        "---",
+        "---\nname: x\n---\n",
+        "a --- b",
+        "~~~~ x",
+        "++ x",
+        "section_3: x",
+        "std::x",
+        "# # a",
+    ],
 )
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert defuse_ci_commands(text) == text
+
+
+@pytest.mark.parametrize("text", ["::", "  ::", "::\t", "::::", ":::a", "::\x1b[1merror::x", "x\n::group::"])
+def test_what_may_begin_a_command_of_github_is_parted(text: str) -> None:
+    assert defuse_ci_commands(text) != text
 
 
 @pytest.mark.parametrize(

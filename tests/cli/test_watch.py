@@ -131,6 +131,66 @@ def test_a_source_that_is_lost_and_regained_is_no_fall_no_rise_and_no_new_adviso
     assert new == ["GHSA-2"]
 
 
+def test_an_advisory_whose_record_is_not_read_again_stays_open(watcher: Watcher, services: Services) -> None:
+    critical = {"database_specific": {"severity": "CRITICAL"}}
+    services.advisory("demo", "2.0", identifier="GHSA-1", **critical)
+    first = watcher.show()
+    services.site.on("/osv/v1/vulns/GHSA-1", {"status": 500})
+    for options in ((), ("--threshold", "50")):
+        lost = watcher.show(*options)
+        assert {item["effect"] for item in lost["changes"]} <= {"uncertain"}
+        found = {item["rule"]: item for item in lost["findings"]}
+        assert {*found} == {"vulnerability", "score-below-threshold"}
+        assert (found["vulnerability"]["checked"], found["vulnerability"]["severity"]) == (False, "critical")
+        assert lost["exit"]["code"] == 0
+        assert lost["exit"]["reason"].endswith("; 2 findings of earlier passes still open")
+    services.advisory("demo", "2.0", identifier="GHSA-1", **critical)
+    back = watcher.show()
+    assert {item["effect"] for item in back["changes"]} == {"uncertain"}
+    assert (back["exit"]["code"], {item["change"] for item in back["findings"]}) == (0, {"unchanged"})
+    assert {item["text"] for item in back["findings"]} == {item["text"] for item in first["findings"]}
+
+
+def test_findings_that_could_not_be_checked_again_keep_their_texts_and_count(
+    watcher: Watcher, services: Services
+) -> None:
+    services.advisory("demo", "2.0", identifier="GHSA-1", **HIGH)
+    first = watcher.show()
+    services.silent()
+    lost = watcher.show()
+    assert {item["text"] for item in lost["findings"]} == {item["text"] for item in first["findings"]}
+    assert "of 70 points" in next(item["text"] for item in lost["findings"] if item["advisory"] is None)
+    assert lost["exit"]["reason"].endswith("; 2 findings of earlier passes still open")
+
+
+def test_a_severity_that_was_not_known_before_is_no_fall(watcher: Watcher, services: Services) -> None:
+    services.advisory("demo", "2.0", identifier="GHSA-1", **HIGH)
+    services.site.on("/osv/v1/vulns/GHSA-1", {"status": 500})
+    watcher.show()
+    services.advisory("demo", "2.0", identifier="GHSA-1", **HIGH)
+    document = watcher.show()
+    assert "vulnerability" in {item["rule"] for item in document["findings"] if item["change"] in ("new", "worse")}
+    assert document["exit"]["code"] == 1
+
+
+def test_a_yank_beside_a_source_that_is_back_is_a_fall_in_one_row(watcher: Watcher) -> None:
+    watcher.registry.pypi("demo", "1.0", "2.0", license_expression=None, project_urls=None)
+    watcher.show()
+    watcher.registry.pypi(
+        "demo", "1.0", "2.0", license_expression="MIT", yanked=True, project_urls={"Docs": "https://docs.example"}
+    )
+    document = watcher.show()
+    rows = [item for item in document["changes"] if None not in (item["score_before"], item["score_after"])]
+    assert [(item["kind"], item["effect"]) for item in rows] == [("score-fell", "worse")]
+    assert rows[0]["score_after"] < rows[0]["score_before"]
+
+
+def test_the_number_of_dependencies(watcher: Watcher) -> None:
+    assert "2 dependencies, threshold 70" in watcher.run().out
+    watcher.write("demo==2.0")
+    assert "1 dependency, threshold 70" in watcher.run().out
+
+
 def test_dependencies_releases_yanks_and_removed_names(watcher: Watcher) -> None:
     watcher.show()
     watcher.registry.pypi("demo", "1.0", "2.0", "2.1")
@@ -181,7 +241,7 @@ def test_waivers_that_end(watcher: Watcher, project: Path) -> None:
     assert [item["days_left"] for item in again["waivers"]] == [8]
     ended = watcher.show("--as-of", "2026-12-21")
     assert ("waiver-ended", "worse", "demo, unpinned") in list_kinds(ended)
-    assert "ended 1 days ago" in watcher.run("--as-of", "2026-12-21").out.replace("\n", " ")
+    assert "ended 1 day ago" in watcher.run("--as-of", "2026-12-21").out.replace("\n", " ")
 
 
 def test_a_model_whose_branch_moved(

@@ -137,6 +137,79 @@ def test_a_new_cap_is_a_fall() -> None:
     assert (change.kind, change.points, change.moves[0].id) == ("score-fell", -40.0, "cap")
 
 
+ADVISORIES = "known_advisories"
+CAP_SIGNALS = {"critical": ADVISORIES, "advisory": ADVISORIES, "yanked": "two"}
+
+
+def compare_caps(old: Watched, new: Watched) -> Outcome:
+    return find_changes([Pair("same", old, Observation(new, cap_signals=CAP_SIGNALS))])
+
+
+def test_an_advisory_whose_record_is_lost_is_no_rise_and_its_return_no_fall() -> None:
+    advisory = WatchedAdvisory(id="A-1", aliases=("CVE-1",), severity="critical")
+    signals: dict[str, Any] = {ADVISORIES: (15.0, 5.0), "two": (100.0, 60.0)}
+    old = build(signals=signals, caps={"critical": 30.0}, score=30.0, advisories=(advisory,), state="below")
+    for value in (80.0, None):  # judged as one of unknown severity, or not judged
+        unread = build(
+            signals=signals | {ADVISORIES: (value, 20.0 if value else 0.0)},
+            caps={"advisory": 69.0},
+            score=69.0,
+            advisories=(WatchedAdvisory(id="CVE-1"),),
+            state="below",
+        )
+        outcome = compare_caps(old, unread)
+        assert list_kinds(outcome) == ["source-lost"]
+        [state] = outcome.kept
+        assert (state.score, state.caps, state.signals) == (30.0, {"critical": 30.0}, old.signals)
+        assert state.advisories[0].severity == "critical"
+        assert compare_caps(state, unread).changes == ()
+        [change] = compare_caps(state, old).changes
+        assert (change.kind, change.effect) == ("source-regained", "uncertain")
+
+
+def test_a_severity_that_is_learned_is_uncertain() -> None:
+    signals: dict[str, Any] = {ADVISORIES: (None, 0.0), "two": (100.0, 60.0)}
+    old = build(signals=signals, advisories=(WatchedAdvisory(id="A-1"),))
+    new = build(signals=signals, advisories=(WatchedAdvisory(id="A-1", severity="high"),))
+    [change] = compare(old, new).changes
+    assert (change.kind, change.effect) == ("advisory-raised", "uncertain")
+
+
+def test_one_row_has_the_scores_and_its_word_is_their_direction() -> None:
+    old = build(signals={"one": (None, 0.0), "two": (80.0, 77.0)})
+    yanked = build(signals={"one": (90.0, 40.0), "two": (85.0, 40.0)}, caps={"yanked": 50.0}, score=50.0)
+    fell, source = compare_caps(old, yanked).changes
+    assert (fell.kind, fell.effect, fell.score_before, fell.score_after) == ("score-fell", "worse", 77.0, 50.0)
+    assert (source.kind, source.score_before, source.score_after) == ("source-regained", None, None)
+
+
+def test_a_fall_hidden_by_a_source_has_points_and_no_scores() -> None:
+    old = build(signals={"one": (None, 0.0), "two": (80.0, 40.0)})
+    new = build(signals={"one": (100.0, 50.0), "two": (60.0, 30.0)})
+    fell, source = compare(old, new).changes
+    assert (fell.kind, fell.points, fell.score_before, fell.score_after) == ("score-fell", -10.0, None, None)
+    assert (source.kind, source.score_before, source.score_after) == ("source-regained", 40.0, 80.0)
+
+
+def test_a_fall_of_another_version_hidden_by_a_source_has_points_and_no_scores() -> None:
+    old = build(signals={"one": (None, 0.0), "two": (80.0, 40.0)})
+    new = build("2.0", signals={"one": (100.0, 50.0), "two": (60.0, 30.0)})
+    version, source = sorted(compare(old, new, "upgraded").changes, key=lambda change: change.kind == "source-regained")
+    assert (version.kind, version.effect, version.points, version.score_after) == ("version", "worse", -10.0, None)
+    assert (source.score_before, source.score_after) == (40.0, 80.0)
+
+
+def test_a_version_that_vanished_is_one_row_of_its_score() -> None:
+    gone = build(signals={"one": (None, 0.0), "two": (80.0, 40.0)}, facts=WatchedFacts(marks={"vanished": True}))
+    gone = replace(gone, score=None, state="unknown", caps={"vanished": 20.0})
+    old = build(facts=WatchedFacts(marks={"vanished": False}, knows_advisories=True))
+    outcome = compare(old, gone, reason="the version is gone")
+    assert list_kinds(outcome) == ["score-missing", "vanished"]
+    assert outcome.changes[0].text == "the version is gone"
+    assert compare(outcome.kept[0], gone).changes == ()
+    assert list_kinds(compare(outcome.kept[0], old)) == ["source-regained", "vanished"]
+
+
 @pytest.mark.parametrize("version", ["1.0", ""])
 def test_nothing_could_be_read_is_stated_once_and_forgets_nothing(version: str) -> None:
     old = build(advisories=(WatchedAdvisory(id="A-1"),))

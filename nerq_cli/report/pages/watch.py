@@ -78,6 +78,19 @@ _WORDS: Final = {
     "waiver-ends": "waiver ends soon",
 }
 
+#: Words for what began at an earlier pass and is over.
+_ENDED_WORDS: Final = {
+    "vanished": "version listed again",
+    "yanked": "not yanked any more",
+    "deprecated": "not deprecated any more",
+    "archived": "not archived any more",
+    "inactive": "maintained again",
+    "provenance-lost": "attested again",
+}
+
+#: Changes whose points stand in the column of scores where these have another direction: a source moved them as well.
+_SCORE_KINDS: Final = ("score-fell", "score-rose")
+
 
 class OpenFinding(msgspec.Struct, frozen=True, kw_only=True):
     """A finding that fails the policy."""
@@ -335,7 +348,8 @@ def describe_title(report: WatchReport) -> str:
 
 def describe_kind(change: WatchChange) -> str:
     """Return what a change is, in words."""
-    return _WORDS.get(change.kind, change.kind)
+    words = _WORDS | _ENDED_WORDS if change.effect == "better" else _WORDS
+    return words.get(change.kind, change.kind)
 
 
 def label_change(change: WatchChange) -> str:
@@ -355,7 +369,7 @@ def describe_score(change: WatchChange) -> str:
     """Return the score before and after: ``80.0 → 60.5``; empty if there is none."""
     before, after = change.score_before, change.score_after
     if before is None and after is None:
-        return ""
+        return f"{change.points:+.1f}" if change.points is not None and change.kind in _SCORE_KINDS else ""
     if change.kind in ("added", "removed"):
         return f"{after if after is not None else before or 0.0:.1f}"
     texts = ["none" if value is None else f"{value:.1f}" for value in (before, after)]
@@ -392,19 +406,21 @@ def _label_finding(finding: OpenFinding) -> str:
 def _describe_finding(finding: OpenFinding) -> str:
     place = f" ({format_location(finding.locations[0])})" if finding.locations else ""
     remark = "" if finding.is_checked else " (as at the last pass: it could not be checked again)"
-    return f"{finding.text}{place}{remark}"
+    return f"{finding.text}{place}{remark}".strip()
 
 
 def _describe_waiver(waiver: WatchedWaiver) -> str:
     days = waiver.days_left
-    end = f"ended {-days} days ago" if days < 0 else f"ends in {days} days" if days else "ends today"
+    number = format_count(abs(days), "day")
+    end = f"ended {number} ago" if days < 0 else f"ends in {number}" if days else "ends today"
     return f"{waiver.label}: {end} ({waiver.until}): {waiver.reason}"
 
 
 def _describe_state(report: WatchReport) -> str:
     count = len(report.findings)
     state = "clean" if report.clean else format_count(count, "open finding") if count else "not everything was checked"
-    return f"{report.dependencies:,} dependencies, threshold {report.threshold:g}: {state}"
+    noun = "dependency" if report.dependencies == 1 else "dependencies"
+    return f"{report.dependencies:,} {noun}, threshold {report.threshold:g}: {state}"
 
 
 def _list_gaps(report: WatchReport) -> Iterator[str]:
@@ -474,7 +490,7 @@ def _add_findings(page: Page, title: str, findings: Sequence[OpenFinding], style
     page.add_line((page.safe_text(f"{title} ({len(findings):,})"), "strong"))
     for finding in findings:
         label = _label_finding(finding)
-        text = f"{finding.rule}: {f'{label}: ' if label else ''}{_describe_finding(finding)}"
+        text = ": ".join(filter(None, (finding.rule, label, _describe_finding(finding))))
         page.add_paragraph(page.safe_text(text), style, prefix=f"{page.glyphs.below} ")
 
 
