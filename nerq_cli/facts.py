@@ -201,6 +201,13 @@ class AffectingAdvisory(msgspec.Struct, frozen=True, omit_defaults=True, gc=Fals
     #: The affected range in words: ">=1.0, <2.3.1".
     affected: str = ""
     links: tuple[str, ...] = ()
+    #: See ``Advisory.unread``.
+    unread: tuple[str, ...] = ()
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether its own record could not be read: severity, fix and affected range are not known."""
+        return self.id in self.unread
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -253,6 +260,9 @@ class Advisory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     links: tuple[str, ...] = ()
     #: Whether it records malicious code (``MAL-`` or a GHSA malware advisory).
     malware: bool = False
+    #: Ids of the records that may have its severity and could not be read; its own id for a record of which only the
+    #: id is known.
+    unread: tuple[str, ...] = ()
 
 
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -445,9 +445,37 @@ def _add_database_advisories(
     # Of the records that OSV publishes, those that its list lacks were looked up; records from elsewhere all count.
     other_advisories = (advisory for advisory in database_advisories if not advisory.id.startswith(OSV_ID_PREFIXES))
     extra_advisories = (*unlisted_advisories, *other_advisories)
+    osv_fact = _complete_unread(osv_fact, database_advisories)
     if not extra_advisories:
         return osv_fact
     return msgspec.structs.replace(osv_fact, value=(*osv_fact.value, *extra_advisories))
+
+
+def _complete_unread(fact: Found[Advisories], others: Advisories) -> Found[Advisories]:
+    """Return advisories with what other sources have about those whose records could not be read."""
+    if not others or not any(advisory.unread for advisory in fact.value):
+        return fact
+    completed = tuple(_complete_advisory(advisory, others) if advisory.unread else advisory for advisory in fact.value)
+    return msgspec.structs.replace(fact, value=completed)
+
+
+def _complete_advisory(advisory: AffectingAdvisory, others: Advisories) -> AffectingAdvisory:
+    ids = {advisory.id, *advisory.aliases}
+    other = next((other for other in others if not ids.isdisjoint((other.id, *other.aliases))), None)
+    if other is None:
+        return advisory
+    names = {*ids, other.id, *other.aliases} - {advisory.id}
+    is_rated = other.malware or other.severity != "unknown"
+    if not advisory.is_unread:
+        rating = {"severity": other.severity, "severity_from": other.severity_from, "unread": ()} if is_rated else {}
+        return msgspec.structs.replace(advisory, fixed_in=advisory.fixed_in or other.fixed_in, **rating)
+    return msgspec.structs.replace(
+        other,
+        id=advisory.id,
+        aliases=tuple(sorted(names)),
+        malware=other.malware or advisory.malware,
+        unread=() if is_rated else advisory.unread,
+    )
 
 
 def add_shipped_advisories(
@@ -542,6 +570,8 @@ def _merge_advisories(
     The registry's list has no malware records, and is updated later than the others: alone it is a lower bound, and no
     evidence where it is empty. So is a finding of deps.dev.
     """
+    if isinstance(osv_fact, Found) and isinstance(registry_fact, Found):
+        osv_fact = _complete_unread(osv_fact, registry_fact.value)
     facts = [fact for fact in (osv_fact, registry_fact) if isinstance(fact, Found) and (fact is osv_fact or fact.value)]
     merged: list[AffectingAdvisory] = []
     for fact in facts:

@@ -372,9 +372,9 @@ def _describe_advisories(
 ) -> str:
     parts = []
     if fixed is None:
-        parts.append("which advisories it fixes is not known")
+        parts.append("which advisories no longer affect it is not known")
     elif fixed:
-        parts.append(f"fixes {', '.join(fixed)}")
+        parts.append(f"is not affected by {', '.join(fixed)}")
     if introduced is None:
         parts.append("whether new ones affect it is not known")
     elif introduced:

@@ -18,6 +18,7 @@ from nerq_cli.insight.guidance import Guidance
 from nerq_cli.insight.history import Trend
 from nerq_cli.insight.purpose import Purpose
 from nerq_cli.scoring import Score, ScorePart
+from nerq_cli.signals.advisories import describe_missing_fix, describe_severity
 from nerq_cli.signals.signal import Signal, days_between, format_age, format_count
 
 #: Points (0-100) that a signal must lose to be a concern or a takeaway.
@@ -238,7 +239,8 @@ def _describe_action(subject: PageSubject) -> Iterator[str]:
         return
     proposed = subject.proposed
     if proposed is not None:
-        fixed = f", and fixes {_list_ids(proposed.fixed_advisories)}" if proposed.fixed_advisories else ""
+        ids = proposed.fixed_advisories
+        fixed = f", and is not affected by {_list_ids(ids)}" if ids else ""
         number = "has no score" if proposed.value is None else f"scores {proposed.value:.1f}"
         yield f"From {subject.label} move to {proposed.version}, which {number}{fixed}."
     elif subject.latest and subject.releases_behind:
@@ -321,9 +323,11 @@ def _answer_vulnerabilities(subject: PageSubject, signal: Signal) -> str:
 
 
 def _describe_advisory(advisory: AffectingAdvisory) -> str:
-    fixed = f", fixed in {advisory.fixed_in[0]}" if advisory.fixed_in else ", without a fix"
+    if advisory.malware:
+        return f"{advisory.id} (malware)"
+    fixed = f"fixed in {advisory.fixed_in[0]}" if advisory.fixed_in else describe_missing_fix(advisory)
     exploited = ", known to be exploited" if advisory.exploited else ""
-    return f"{advisory.id} ({advisory.severity}{exploited}{fixed})"
+    return f"{advisory.id} ({describe_severity(advisory)}{exploited}, {fixed})"
 
 
 def _answer_version(subject: PageSubject) -> str:
@@ -334,7 +338,8 @@ def _answer_version(subject: PageSubject) -> str:
         released = f", released {age} ago on {_format_day(subject.latest_released_at)}"
     number = f" and scores {newest.value:.1f}" if newest is not None and newest.value is not None else ""
     if proposed is not None:
-        fixes = f" It fixes {_list_ids(proposed.fixed_advisories)}." if proposed.fixed_advisories else ""
+        ids = proposed.fixed_advisories
+        fixes = f" It is not affected by {_list_ids(ids)}." if ids else ""
         return (
             f"{proposed.version}, instead of {subject.version}: {_judge_version(proposed, subject.threshold)}.{fixes} "
             f"The newest of {subject.name} is {subject.latest}{released}."

@@ -26,6 +26,7 @@ from nerq_cli.policy.age import format_wait
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.reviews import VERDICTS, describe_review
 from nerq_cli.policy.rules.scores import SCORE_BELOW_THRESHOLD
+from nerq_cli.signals.advisories import describe_missing_fix
 from nerq_cli.units import DAY, HOUR
 
 if TYPE_CHECKING:
@@ -395,10 +396,10 @@ def format_upgrade_score(upgrade: Upgrade) -> str:
 
 
 def describe_fixed_versions(dependency: Dependency, advisory: AffectingAdvisory) -> str:
-    """Return the nearest and the newest fix: ``fixed in 1.26.18, newest fix 2.0.7``, or ``no fix known``."""
+    """Return the nearest and the newest fix: ``fixed in 1.26.18, newest fix 2.0.7``, or ``no fixed version named``."""
     fixes = find_newer_fixes(dependency.package.ecosystem, dependency.version or "", advisory)
     if not fixes:
-        return "no fix known"
+        return describe_missing_fix(advisory)
     return ", newest fix ".join((f"fixed in {fixes[0]}", *fixes[1:]))
 
 

@@ -62,6 +62,7 @@ def _copy_record(advisory: AffectingAdvisory, ids: set[str]) -> AffectingAdvisor
         malware=advisory.malware,
         exploited=advisory.exploited,
         epss=advisory.epss,
+        unread=advisory.unread,
     )
 
 
@@ -71,6 +72,7 @@ def _merge_group(group: Sequence[AffectingAdvisory]) -> AffectingAdvisory:
     )
     ids = {id_ for advisory in group for id_ in (advisory.id, *advisory.aliases)}
     severities = [severity for advisory in group if (severity := get_severity(advisory)) != "unknown"]
+    unread = tuple(dict.fromkeys(id_ for advisory in group for id_ in advisory.unread))
     exploited = {advisory.exploited for advisory in group}
     return AffectingAdvisory(
         id=group[0].id,
@@ -82,6 +84,7 @@ def _merge_group(group: Sequence[AffectingAdvisory]) -> AffectingAdvisory:
         malware=any(advisory.malware for advisory in group),
         exploited=True if True in exploited else None if None in exploited else False,
         epss=max((advisory.epss for advisory in group if advisory.epss is not None), default=None),
+        unread=unread if not severities or all(advisory.is_unread for advisory in group) else (),
     )
 
 
@@ -98,16 +101,39 @@ def raise_severity(advisory: AffectingAdvisory, epss_limit: float) -> str:
     return _RAISED_SEVERITIES[severity] if (advisory.epss or 0.0) >= epss_limit else severity
 
 
+def describe_severity(advisory: AffectingAdvisory) -> str:
+    """Return ``high``, ``of unknown severity``, or ``severity not known: its record was not read``."""
+    severity = get_severity(advisory)
+    if severity != "unknown" or advisory.malware or not advisory.unread:
+        return "of unknown severity" if severity == "unknown" else severity
+    return f"severity not known: {describe_unread(advisory)}"
+
+
+def describe_missing_fix(advisory: AffectingAdvisory) -> str:
+    """Return why no fixed version is shown: its record names none, or was not read."""
+    return "fix not known" if advisory.is_unread else "no fixed version named"
+
+
+def describe_unread(advisory: AffectingAdvisory) -> str:
+    """Return which records of an advisory were not read: ``its record was not read``; empty if all were."""
+    if advisory.is_unread:
+        return "its record was not read"
+    return f"the record of {', '.join(advisory.unread)} was not read" if advisory.unread else ""
+
+
 def describe_advisories(advisories: Sequence[AffectingAdvisory]) -> str:
     """Return ``2 known advisories (1 high, 1 of unknown severity)``, or ``no known advisory``."""
     if not advisories:
         return "no known advisory"
-    severities = [get_severity(advisory) for advisory in advisories]
+    unread_count = sum(bool(advisory.unread) for advisory in advisories)
+    severities = [get_severity(advisory) for advisory in advisories if not advisory.unread]
     parts = [
         f"{severities.count(severity)} {'of unknown severity' if severity == 'unknown' else severity}"
         for severity in reversed(SEVERITIES)
         if severity in severities
     ]
+    if unread_count:
+        parts.append(f"{unread_count} of a severity that was not read")
     if any(advisory.exploited for advisory in advisories):
         parts.append("exploited in the wild")
     noun = "known advisory" if len(advisories) == 1 else "known advisories"

@@ -294,7 +294,10 @@ class Context:
             return True
         if not isinstance(advisories, Found):
             return None
-        return all(advisory.fixed_in or advisory.malware for advisory in advisories.value)
+        unfixed = [advisory for advisory in advisories.value if not advisory.fixed_in and not advisory.malware]
+        if unfixed and all(advisory.is_unread for advisory in unfixed):
+            return None
+        return not unfixed
 
     @property
     def _has_few_open_issues(self) -> bool | None:

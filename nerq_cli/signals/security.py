@@ -22,7 +22,13 @@ from nerq_cli.facts import (
     T,
 )
 from nerq_cli.methodology.types import SignalSpec
-from nerq_cli.signals.advisories import describe_advisories, get_severity, merge_advisories, raise_severity
+from nerq_cli.signals.advisories import (
+    describe_advisories,
+    describe_severity,
+    get_severity,
+    merge_advisories,
+    raise_severity,
+)
 from nerq_cli.signals.context import Context, find_line
 from nerq_cli.signals.provenance import has_lost_provenance, has_new_publisher
 from nerq_cli.signals.signal import (
@@ -34,6 +40,7 @@ from nerq_cli.signals.signal import (
     build_known,
     build_missing,
     build_not_applicable,
+    build_possible_flag,
     build_unknown,
     days_between,
     format_age,
@@ -62,13 +69,18 @@ def measure_malware(context: Context, spec: SignalSpec) -> Iterator[Signal | Fla
     if not isinstance(fact, Found | Absent):
         yield build_missing(spec, fact)
         return
-    records = [advisory for advisory in fact.value if advisory.malware] if isinstance(fact, Found) else []
+    advisories = fact.value if isinstance(fact, Found) else ()
+    records = [advisory for advisory in advisories if advisory.malware]
     if records:
         reason = f"this version is recorded as malicious ({min(advisory.id for advisory in records)})"
         yield build_from_level(spec, "malicious", reason, fact)
         yield build_flag("malicious", reason, fact)
     elif isinstance(fact, LowerBound):
         yield build_unknown(spec, fact.reason, fact.source)
+    elif unread_ids := sorted(advisory.id for advisory in advisories if advisory.is_unread):
+        reason = f"not known whether {unread_ids[0]} is about malware: its record was not read"
+        yield build_unknown(spec, reason, fact.source)
+        yield build_possible_flag("malicious", reason, fact)
     else:
         yield build_from_level(spec, "clean", "no malware record for this version", fact)
     history = context.evidence.history
@@ -94,10 +106,16 @@ def measure_advisories(context: Context, spec: SignalSpec) -> Iterator[Signal | 
         signal_reason = f"{reason}; not known whether exploited"
     if isinstance(fact, LowerBound):
         yield build_unknown(spec, f"{signal_reason}, and perhaps more: {fact.reason}", fact.source)
+    elif any(advisory.unread for advisory in advisories):
+        yield build_unknown(spec, signal_reason, fact.source)
     else:
         yield build_known(spec, value, signal_reason, fact)
     if advisories and isinstance(fact, Found):
         yield _flag_advisories(context, advisories, reason, fact)
+        for advisory in advisories:
+            if advisory.unread:
+                cap = "critical" if advisory.fixed_in else "critical-no-fix"
+                yield build_possible_flag(cap, f"{advisory.id}: {describe_severity(advisory)}", fact)
 
 
 def _has_cve(advisory: AffectingAdvisory) -> bool:
@@ -124,7 +142,7 @@ def _choose_cap(context: Context, advisory: AffectingAdvisory) -> str:
 
 
 def measure_fix_record(context: Context, spec: SignalSpec) -> Signal:
-    """Measure the share of the package's older advisories that were fixed."""
+    """Measure the share of the package's older advisories whose records name a fixed version."""
     fact = context.evidence.history
     if not isinstance(fact, Found):
         return build_missing(spec, fact)
@@ -134,7 +152,7 @@ def measure_fix_record(context: Context, spec: SignalSpec) -> Signal:
     if not count:
         return build_not_applicable(spec, "no advisory older than 90 days")
     value = min(100.0, 100.0 * (fixed_count + 1) / (count + 1))
-    return build_known(spec, value, f"{fixed_count} of {count} older advisories fixed", fact)
+    return build_known(spec, value, f"{fixed_count} of {count} older advisories name a fixed version", fact)
 
 
 def measure_provenance(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:

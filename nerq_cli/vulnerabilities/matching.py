@@ -486,7 +486,18 @@ def _build_affecting_advisory(
         links=links[:_MAX_NAMED_VERSIONS],
         malware=any(_is_malicious(package_advisory, version) for package_advisory in affecting_group),
         affected=affecting_group[0].format_ranges(),
+        unread=_list_unread(records, severity),
     )
+
+
+def _list_unread(records: Sequence[Advisory], severity: str) -> tuple[str, ...]:
+    """Return the ids of unread records that decide: without a severity, or without any record that was read."""
+    unread = tuple(dict.fromkeys(identifier for record in records for identifier in record.unread))
+    if not unread:
+        return ()
+    if all(record.id in record.unread for record in records):
+        return unread
+    return unread if severity == "unknown" else ()
 
 
 def _is_malicious(package_advisory: _PackageAdvisory, version: str) -> bool:

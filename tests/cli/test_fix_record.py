@@ -44,13 +44,13 @@ def test_the_database_knows_it_with_and_without_osv(
     if is_osv_silent:
         services.silent()
     assert nerq("db", "import", *(str(tmp_path / f"{number}.json") for number in range(3))).status == 0
-    assert measure("2.0") == ("known", 75.0, "2 of 3 older advisories fixed")
+    assert measure("2.0") == ("known", 75.0, "2 of 3 older advisories name a fixed version")
 
 
 def test_osv_alone_knows_it_where_all_older_advisories_affect_the_version(measure: Any, services: Any) -> None:
     services.advisory("demo", "1.0", identifier="PYSEC-1", affected=affects(FIXED))
     services.advisory("demo", "1.0", identifier="PYSEC-2", affected=affects(OPEN))
-    assert measure("1.0") == ("known", pytest.approx(200 / 3, abs=0.1), "1 of 2 older advisories fixed")
+    assert measure("1.0") == ("known", pytest.approx(200 / 3, abs=0.1), "1 of 2 older advisories name a fixed version")
     state, _, reason = measure("2.0")
     assert (state, reason) == ("unknown", "older advisories were not read; nerq db update fetches them")
 

@@ -13,7 +13,7 @@ from nerq_cli.policy.findings import Finding, Level
 from nerq_cli.policy.fix import find_fixing_version
 from nerq_cli.policy.rules.rule import PolicyRule, RuleInput, build_finding, build_undecided
 from nerq_cli.policy.settings import LEVELS, PolicySettings
-from nerq_cli.signals.advisories import get_severity, merge_advisories
+from nerq_cli.signals.advisories import describe_missing_fix, describe_severity, get_severity, merge_advisories
 
 #: The signal of advisories.
 _ADVISORIES: Final = "known_advisories"
@@ -44,7 +44,10 @@ def _find_vulnerabilities(rule_input: RuleInput) -> Iterator[Finding]:
         ):  # the advisories of a public package of the same name
             continue
         for advisory, level in list_vulnerabilities(assessment, rule_input.settings):
-            yield build_vulnerability(assessment, advisory, level)
+            if not advisory.unread:
+                yield build_vulnerability(assessment, advisory, level)
+        for advisory, level in list_unread(assessment, rule_input.settings):
+            yield replace(build_vulnerability(assessment, advisory, level), undecided=level != "deny")
         score = assessment.score
         if score is None or score.methodology.required_signal != _ADVISORIES:  # no advisories are about it
             continue
@@ -72,6 +75,20 @@ def list_vulnerabilities(assessment: Assessment, settings: PolicySettings) -> It
             level = choose_level(assessment, advisory, settings)
             if level != "allow":
                 yield advisory, level
+
+
+def list_unread(assessment: Assessment, settings: PolicySettings) -> Iterator[tuple[AffectingAdvisory, Level]]:
+    """Yield each vulnerability whose severity was not read, with its level, unless no severity has another than allow.
+
+    What it would be with its severity is not decided, whatever the level of an unknown severity.
+    """
+    if not any(advisory.unread for advisory in assessment.advisories) or _is_off(settings):
+        return
+    for advisory in merge_advisories(assessment.advisories):
+        if not advisory.unread or advisory.malware:
+            continue
+        if set(settings.vulnerability.levels.values()) != {"allow"}:
+            yield advisory, choose_level(assessment, advisory, settings)
 
 
 def is_denied(assessment: Assessment, settings: PolicySettings) -> bool:
@@ -116,14 +133,13 @@ def _find_installable_fix(assessment: Assessment, advisory: AffectingAdvisory) -
 def _describe_advisory(assessment: Assessment, advisory: AffectingAdvisory) -> str:
     """Return ``GHSA-…, high, exploited in the wild, fixed in 2.3.1: what it is about``."""
     dependency = assessment.dependency
-    severity = get_severity(advisory)
     fix = find_fixing_version(dependency.package.ecosystem, dependency.version or "", [advisory])
     parts = [
         advisory.id,
-        "of unknown severity" if severity == "unknown" else severity,
+        describe_severity(advisory),
         *(["exploited in the wild"] if advisory.exploited else []),
         *([f"exploit probability {advisory.epss:.0%}"] if advisory.epss is not None else []),
-        f"fixed in {fix}" if fix else "no fix known",
+        f"fixed in {fix}" if fix else describe_missing_fix(advisory),
     ]
     return ", ".join(parts) + (f": {advisory.summary}" if advisory.summary else "")
 

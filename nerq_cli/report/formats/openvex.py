@@ -21,6 +21,7 @@ from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.wording import describe_waiver, format_timestamp
+from nerq_cli.signals.advisories import describe_missing_fix
 
 if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
@@ -91,12 +92,12 @@ def _build_statement(
         "vulnerability": vulnerability,
         "timestamp": format_timestamp(report.as_of),
         "products": [{"@id": purl, "identifiers": {"purl": purl}}],
-        **(_describe_undecided(fix) if waiver is None else _describe_decision(waiver, fix)),
+        **(_describe_undecided(advisory, fix) if waiver is None else _describe_decision(waiver, fix)),
     }
 
 
-def _describe_undecided(fix: str) -> dict[str, str]:
-    notes = f"no decision; fixed in {sanitize_text(fix)}" if fix else "no decision; no fix known"
+def _describe_undecided(advisory: AffectingAdvisory, fix: str) -> dict[str, str]:
+    notes = f"no decision; {f'fixed in {sanitize_text(fix)}' if fix else describe_missing_fix(advisory)}"
     return {"status": "under_investigation", "status_notes": notes}
 
 

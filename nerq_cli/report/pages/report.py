@@ -50,6 +50,7 @@ from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
 from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology
 from nerq_cli.scoring import Cap, Score, ScorePart
+from nerq_cli.signals.advisories import describe_missing_fix, describe_unread
 
 #: Version of the schema of the document.
 SCHEMA_VERSION: Final = 1
@@ -666,7 +667,9 @@ def _describe_advisory(advisory: AffectingAdvisory) -> tuple[str, ...]:
     epss = "not known" if advisory.epss is None else f"{advisory.epss:.1%}"
     link = advisory.link or next(iter(advisory.links), "")
     summary = f"malware: {advisory.summary}" if advisory.malware else advisory.summary
-    return (advisory.id, advisory.severity, ", ".join(advisory.fixed_in) or "no fix", exploited, epss, link, summary)
+    fixed = ", ".join(advisory.fixed_in) or describe_missing_fix(advisory)
+    severity = f"not known: {describe_unread(advisory)}" if advisory.unread else advisory.severity
+    return (advisory.id, severity, fixed, exploited, epss, link, summary)
 
 
 def _list_regulation(report: PageReport) -> Iterator[Block]:

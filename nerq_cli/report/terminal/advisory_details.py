@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.report import wording
-from nerq_cli.signals.advisories import SEVERITIES
+from nerq_cli.signals.advisories import SEVERITIES, describe_unread
 
 if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
@@ -56,7 +56,8 @@ def _fact_rows(
         yield "malware", "recorded as malicious code", "bad"
     if not advisory.malware or advisory.severity != "unknown":
         origin = f" ({advisory.severity_from})" if advisory.severity_from else ""
-        yield "severity", f"{advisory.severity}{origin}", "bad" if advisory.severity in SEVERITIES[-2:] else "doubt"
+        severity = f"not known: {describe_unread(advisory)}" if advisory.unread else advisory.severity
+        yield "severity", f"{severity}{origin}", "bad" if advisory.severity in SEVERITIES[-2:] else "doubt"
     if not advisory.malware or advisory.epss is not None:
         missing_words = _describe_missing(advisory, source_states.get("EPSS", ""))
         yield "EPSS", missing_words if advisory.epss is None else _format_probability(advisory.epss), ""

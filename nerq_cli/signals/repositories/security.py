@@ -8,7 +8,13 @@ from typing import Final
 
 from nerq_cli.facts import AffectingAdvisory, Found
 from nerq_cli.methodology.types import SignalSpec
-from nerq_cli.signals.advisories import describe_advisories, get_severity, merge_advisories, raise_severity
+from nerq_cli.signals.advisories import (
+    describe_advisories,
+    describe_severity,
+    get_severity,
+    merge_advisories,
+    raise_severity,
+)
 from nerq_cli.signals.repositories.context import GithubContext
 from nerq_cli.signals.security import measure_hygiene
 from nerq_cli.signals.signal import (
@@ -20,6 +26,7 @@ from nerq_cli.signals.signal import (
     build_known,
     build_missing,
     build_not_applicable,
+    build_possible_flag,
     build_unknown,
     format_age,
 )
@@ -35,7 +42,14 @@ def measure_advisories(context: GithubContext, spec: SignalSpec) -> Iterator[Sig
     epss_limit = context.limit("epss_raise")
     value = 100.0 * prod(1.0 - spec.levels[raise_severity(advisory, epss_limit)] for advisory in advisories)
     reason = f"{describe_advisories(advisories)} for this commit"
-    yield build_known(spec, value, reason, fact)
+    if any(advisory.unread for advisory in advisories):
+        yield build_unknown(spec, reason, fact.source)
+    else:
+        yield build_known(spec, value, reason, fact)
+    for advisory in advisories:
+        if advisory.unread:
+            cap = "malicious" if advisory.is_unread else "critical"
+            yield build_possible_flag(cap, f"{advisory.id}: {describe_severity(advisory)}", fact)
     if advisories:
         limits = {advisory.id: context.methodology.caps[_choose_cap(context, advisory)] for advisory in advisories}
         worst = min(advisories, key=lambda advisory: (limits[advisory.id].limit, advisory.id))

@@ -33,6 +33,7 @@ from nerq_cli.vulnerabilities.matching import affects_version, select_known_advi
 from nerq_cli.vulnerabilities.severity import (
     RecordLookup,
     find_missing_aliases,
+    is_rated,
     list_reviewed_aliases,
     rate_by_aliases,
 )
@@ -452,12 +453,21 @@ def _rate_records(
     """Return the records with the severities of their aliases, and those of reviewed aliases."""
     lookup = _create_lookup(record_facts, alias_facts, known_until=known_until)
     reviewed_facts = {alias: fact for alias, fact in alias_facts.items() if alias.startswith(_GHSA_PREFIX)}
+    all_facts = {**alias_facts, **record_facts}
     return {
-        identifier: msgspec.structs.replace(fact, value=rate_by_aliases(fact.value, lookup))
+        identifier: msgspec.structs.replace(fact, value=_note_unread(rate_by_aliases(fact.value, lookup), all_facts))
         if isinstance(fact, Found)
         else fact
         for identifier, fact in (reviewed_facts | {**record_facts}).items()
     }
+
+
+def _note_unread(advisory: Advisory, record_facts: Mapping[str, Fact[Advisory]]) -> Advisory:
+    """Return a record without a severity with the ids of the aliases that may have one, and could not be read."""
+    if advisory.malware or advisory.withdrawn or is_rated(advisory):
+        return advisory
+    unread = tuple(sorted(alias for alias in advisory.aliases if isinstance(record_facts.get(alias), Unknown)))
+    return msgspec.structs.replace(advisory, unread=unread) if unread else advisory
 
 
 def _iter_ids(facts: Mapping[Any, Fact[AdvisoryHits]]) -> Iterator[tuple[str, int]]:
@@ -509,6 +519,7 @@ def _build_unread(identifier: str, fact: Absent | Unknown) -> Advisory:
         identifier,
         summary=clean_text(f"its record could not be read ({reason})", MAX_SUMMARY),
         malware=identifier.startswith(_MALWARE_PREFIX),
+        unread=(identifier,),
     )
 
 
