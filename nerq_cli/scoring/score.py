@@ -109,14 +109,24 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     @property
+    def inapplicable_dimensions(self) -> frozenset[str]:
+        """The dimensions none of whose signals applies: they have no value, and none is missing."""
+        specs = self.methodology.signals
+        applicable = {specs[signal.id].dimension for signal in self.signals if signal.state != "not_applicable"}
+        return frozenset({specs[signal.id].dimension for signal in self.signals} - applicable)
+
+    @property
     def is_verified(self) -> bool:
         """Whether its whole range reaches the default threshold, with no cap, medium coverage, and a known age.
 
         Every advisory sets a cap, so that no version with one is verified. Nor is one whose repository was not
-        read, for whatever reason: it may be archived.
+        read, for whatever reason: it may be archived. Nor is one about whose security there is no signal.
         """
         if self.value is None or self.low is None or self.provisional or self.caps or self.may_change:
             return False
         if self.methodology.verified_days and (self.age_days or 0) < self.methodology.verified_days:
             return False
-        return self.low >= self.methodology.threshold and self.coverage >= self.methodology.low_coverage
+        if self.low < self.methodology.threshold or self.coverage < self.methodology.low_coverage:
+            return False
+        required = self.methodology.signals.get(self.methodology.required_signal)
+        return required is None or self.dimensions.get(required.dimension) is not None

@@ -585,8 +585,13 @@ def _list_breakdown(report: PageReport) -> Iterator[Block]:
     if score is None or not any(signal.state == "known" for signal in score.signals):
         return
     weights = score.methodology.dimensions
+    inapplicable = score.inapplicable_dimensions
     dimensions = tuple(
-        (name, "not known" if value is None else f"{value:.1f}", f"{weights[name]:g}")
+        (
+            name,
+            "n/a" if name in inapplicable else "not known" if value is None else f"{value:.1f}",
+            f"{weights[name]:g}",
+        )
         for name, value in score.dimensions.items()
     )
     yield Table("dimensions", ("Dimension", "Value", "Weight"), dimensions, numbers=(1, 2))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from nerq_cli import scoring
-from nerq_cli.ecosystems import is_repository
+from nerq_cli.ecosystems import HF_KERNEL, is_repository
 from nerq_cli.insight.purpose import PURPOSES
 from nerq_cli.policy.rules import MALWARE_HINT, group_by_rule
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS
@@ -40,6 +40,8 @@ _BAR_WIDTH: Final = 30
 _MAX_HINTS: Final = 5
 #: Smallest gain of a hint, in points.
 _MIN_HINT_POINTS: Final = 0.1
+#: Signals that are what they are for all targets of an ecosystem: a kernel is code.
+_FIXED_SIGNALS: Final[Mapping[str, tuple[str, ...]]] = {HF_KERNEL: ("remote_code",)}
 
 
 def render_text(assessment: Assessment, report: Report, options: RenderOptions) -> str:
@@ -190,10 +192,13 @@ def _score_qualifiers(score: Score | None) -> Iterable[str]:
 def _add_dimensions(page: Page, score: Score) -> None:
     page.add_gap()
     name_width = max(map(len, score.dimensions))
+    inapplicable = score.inapplicable_dimensions
     for name, value in score.dimensions.items():
         bar_length = 0 if value is None else round(value / 100.0 * _BAR_WIDTH)
         bar = page.glyphs.bar_full * bar_length + page.glyphs.bar_empty * (_BAR_WIDTH - bar_length)
         value_text = "unknown" if value is None else f"{value:5.1f}"
+        if name in inapplicable:
+            bar, value_text = " " * _BAR_WIDTH, "n/a"
         page.add_line(
             (f"  {pad_text(name, name_width)}  ", ""),
             (bar, _value_style(value, score.methodology.threshold)),
@@ -267,9 +272,11 @@ def _add_advisories(page: Page, assessment: Assessment, report: Report) -> None:
 def _add_signals(page: Page, score: Score) -> None:
     _add_heading(page, "Signals", "each 0-100, with its weight in the dimension and its points")
     rows: list[tuple[Span, ...]] = []
+    inapplicable = score.inapplicable_dimensions
     for name, weight in score.methodology.dimensions.items():
         value = score.dimensions.get(name)
-        value_text = page.glyphs.unknown if value is None else f"{value:.1f}"
+        missing = "n/a" if name in inapplicable else page.glyphs.unknown
+        value_text = missing if value is None else f"{value:.1f}"
         rows.append((("", ""), (name, "strong"), (value_text, "strong"), (f"{weight:g}", "strong"), ("", ""), ("", "")))
         dimension_parts = (part for part in score.parts if part.spec.dimension == name)
         rows += [_signal_row(page, part, with_points=score.total is not None) for part in dimension_parts]
@@ -353,7 +360,7 @@ def _add_hints(page: Page, assessment: Assessment, score: Score) -> None:
             page.add_paragraph(hint, indent=4, prefix=f"  {page.glyphs.unknown}")
         return
     unknown_hints = [(gain, hint) for gain, hint in _unknown_signal_hints(score) if gain >= _MIN_HINT_POINTS]
-    hints = [*_cap_hints(assessment, score), *_lost_point_hints(score), *unknown_hints[:_MAX_HINTS]]
+    hints = [*_cap_hints(assessment, score), *_lost_point_hints(assessment, score), *unknown_hints[:_MAX_HINTS]]
     if hints:
         _add_heading(page, "What would raise it", "points each")
     for gain, hint in hints:
@@ -394,10 +401,11 @@ def _cap_hints(assessment: Assessment, score: Score) -> Iterable[tuple[float, st
         yield gain, f"no cap in force (now: {', '.join(dict.fromkeys(cap.id for cap in score.caps))}){fix_text}"
 
 
-def _lost_point_hints(score: Score) -> Iterable[tuple[float, str]]:
-    """Yield the known signals that lose most points."""
+def _lost_point_hints(assessment: Assessment, score: Score) -> Iterable[tuple[float, str]]:
+    """Yield the known signals that lose most points, but for those that nothing can raise."""
+    fixed = _FIXED_SIGNALS.get(assessment.dependency.package.ecosystem, ())
     costly_parts = sorted(
-        (part for part in score.parts if part.lost_points >= _MIN_HINT_POINTS),
+        (part for part in score.parts if part.lost_points >= _MIN_HINT_POINTS and part.signal.id not in fixed),
         key=lambda part: -part.lost_points,
     )
     for part in costly_parts[:_MAX_HINTS]:

@@ -462,7 +462,8 @@ def _shared_reason(assessment: Assessment) -> str:
 
 def _unknown_dimensions(score: Score) -> str:
     """Return the dimensions without a value: ``too little on security, maintenance``."""
-    names = [name for name, mean in score.dimensions.items() if mean is None]
+    inapplicable = score.inapplicable_dimensions
+    names = [name for name, mean in score.dimensions.items() if mean is None and name not in inapplicable]
     return f"too little on {', '.join(names)}" if names else "too little on every dimension"
 
 

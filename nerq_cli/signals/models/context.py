@@ -12,6 +12,7 @@ from nerq_cli.methodology.types import Methodology
 from nerq_cli.signals.models.files import Weights, find_data, find_weights
 from nerq_cli.signals.models.loaders import Loaders, read_loaders
 from nerq_cli.signals.signal import days_between
+from nerq_cli.units import DAY
 
 _COMMIT_LENGTH = 40
 
@@ -132,10 +133,15 @@ class RepositoryContext:
 
     @property
     def days(self) -> int | None:
-        """Whole UTC days since it was created; None = not stated."""
-        if self.repository is None or not self.repository.created_at:
+        """Whole UTC days since it was created; None = not stated, or not yet over."""
+        if self.repository is None or not self.repository.created_at or self.is_created_later:
             return None
         return days_between(self.repository.created_at, self.as_of)
+
+    @property
+    def is_created_later(self) -> bool:
+        """Whether its date of creation is over a day after the moment of the report, which clocks do not explain."""
+        return self.repository is not None and self.repository.created_at > self.as_of + DAY
 
     @property
     def is_older(self) -> bool:

@@ -34,7 +34,8 @@ def measure_age(context: RepositoryContext, spec: SignalSpec) -> Signal:
     if not isinstance(fact, Found):
         return build_missing(spec, fact)
     if days is None:
-        return build_unknown(spec, "no date of creation", fact.source)
+        reason = "created after the moment of this report" if context.is_created_later else "no date of creation"
+        return build_unknown(spec, reason, fact.source)
     value = spec.curves["days"].value_at(days)
     reason = f"{'at least ' if context.is_older else ''}{format_age(days)} old"
     if unchanged is None:

@@ -8,6 +8,7 @@ from nerq_cli.github_facts import GithubEvidence, GithubFile, HostedRepository
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.signal import days_between
+from nerq_cli.units import DAY
 
 
 class GithubContext(Context):
@@ -39,7 +40,9 @@ class GithubContext(Context):
     def days(self) -> int | None:
         """Whole UTC days since it was created; None = not stated."""
         created_at = self.hosted.created_at if self.hosted is not None else None
-        return None if created_at is None else days_between(created_at, self.as_of)
+        if created_at is None or created_at > self.as_of + DAY:  # more than clocks differ
+            return None
+        return days_between(created_at, self.as_of)
 
     @property
     def is_pinned(self) -> bool:

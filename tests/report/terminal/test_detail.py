@@ -6,13 +6,19 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from nerq_cli.ecosystems import HF_KERNEL, HF_SPACE
 from nerq_cli.facts import AffectingAdvisory, Evidence, Found, Unknown
+from nerq_cli.hub_facts import HubFile
+from nerq_cli.inventory import Location
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report.model import Assessment, Report, SourceStatus
 from nerq_cli.report.terminal import detail
 from nerq_cli.report.terminal.layout import cell_width
 from nerq_cli.scoring import Breakdown
+from nerq_cli.targets import COMMAND_LINE
+from tests.report.conftest import HubAnswers, assess_hub, refer
+from tests.signals.models.conftest import change
 
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
@@ -271,3 +277,21 @@ def test_no_line_of_a_card_is_wider_than_the_screen(
         printed = card_of(one, width=width)
         assert max(map(cell_width, printed.splitlines())) <= width
         assert "\x1b" not in printed
+
+
+def test_a_dimension_without_a_signal_that_applies_is_not_unknown(card_of: CardOf) -> None:
+    space = change(kind="space", id="acme/chat", stage="RUNNING", used_models=(), scanned_files=0)
+    named_by_user = replace(refer(HF_SPACE, "acme/chat"), location=Location(path=COMMAND_LINE, line=0))
+    (card,) = (card_of(one) for one in assess_hub([named_by_user], HubAnswers(chat=space)))
+    row = next(line for line in card.splitlines() if line.strip().startswith("security"))
+    assert row.split() == ["security", "n/a"]
+    assert "verified ·" not in flat(card)
+
+
+def test_nothing_raises_that_a_kernel_is_code(card_of: CardOf) -> None:
+    kernel = change(kind="kernel", id="acme/flash", files=(HubFile("build/flash.so"),))
+    (card,) = (card_of(one) for one in assess_hub([refer(HF_KERNEL, "acme/flash")], HubAnswers(flash=kernel)))
+    hints = flat(card).partition("What would raise it")[2]
+    assert "H4" in hints
+    assert "compiled code" not in hints
+    assert "compiled code" in flat(card)

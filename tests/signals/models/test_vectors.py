@@ -27,6 +27,7 @@ from tests.signals.models.conftest import (
     found,
     measure,
     score,
+    signal,
     use,
 )
 
@@ -256,6 +257,33 @@ def test_a_score_is_provisional_until_the_scans_are_done() -> None:
     assert result.provisional
     assert not result.is_verified
     assert score(HEALTHY).is_verified
+
+
+def test_a_score_without_a_signal_about_security_is_not_verified() -> None:
+    space: dict[str, Any] = {
+        "kind": "space",
+        "stage": "RUNNING",
+        "used_models": (),
+        "scanned_files": 0,
+        "downloads": None,
+    }
+    result = score(change(**space))
+    assert result.inapplicable_dimensions == {"security"}
+    assert (result.dimensions["security"], result.coverage) == (None, 1)
+    assert not result.is_verified
+    assert not result.provisional
+    assert score(HEALTHY).inapplicable_dimensions == frozenset()
+    assert score(change(**{**space, "scanned_files": 1})).is_verified
+
+
+def test_a_creation_in_the_future_is_no_age() -> None:
+    later = change(created_at=NOW + 400 * DAY)
+    assert (signal(later, "age").state, signal(later, "age").reason) == (
+        "unknown",
+        "created after the moment of this report",
+    )
+    assert not score(later).is_verified
+    assert signal(change(created_at=NOW + 3_600), "age").value is not None  # clocks differ
 
 
 def test_what_cannot_be_scored_has_a_reason() -> None:
