@@ -22,7 +22,7 @@ from nerq_cli.compliance.assess import (
 )
 from nerq_cli.compliance.card import MAX_CHARACTERS, MAX_LINES, MAX_SECTIONS, is_read_whole, read_sections
 from nerq_cli.compliance.keys import KEY_LABELS, UNLISTED_FILES, iter_inherited
-from nerq_cli.ecosystems import HF_DATASET, get_ecosystem, get_hub_ecosystem, is_hub
+from nerq_cli.ecosystems import GENERIC, HF_DATASET, get_ecosystem, get_hub_ecosystem, is_hub
 from nerq_cli.errors import ExitStatus, UsageError
 from nerq_cli.facts import Absent, Evidence, Fact, Found, Metadata, Unknown
 from nerq_cli.github_facts import GithubEvidence
@@ -42,9 +42,7 @@ if TYPE_CHECKING:
     from nerq_cli.report.model import Assessment
 
 #: What of a card is not read, in words.
-_PART_READ: Final = (
-    f"what is beyond {MAX_CHARACTERS // 1024} KiB, {MAX_LINES:,} lines or {MAX_SECTIONS:,} headings was not read"
-)
+_PART_READ: Final = f"what is beyond {MAX_CHARACTERS // 1024} KiB, {MAX_LINES:,} lines or {MAX_SECTIONS:,} headings"
 #: Training datasets of a model that are looked up, at most.
 MAX_DATASETS: Final = 8
 
@@ -227,7 +225,9 @@ def _assess_repository(
     parts: dict[str, Fact[Any]] = {"repository": fact}
     if isinstance(fact, Found):
         parts |= {"card": evidence.card, "publisher": evidence.owner}
-        parts |= {f"base model {name}": base for name, base in evidence.bases.items()}
+        # A kernel has no base model, whatever its card names.
+        bases = {} if fact.value.kind == "kernel" else evidence.bases
+        parts |= {f"base model {name}": base for name, base in bases.items()}
         parts |= {f"model {name}": model for name, model in evidence.used.items()}
         parts |= {f"card of base model {name}": card for name, card in base_cards.items()}
         parts |= {f"dataset {name}": dataset for name, dataset in datasets.items()}
@@ -271,6 +271,8 @@ def assess_package(assessment: Assessment, evidence: Evidence) -> ComplianceEntr
         _read_licence(metadata) if metadata is not None else None,
         name=f"{get_ecosystem(dependency.package.ecosystem).purl_type}:{dependency.package.name}",
         version=version,
+        # A server that the MCP registry lists without a package.
+        noun="a server" if dependency.package.ecosystem == GENERIC else "a package",
     )
     missing, unread = _explain_gaps(assessment, evidence)
     return ComplianceEntry(purl=dependency.purl, compliance=compliance, missing=missing, unread=unread)

@@ -204,11 +204,9 @@ def _iter_licence_rows(
     is_recognised = bool(declared) and all(licence.is_recognised for licence in declared)
     points = maximum if is_recognised else AMBIGUOUS_POINTS if key.state == "present" else 0.0
     yield _row(id_, label, maximum, points, describe_licences(licences) if declared else key.quote or key.reason)
-    has_text = has_link_or_text(declared, facts.card) or any(_is_licence_file(file.path) for file in facts.files or ())
-    if has_text or (facts.files is not None and not facts.more_files):
-        yield _row(
-            text_id, text_label, text_maximum, text_maximum * has_text, "" if has_text else "neither text nor link"
-        )
+    where = _find_licence_text(facts, declared)
+    if where or (facts.files is not None and not facts.more_files):
+        yield _row(text_id, text_label, text_maximum, text_maximum * bool(where), where or "neither text nor link")
     else:
         yield _unknown_row(text_id, text_label, text_maximum, UNLISTED_FILES)
     id_, label, maximum = restrictions
@@ -223,6 +221,17 @@ def _iter_licence_rows(
     yield _row(id_, label, maximum, max(0.0, maximum - RESTRICTION_POINTS * len(flags)), text)
 
 
+def _find_licence_text(facts: HubRepository, declared: Sequence[ModelLicence]) -> str:
+    """Return where the text of the licence stands; empty if it was not found."""
+    if file := next((file.path for file in facts.files or () if _is_licence_file(file.path)), ""):
+        return f"file {file}"
+    if facts.card is not None and facts.card.licence_link:
+        return f"field license_link: {facts.card.licence_link}"
+    if has_link_or_text(declared, facts.card):
+        return f"published under its name: {', '.join(licence.id for licence in declared)}"
+    return ""
+
+
 def _is_licence_file(path: str) -> bool:
     return path.lower().startswith(("license", "licence", "copying")) and "/" not in path
 
@@ -234,6 +243,8 @@ def _build_lineage_row(
     evidence: HubEvidence,
 ) -> BlockRow:
     id_, label = "lineage", "licences along the lineage"
+    if facts is not None and facts.kind == "kernel":
+        return BlockRow(id=id_, label=label, state="not_applicable", text="a kernel has no base model")
     if facts is None or licences is None or (facts.card is None and not facts.has_card_data):
         return _unknown_row(id_, label, LINEAGE_POINTS, "the metadata of the card was not read")
     bases = {*(facts.card.base_models or () if facts.card else ()), *(facts.verified_bases or ())}
@@ -306,18 +317,25 @@ _CLARITY_SHARE: Final[Mapping[str, float]] = {
 
 
 def assess_package_compliance(
-    evidence: Evidence, licence: PackageLicence | None, *, name: str, version: str = ""
+    evidence: Evidence, licence: PackageLicence | None, *, name: str, version: str = "", noun: str = "a package"
 ) -> Compliance:
     """Return the compliance of a package: licence and data handling; AI instruments are not about it.
 
-    ``licence`` None = no licence field was read.
+    ``licence`` None = no licence field was read; ``noun`` is what it is called.
     """
     metadata = evidence.metadata.value if isinstance(evidence.metadata, Found) else None
     rows = [
         *_iter_package_licence_rows(licence),
-        _build_package_row("security_contact", _has_security_policy(evidence), "the repository was not read"),
-        _build_package_row("changelog", _has_changelog(metadata), "the links were not read"),
-        _build_package_row("provenance", _has_provenance(evidence, version), "not stated by the registry"),
+        _build_package_row("security_contact", _has_security_policy(evidence), _POLICY, "the repository was not read"),
+        _build_package_row(
+            "changelog",
+            _has_changelog(metadata),
+            f"link of the package: {metadata.changelog if metadata is not None else ''}",
+            "the links were not read",
+        ),
+        _build_package_row(
+            "provenance", _has_provenance(evidence, version), "attested, by the registry", "not stated by the registry"
+        ),
     ]
     block = _build_block(_describe_package_licence(licence), rows)
     return Compliance(
@@ -327,7 +345,7 @@ def assess_package_compliance(
         value=block.value,
         coverage=block.coverage,
         licence=block,
-        not_applicable=f"{NOT_APPLICABLE}: a package is no AI artefact",
+        not_applicable=f"{NOT_APPLICABLE}: {noun} is no AI artefact",
     )
 
 
@@ -345,8 +363,13 @@ def assess_repository_compliance(
     """
     rows = [
         *_iter_package_licence_rows(licence),
-        _build_package_row("security_contact", has_security_policy, "the repository was not read"),
-        _build_package_row("changelog", has_changelog, "its files were not listed, or it may be in a directory"),
+        _build_package_row("security_contact", has_security_policy, _POLICY, "the repository was not read"),
+        _build_package_row(
+            "changelog",
+            has_changelog,
+            "among the files of the repository",
+            "its files were not listed, or it may be in a directory",
+        ),
         BlockRow(id="provenance", label="provenance", state="not_applicable", text="a commit is no build"),
     ]
     block = _build_block(_describe_package_licence(licence), rows)
@@ -386,11 +409,20 @@ def _describe_package_licence(licence: PackageLicence | None) -> str:
     return f"{licence.expression or f'{licence.clarity} licence'}{terms}"
 
 
-def _build_package_row(id_: str, value: bool | None, unknown: str) -> BlockRow:  # noqa: FBT001 - a fact
+#: Where the security contact of a package or repository stands.
+_POLICY: Final = "security policy of the repository"
+
+
+def _build_package_row(
+    id_: str,
+    value: bool | None,  # noqa: FBT001 - a fact
+    where: str,
+    unknown: str,
+) -> BlockRow:
     label, maximum = _PACKAGE_POINTS[id_]
     if value is None:
         return _unknown_row(id_, label, maximum, unknown)
-    return _row(id_, label, maximum, maximum * value, "" if value else f"no {label} found")
+    return _row(id_, label, maximum, maximum * value, where if value else f"no {label} found")
 
 
 def _has_security_policy(evidence: Evidence) -> bool | None:

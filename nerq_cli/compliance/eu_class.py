@@ -56,7 +56,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     #: Where it stands: ``field pipeline_tag``, ``heading "Uses", line 12``; empty = nowhere.
     pointer: str = ""
-    #: The value or the clause, in lower case; at most 160 characters.
+    #: The value or the clause; at most 160 characters.
     quote: str = ""
     #: A = a structured field, B = a sentence that states a purpose; empty = neither.
     strength: Strength = ""
@@ -362,7 +362,7 @@ def _search_clause(clause: Clause, findings: _Findings) -> None:
             rule="task",
             text="is described as a model that produces content",
             pointer=point_to(clause.section),
-            quote=_cut(clause.text),
+            quote=_cut(clause.quote),
             strength="B",
         )
     strength: Strength
@@ -374,7 +374,7 @@ def _search_clause(clause: Clause, findings: _Findings) -> None:
         else:
             target, strength = findings.mentioned, ""
         if hit.area.id not in target:
-            target[hit.area.id] = _describe(hit.area, point_to(clause.section), clause.text, strength)
+            target[hit.area.id] = _describe(hit.area, point_to(clause.section), clause.quote, strength)
 
 
 def _find_medical_exclusion(clause: Clause) -> Reason | None:
@@ -384,7 +384,7 @@ def _find_medical_exclusion(clause: Clause) -> Reason | None:
             rule="A1",
             text="clinical use is excluded, or use is limited to research",
             pointer=point_to(clause.section),
-            quote=_cut(clause.text),
+            quote=_cut(clause.quote),
         )
     return None
 

@@ -332,7 +332,7 @@ def _find_phrase(
     for clause in documents.clauses:
         match = pattern.search(clause.text)
         if match and (negated is None or clause.excludes(match.end(), match.end()) == negated):
-            yield _Sign(point_to(clause.section), clause.text, credit)
+            yield _Sign(point_to(clause.section), clause.quote, credit)
             return
 
 
@@ -499,7 +499,7 @@ def _read_evaluation(documents: _Documents) -> _Signs:
     yield from _find_heading("evaluation_results", documents, _has_numbers)
     for clause in documents.clauses:
         if _ACHIEVES.search(clause.text) and _METRIC_VALUE.search(clause.text):
-            yield _Sign(point_to(clause.section), clause.text)
+            yield _Sign(point_to(clause.section), clause.quote)
             break
     if _has_no_header(repository):
         yield _NO_METADATA
@@ -621,7 +621,7 @@ def _read_risk_class(documents: _Documents) -> _Signs:
     yield from _find_phrase(documents, _RISK_CLASS)
     for clause in documents.clauses:
         if find_excluded_area(clause) or (clause.is_negated and _SENSITIVE_USES.search(clause.text)):
-            yield _Sign(point_to(clause.section), clause.text)
+            yield _Sign(point_to(clause.section), clause.quote)
             return
 
 

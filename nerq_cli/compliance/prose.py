@@ -22,6 +22,8 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Lower case, in one line.
     text: str
+    #: The text as it was written, of the same length.
+    quote: str
     #: The text as the patterns of areas need it, of the same length.
     plain: str
     #: Where it names areas.
@@ -120,8 +122,10 @@ def iter_clauses(sections: Sequence[Section]) -> Iterator[Clause]:
         for block, is_item in _iter_blocks(section.text):
             if not is_item:
                 introduction = ""
-            for sentence in _SENTENCE_END.split(block.lower()):
-                yield from context.build_clauses(sentence, introduction)
+            lowered = _lower(block)
+            for start, end in _iter_parts(_SENTENCE_END, lowered):
+                sentence = lowered[start:end]
+                yield from context.build_clauses(sentence, block[start:end], introduction)
                 introduction = _find_introduction(sentence) or introduction
 
 
@@ -135,9 +139,11 @@ class _Context:
         self._is_purpose = any(PURPOSE_HEADING.search(heading) for heading in headings if heading)
         self._is_summary = _is_summary(index, section)
 
-    def build_clauses(self, sentence: str, introduction: str) -> Iterator[Clause]:
+    def build_clauses(self, sentence: str, quote: str, introduction: str) -> Iterator[Clause]:
+        """Yield the clauses of a sentence in lower case; ``quote`` has it as it was written."""
         is_excluded = self._is_excluded or introduction == _EXCLUDES
-        for text in _iter_clause_texts(sentence):
+        for start, end in _iter_clause_spans(sentence):
+            text = sentence[start:end]
             negation = _NEGATION.search(text)
             predicate = None
             for predicate in _PREDICATE.finditer(text):  # noqa: B007 - the last one
@@ -145,6 +151,7 @@ class _Context:
             plain = prepare_text(text)
             yield Clause(
                 text=text,
+                quote=quote[start:end],
                 plain=plain,
                 hits=tuple(iter_hits(plain)),
                 section=self._section,
@@ -170,10 +177,27 @@ def _find_introduction(sentence: str) -> str:
     return _STATES if _STATES_PURPOSE.search(sentence) else ""
 
 
-def _iter_clause_texts(sentence: str) -> Iterator[str]:
-    for clause in _CLAUSE_END.split(sentence):
-        for start in range(0, len(clause), _MAX_CLAUSE):
-            yield clause[start : start + _MAX_CLAUSE]
+def _lower(text: str) -> str:
+    """Return a text in lower case and of the same length: a few letters have no single lower-case letter."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(lower if len(lower := letter.lower()) == 1 else letter for letter in text)
+
+
+def _iter_parts(separator: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the parts of a text between separators start and end."""
+    start = 0
+    for match in separator.finditer(text):
+        yield start, match.start()
+        start = match.end()
+    yield start, len(text)
+
+
+def _iter_clause_spans(sentence: str) -> Iterator[tuple[int, int]]:
+    for first, last in _iter_parts(_CLAUSE_END, sentence):
+        for start in range(first, last, _MAX_CLAUSE):
+            yield start, min(start + _MAX_CLAUSE, last)
 
 
 #: Longer clauses, of authors who write no stops, are parted.

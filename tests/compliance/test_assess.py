@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.compliance.assess import Compliance, PackageLicence, assess_hub_compliance, assess_package_compliance
+from nerq_cli.compliance.assess import (
+    BlockRow,
+    Compliance,
+    PackageLicence,
+    assess_hub_compliance,
+    assess_package_compliance,
+    assess_repository_compliance,
+)
 from nerq_cli.facts import ATTESTED, Absent, Evidence, Metadata, PackageInfo, Repository, Unknown
 from nerq_cli.hub_facts import HubCard, HubEvidence, HubFile
 from tests.compliance.conftest import AS_OF, SOURCE, evidence, found, repository
@@ -71,6 +78,39 @@ def test_the_value_is_that_of_instruments_and_block() -> None:
     assert result.readiness.readiness is not None
     assert result.licence.value is not None
     assert result.value == pytest.approx(0.6 * result.readiness.readiness + 0.4 * result.licence.value)
+
+
+def rows_of(compliance: Compliance) -> dict[str, BlockRow]:
+    return {row.id: row for row in compliance.licence.rows}
+
+
+def test_what_is_present_states_where_it_stands() -> None:
+    def licence_text(**fields: Any) -> str:
+        return rows_of(assess("# A", **fields))["text"].text
+
+    assert licence_text(metadata={"licence": ("mit",)}) == "published under its name: mit"
+    link = {"licence": ("other",), "licence_link": "https://registry.example/terms"}
+    assert licence_text(metadata=link) == "field license_link: https://registry.example/terms"
+    assert licence_text(metadata={"licence": ("mit",)}, files=(HubFile("LICENSE.md"),)) == "file LICENSE.md"
+    assert licence_text(metadata={"licence": ("other",)}) == "neither text nor link"
+    package = assess_package_compliance(
+        Evidence(
+            metadata=found(Metadata(version="1.0", attested=True, changelog="https://registry.example/changes")),
+            repository=found(Repository("x/y", security_policy=True)),
+        ),
+        PackageLicence(clarity="approved", expression="MIT", terms="permissive"),
+        name="x",
+    )
+    repository = assess_repository_compliance(None, name="x", has_security_policy=True, has_changelog=True)
+    for compliance in (package, repository):
+        assert all(row.text for row in compliance.licence.rows)
+    assert rows_of(package)["changelog"].text == "link of the package: https://registry.example/changes"
+
+
+def test_a_kernel_has_no_lineage() -> None:
+    fields: dict[str, Any] = {"kind": "kernel", "metadata": {"base_models": ("org/base",)}}
+    row = rows_of(assess("# A", bases={"org/base": Unknown("no answer")}, **fields))["lineage"]
+    assert (row.state, row.text) == ("not_applicable", "a kernel has no base model")
 
 
 def test_what_was_not_read_lowers_the_coverage_and_is_no_number() -> None:

@@ -59,7 +59,7 @@ def test_a_stated_purpose_leads_to_its_area(rule: str) -> None:
     assert assessment.label == ("prohibited_practice_flag" if rule[0] == "P" else "high_risk_area")
     reason = next(reason for reason in assessment.reasons if reason.rule == rule)
     assert (reason.strength, reason.pointer) == ("B", 'heading "Example", line 1')
-    assert reason.quote in STATED[rule].lower()
+    assert reason.quote in STATED[rule]
 
 
 @pytest.mark.parametrize("rule", STATED)
@@ -258,6 +258,17 @@ def test_tasks_that_a_derived_model_lacks_come_from_its_base() -> None:
     assessment = assess(PROSE, bases={"x/base": base})
     assert (assessment.label, assessment.reasons[0].inherited_from) == ("limited", "x/base")
     assert assess(PROSE, pipeline_tag="fill-mask", bases={"x/base": base}).label == "minimal"
+
+
+def test_quotes_are_as_they_were_written() -> None:
+    texts = (
+        "Screening CVs of applicants. Intended for resume screening by HR.",
+        "İstanbul model. The MODEL is designed for Resume Screening, but İt is new.",
+    )
+    for text in texts:
+        reason = next(reason for reason in assess(f"# Example\n\n{text}\n").reasons if reason.rule == "H4")
+        assert reason.quote in text
+        assert reason.quote.lower() != reason.quote
 
 
 def test_minimal_needs_evidence() -> None:
