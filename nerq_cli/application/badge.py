@@ -21,6 +21,10 @@ def describe_target(result: CheckResult) -> Badge:
         UsageError: the name may be several packages, or there is no such package.
     """
     report = result.report
+    if result.servers:
+        from nerq_cli.application.server_badge import describe_server
+
+        return describe_server(result.servers[0], report)
     if result.ambiguous:
         packages = [assessment.dependency.package for assessment in result.ambiguous[0]]
         commands = "   ".join(f"nerq badge {package.ecosystem.lower()}:{package.name}" for package in packages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from nerq_cli.application.report_alternatives import add_alternatives
 from nerq_cli.application.scan import assess_declarations, finish_report
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import is_repository
+from nerq_cli.facts import McpRegistration
 from nerq_cli.inventory import MCP_GROUP, Declaration, Package, RegistrationProblem
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
@@ -37,6 +38,20 @@ class CheckResult(msgspec.Struct, frozen=True):
     report: Report
     #: The assessments of the report whose name is ambiguous.
     ambiguous: AmbiguousNames = ()
+    #: The MCP servers that targets name, where the registry has them.
+    servers: tuple[McpRegistration, ...] = ()
+
+
+class ParsedTargets(NamedTuple):
+    """What targets name."""
+
+    #: What each may mean.
+    targets: list[Sequence[Declaration]]
+    #: Sentences for the user.
+    notes: list[str]
+    problems: list[RegistrationProblem]
+    #: The MCP servers among them that the registry has.
+    servers: list[McpRegistration]
 
 
 def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | None = None) -> CheckResult:
@@ -52,7 +67,7 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
     rules, options = session.build_rules(()), session.build_scan_options()
     hub_url = session.endpoints["huggingface"].url
     run = session.open_run()
-    parsed, notes, problems = parse_targets(names, run, hub_url=hub_url)
+    parsed, notes, problems, servers = parse_targets(names, run, hub_url=hub_url)
     run.notes += notes
     options = replace(options, registration_problems=tuple(problems))
     declarations = mark_targets(parsed, rules)
@@ -62,13 +77,11 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
     record_report(report, session)
     # a replay has no cache: a recorded report has no scores from there
     report = add_alternatives(report, options, session=session, run=run if recorder is None else None)
-    return CheckResult(finish_report(report, run, started_at), ambiguous)
+    return CheckResult(finish_report(report, run, started_at), ambiguous, tuple(servers))
 
 
-def parse_targets(
-    names: Iterable[str], run: EvidenceRun, *, hub_url: str
-) -> tuple[list[Sequence[Declaration]], list[str], list[RegistrationProblem]]:
-    """Return what each name may mean, sentences for the user, and problems. Names of MCP servers are looked up.
+def parse_targets(names: Iterable[str], run: EvidenceRun, *, hub_url: str) -> ParsedTargets:
+    """Return what each name may mean. Names of MCP servers are looked up.
 
     Args:
         names: As the user wrote them.
@@ -81,6 +94,7 @@ def parse_targets(
     parsed: list[Sequence[Declaration]] = []
     notes: list[str] = []
     problems: list[RegistrationProblem] = []
+    servers: list[McpRegistration] = []
     for name in names:
         if not name.strip().lower().startswith(MCP_PREFIX):
             parsed.append(targets.parse_target(name, hub_url=hub_url))
@@ -91,7 +105,8 @@ def parse_targets(
         parsed.append(resolved.declarations)
         notes += resolved.notes
         problems += resolved.problems
-    return parsed, notes, problems
+        servers += [resolved.registration] if resolved.registration is not None else []
+    return ParsedTargets(parsed, notes, problems, servers)
 
 
 def check_packages(

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from nerq_cli import __version__
-from nerq_cli.application.named_targets import assess_targets, explain_missing, explain_no_score
+from nerq_cli.application.named_targets import NamedTarget, assess_targets, explain_missing, explain_no_score
+from nerq_cli.application.registered_servers import describe_status, label_server
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus, UsageError
+from nerq_cli.facts import McpRegistration
 from nerq_cli.insight.compare import Side, compare_sides
 from nerq_cli.report.pages.compare import CompareReport, SideFacts
 from nerq_cli.report.wording import KIND_NAMES, shorten_version
@@ -40,10 +42,10 @@ def run_compare(names: Sequence[str], session: Session) -> CompareReport:
     run = session.open_run()
     targets, notes = assess_targets(names, session, run, options, command="compare")
     assessments = [target.assessment for target in targets]
-    _check_kinds(names, assessments)
-    _check_distinct(names, assessments)
+    _check_kinds(names, targets)
+    _check_distinct(targets)
     has_prefixes = len({item.dependency.package.ecosystem for item in assessments}) > 1
-    comparison = compare_sides([_build_side(item, has_prefixes=has_prefixes) for item in assessments])
+    comparison = compare_sides([_build_side(item, has_prefixes=has_prefixes) for item in targets])
     missing = explain_missing(assessments, run)
     if missing:
         status = ExitStatus.INCOMPLETE if options.strict else ExitStatus.PASSED
@@ -72,8 +74,8 @@ def _suggest_targets(names: Sequence[str]) -> str:
     return "name two: nerq compare pypi:requests pypi:httpx"
 
 
-def _check_kinds(names: Sequence[str], assessments: Sequence[Assessment]) -> None:
-    kinds = [KIND_NAMES[item.dependency.kind][0] for item in assessments]
+def _check_kinds(names: Sequence[str], targets: Sequence[NamedTarget]) -> None:
+    kinds = [KIND_NAMES[target.assessment.dependency.kind][0] for target in targets]
     if len(set(kinds)) > 1:
         described = ", ".join(f"{name} is a {kind}" for name, kind in zip(names, kinds, strict=True))
         raise UsageError(
@@ -82,14 +84,14 @@ def _check_kinds(names: Sequence[str], assessments: Sequence[Assessment]) -> Non
         )
 
 
-def _check_distinct(names: Sequence[str], assessments: Sequence[Assessment]) -> None:
+def _check_distinct(targets: Sequence[NamedTarget]) -> None:
     seen: dict[str, str] = {}
-    for name, item in zip(names, assessments, strict=True):
-        purl = item.dependency.purl
-        if purl in seen:
-            pair = f"{name} is named twice" if seen[purl] == name else f"{seen[purl]} and {name} are the same"
+    for name, item, server in targets:
+        key = item.dependency.purl if server is None else label_server(server)
+        if key in seen:
+            pair = f"{name} is named twice" if seen[key] == name else f"{seen[key]} and {name} are the same"
             raise UsageError(f"{pair}: {label_target(item)}", hint="name two versions")
-        seen[purl] = name
+        seen[key] = name
 
 
 def label_target(assessment: Assessment, *, has_prefix: bool = False) -> str:
@@ -99,19 +101,27 @@ def label_target(assessment: Assessment, *, has_prefix: bool = False) -> str:
     return f"{prefix}{dependency.package.name} {shorten_version(dependency.version or '')}".rstrip()
 
 
-def _build_side(assessment: Assessment, *, has_prefixes: bool) -> Side:
+def _build_side(target: NamedTarget, *, has_prefixes: bool) -> Side:
+    assessment, server = target.assessment, target.server
     signals = assessment.score.signals if assessment.score is not None else ()
     is_known = any(signal.id == "known_advisories" and signal.state == "known" for signal in signals)
     package = assessment.dependency.package
     return Side(
-        label=label_target(assessment, has_prefix=has_prefixes),
-        package=f"{get_prefix(package.ecosystem)}:{package.name}",
+        label=label_target(assessment, has_prefix=has_prefixes) if server is None else _label_server(server),
+        package=f"{get_prefix(package.ecosystem)}:{package.name}" if server is None else f"mcp:{server.name}",
+        objection="was deleted from the MCP registry" if server is not None and server.status == "deleted" else "",
         score=assessment.score,
         reason=explain_no_score(assessment),
         advisories=assessment.advisories,
         knows_advisories=is_known,
         provenance=assessment.provenance,
     )
+
+
+def _label_server(server: McpRegistration) -> str:
+    """Return name and version of a server, with its status if it is not active."""
+    status = describe_status(server)
+    return f"{label_server(server)}{f' ({status})' if status else ''}"
 
 
 def _build_facts(text: str, assessment: Assessment) -> SideFacts:

@@ -74,7 +74,7 @@ def run_compliance(names: Sequence[str], session: Session) -> ComplianceReport:
     targets: list[tuple[str, list[Declaration]]] = []
     notes: list[str] = []
     for name in dict.fromkeys(names):
-        parsed, new_notes, problems = parse_targets([name], run, hub_url=session.endpoints["huggingface"].url)
+        parsed, new_notes, problems, _ = parse_targets([name], run, hub_url=session.endpoints["huggingface"].url)
         targets += [(name, declarations) for declarations in mark_targets(parsed, rules)]
         notes += [*new_notes, *(problem.text for problem in problems)]
     declarations = [declaration for _, target in targets for declaration in target]

@@ -10,7 +10,7 @@ from nerq_cli.application.check import MCP_PREFIX, group_by_package, mark_target
 from nerq_cli.application.scan import assess_declarations
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import UsageError
-from nerq_cli.facts import Absent, Fact, Unknown
+from nerq_cli.facts import Absent, Fact, McpRegistration, Unknown
 from nerq_cli.inventory import Declaration, Package
 from nerq_cli.report.model import Assessment
 
@@ -28,6 +28,8 @@ class NamedTarget(NamedTuple):
     #: As the user wrote it.
     text: str
     assessment: Assessment
+    #: The MCP server that was named, if the registry has it.
+    server: McpRegistration | None = None
 
 
 def assess_targets(
@@ -50,17 +52,19 @@ def assess_targets(
     rules, hub_url = session.build_rules(()), session.endpoints["huggingface"].url
     parsed: list[list[Declaration]] = []
     notes: list[str] = []
+    servers: list[McpRegistration | None] = []
     for name in names:
-        targets, new_notes, problems = parse_targets([name], run, hub_url=hub_url)
+        targets, new_notes, problems, found = parse_targets([name], run, hub_url=hub_url)
+        servers.append(found[0] if found else None)
         parsed += mark_targets(targets, rules)
         notes += [*new_notes, *(problem.text for problem in problems)]
     candidates = _assess_candidates(parsed, options, run)
     matches = [_select(name, target) for name, target in zip(names, candidates, strict=True)]
     chosen = []
-    for name, target in zip(names, matches, strict=True):
-        assessment, note = _choose(name, target, matches, command)
+    for name, target, server in zip(names, matches, servers, strict=True):
+        assessment, note = _choose(name, target, matches, command) if server is None else _choose_package(name, target)
         _check_existence(assessment)
-        chosen.append(NamedTarget(name, assessment))
+        chosen.append(NamedTarget(name, assessment, server))
         notes += [note] if note else []
     return chosen, notes
 
@@ -112,6 +116,21 @@ def _choose(
     raise UsageError(
         f"{name} may be {' or '.join(labels)}", hint=f"name one: nerq {command} {labels[0]}{' ...' * (len(others) > 1)}"
     )
+
+
+def _choose_package(name: str, packages: Sequence[Assessment]) -> tuple[Assessment, str]:
+    """Return the package of an MCP server with the lowest score, and a sentence if it has others."""
+    scored = [item for item in packages if item.score is not None and item.score.value is not None]
+    lowest = min(scored or packages, key=_get_value)
+    if len(packages) == 1:
+        return lowest, ""
+    labels = [f"{get_prefix(item.dependency.package.ecosystem)}:{item.dependency.package.name}" for item in packages]
+    chosen = labels[packages.index(lowest)]
+    return lowest, f"{name} has the packages {' and '.join(labels)}: read is {chosen}, which has the lowest score"
+
+
+def _get_value(assessment: Assessment) -> float:
+    return float(assessment.score.value or 0) if assessment.score is not None else 0.0
 
 
 def _list_repository_facts(assessment: Assessment) -> list[Fact[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -98,6 +99,22 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
 def describe_package(kind: str, identifier: str, version: str) -> str:
     """Return a package as the registry lists it, as text: ``npm:@acme/files@1.0.0``."""
     return f"{kind}:{identifier}{f'@{version}' if version else ''}"
+
+
+def label_server(server: McpRegistration) -> str:
+    """Return a server as it is shown: ``mcp:io.github.acme/files 1.0.0``."""
+    return f"mcp:{server.name} {server.version}".rstrip()
+
+
+def format_target(server: McpRegistration) -> str:
+    """Return the target that names this version of a server, quoted for a shell; the name alone where none can."""
+    target = f"mcp:{server.name}@{server.version}"
+    return shlex.quote(target if _TARGET.fullmatch(target) else f"mcp:{server.name}")
+
+
+def describe_status(server: McpRegistration) -> str:
+    """Return the status of a server in a word, empty if it is active."""
+    return "" if server.status == "active" else server.status or "status not known"
 
 
 def is_listed_package(package: Package, server: McpRegistration) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,14 +10,15 @@ from msgspec.structs import replace
 
 from nerq_cli import __version__
 from nerq_cli.application.alternatives import find_alternatives
-from nerq_cli.application.badge import describe_assessment
+from nerq_cli.application.badge import describe_assessment, describe_target
 from nerq_cli.application.build_report import build_report
-from nerq_cli.application.check import MCP_PREFIX
+from nerq_cli.application.check import MCP_PREFIX, CheckResult
 from nerq_cli.application.compare import label_target
 from nerq_cli.application.compliance import KeepingRun, assess_github, assess_package, assess_repositories
 from nerq_cli.application.history import read_package_history
 from nerq_cli.application.named_targets import assess_targets, explain_missing, explain_no_score
 from nerq_cli.application.peers import describe_present, find_standing
+from nerq_cli.application.registered_servers import format_target, label_server
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
@@ -38,6 +39,7 @@ from nerq_cli.insight.verification import list_verification
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report import wording
 from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.badge import Badge
 from nerq_cli.report.guidance import explain_assessment
 from nerq_cli.report.pages.report import PageFinding, PageReport
 from nerq_cli.units import DAY
@@ -60,6 +62,7 @@ class PageParts(msgspec.Struct, frozen=True, kw_only=True):
     profile: Fact[ReleaseProfile] = NOT_REQUESTED
     #: Of an MCP server that was named.
     server: McpRegistration | None = None
+    problems: tuple[RegistrationProblem, ...] = ()
     compliance: Compliance | None = None
     #: None = alternatives were not looked for.
     choice: Choice | None = None
@@ -67,6 +70,8 @@ class PageParts(msgspec.Struct, frozen=True, kw_only=True):
     #: Why there is no history.
     history_reason: str = ""
     standing: Standing | None = None
+    #: None = it is that of the assessment.
+    badge: Badge | None = None
 
 
 def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
@@ -83,14 +88,21 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
     run = KeepingRun(session)
     options = replace(session.build_scan_options(), score_latest=True, keep_provenance=True)
     server, problems = _find_server(name, run)
-    options = replace(options, registration_problems=problems)
     (target,), notes = assess_targets([name], session, run, options, command="report")
     assessment = target.assessment
+    package = assessment.dependency.package
+    problems = tuple(
+        problem if problem.id == "name-proof" else replace(problem, package=package) for problem in problems
+    )
+    options = replace(options, registration_problems=problems)
     parts = _collect_parts(assessment, server, session, run)
     report = build_report((), (assessment,), options, sources=run.describe_sources())
     record_report(report, session)
     history, history_reason = _read_history(assessment, session, options.as_of)
     standing = _find_standing(assessment, parts.profile, history, session, options.as_of)
+    if server is not None:
+        result = CheckResult(report, servers=(server,))
+        parts = replace(parts, problems=problems, badge=describe_target(result))
     parts = replace(parts, history=history, history_reason=history_reason, standing=standing)
     missing = explain_missing([assessment], run)
     if missing:
@@ -192,7 +204,9 @@ def build_page(
     dependency = assessment.dependency
     package = dependency.package
     evidence = evidence_by_release.get(dependency.release, Evidence()) if dependency.release else Evidence()
-    guidance = {other: explain_assessment(assessment, report, other) for other in PURPOSES}
+    server = parts.server
+    label = label_server(server) if server is not None else ""
+    guidance = {other: explain_assessment(assessment, report, other, label=label) for other in PURPOSES}
     subject = _build_subject(assessment, report, parts, guidance, purpose)
     findings = wording.select_findings(wording.group_findings(report), dependency)
     metadata = assessment.metadata.value if assessment.metadata is not None else None
@@ -209,16 +223,20 @@ def build_page(
     else:
         details = tuple(list_package_details(evidence, parts.profile, parts.server))
         description = describe_package(parts.profile)
+    texts = write_texts(subject)
+    if server is not None:
+        texts = replace(texts, takeaways=(_describe_server(server, subject, parts.problems), *texts.takeaways))
     return PageReport(
         version=__version__,
         as_of=report.as_of,
         target="",
-        command=wording.check_target(dependency),
+        command=wording.check_target(dependency) if server is None else format_target(server),
+        server=label,
         ecosystem=get_prefix(package.ecosystem),
         kind=dependency.kind,
         purl=dependency.purl,
         subject=subject,
-        texts=write_texts(subject),
+        texts=texts,
         details=details,
         description=description,
         findings=tuple(PageFinding(finding.id, finding.text, finding.fails) for finding in findings),
@@ -234,7 +252,7 @@ def build_page(
         history=parts.history,
         history_reason=parts.history_reason,
         standing=parts.standing,
-        badge=describe_assessment(assessment, report.as_of),
+        badge=parts.badge or describe_assessment(assessment, report.as_of),
         provenance=_build_provenance(assessment),
         reviews=assessment.review,
         complete=report.complete,
@@ -242,6 +260,18 @@ def build_page(
         exit=ExitStatus.PASSED,
         exit_reason="",
     )
+
+
+def _describe_server(server: McpRegistration, subject: PageSubject, problems: Sequence[RegistrationProblem]) -> str:
+    """Return what comes first about an MCP server: its status if that is against it, and whose score the page has."""
+    label = label_server(server)
+    status = next((item.text for item in problems if item.id in {"deleted", "deprecated"}), "")
+    if status:
+        advice = ": do not start it" if server.status == "deleted" else ""
+        return f"{label}: {status}{advice}."
+    if subject.score is None:
+        return f"{label} has no package that is scored."
+    return f"{label} runs {subject.label}: score and signals are those of the package."
 
 
 def _build_subject(

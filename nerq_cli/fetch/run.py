@@ -590,7 +590,7 @@ class FetchRun:
                 reason = result.failure or _INCOMPLETE_REASON
                 if not is_late and has_cooldown(batch.source):
                     state.failures[subject.key] = Failure(reason, self._now)
-                    if result.failure and not result.is_unreadable:
+                    if result.failure and (len(subjects) > 1 or not result.is_unreadable):
                         state.failed_keys.add(subject.key)
                 self._fall_back(batch, subject, self._deadline_reason if is_late else reason)
         self._report_progress(1)

@@ -51,6 +51,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     score: Score | None
     #: Why it has no score; empty if it has one.
     reason: str = ""
+    #: What rules it out whatever its score, after its name; empty = nothing does.
+    objection: str = ""
     #: Advisories that affect this version, as far as they are known.
     advisories: tuple[AffectingAdvisory, ...] = ()
     #: Whether ``advisories`` has all of them.
@@ -250,6 +252,20 @@ def _iter_doubts(sides: Sequence[Side]) -> Iterator[Row]:
 
 
 def _find_outcome(sides: Sequence[Side], rows: Sequence[Row]) -> Outcome:
+    """Return which target has the highest score. One that is ruled out is never the best."""
+    outcome = _compare_scores(sides, rows)
+    objections = " and ".join(f"{side.label} {side.objection}" for side in sides if side.objection)
+    if not objections:
+        return outcome
+    best = None if outcome.best is None or sides[outcome.best].objection else outcome.best
+    return Outcome(
+        best=best,
+        certain=outcome.certain and best is not None,
+        text=f"{objections}: do not use it, whatever the score. {outcome.text}",
+    )
+
+
+def _compare_scores(sides: Sequence[Side], rows: Sequence[Row]) -> Outcome:
     without = [side for side in sides if _get_value(side) is None]
     if without:
         reasons = "; ".join(f"{side.label}: {_explain_missing(side)}" for side in without)

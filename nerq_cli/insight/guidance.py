@@ -89,6 +89,10 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     is_gated: bool = False
     #: Whether there are pickle files among its weights; None = not known.
     has_pickle: bool | None = None
+    #: What it is called; empty = name and version.
+    label: str = ""
+    #: What rules out every use; empty = nothing does.
+    exclusion: str = ""
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -143,9 +147,14 @@ def build_guidance(
         reasons: Why it was not scored, worst first.
 
     """
-    answers = {other: _judge(score, other, threshold, objections, restrictions, reasons) for other in PURPOSES}
+    answers: dict[Purpose, tuple[Answer, str]] = {
+        other: ("avoid", subject.exclusion)
+        if subject.exclusion
+        else _judge(score, other, threshold, objections, restrictions, reasons)
+        for other in PURPOSES
+    }
     answer, why = answers[purpose]
-    label = f"{subject.name} {subject.version[:12]}".strip()
+    label = subject.label or f"{subject.name} {subject.version[:12]}".strip()
     demand = _DEMANDS[purpose]
     description = demand.description
     problems = (*objections, *(cap.reason for cap in (score.caps if score is not None else ())))
@@ -165,7 +174,10 @@ def build_guidance(
         verdict=verdict,
         findings=tuple(_list_findings(score, (*objections, *(item.text for item in restrictions)), reasons)),
         suits=tuple(_DEMANDS[other].description for other in PURPOSES if answers[other][0] == "no-objection"),
-        avoid=tuple(_list_avoided(score, restrictions)),
+        avoid=(
+            *([f"anywhere ({subject.exclusion})"] if subject.exclusion else []),
+            *_list_avoided(score, restrictions),
+        ),
         checks=tuple(_list_checks(subject)),
         licence=licence or _describe_licence(score),
     )

@@ -11,20 +11,24 @@ from nerq_cli.hub_facts import HubRepository
 from nerq_cli.insight.guidance import Check, Guidance, Subject, build_guidance
 from nerq_cli.insight.purpose import Purpose
 from nerq_cli.insight.restrictions import find_package_restrictions, find_repository_restrictions
+from nerq_cli.policy.rules.mcp import MCP_DELETED
 from nerq_cli.report import wording
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 
 
-def explain_assessment(assessment: Assessment, report: Report, purpose: Purpose) -> Guidance:
+def explain_assessment(assessment: Assessment, report: Report, purpose: Purpose, *, label: str = "") -> Guidance:
     """Return the report card for a purpose. Findings that fail the run rule out production and critical systems.
 
-    What was not scored has no commands: they would send a private name, or fail for one that does not exist.
+    That an MCP server was deleted rules out every use: the registry does so with spam and malware. What was not scored
+    has no commands: they would send a private name, or fail for one that does not exist. ``label`` is what it is
+    called, if that is not the name of the dependency.
     """
     findings = wording.select_findings(wording.group_findings(report), assessment.dependency)
     hub = assessment.hub
+    exclusion = next((finding.text for finding in findings if finding.fails and finding.id == MCP_DELETED.id), "")
     return build_guidance(
-        _describe_subject(assessment),
+        replace(_describe_subject(assessment), label=label, exclusion=exclusion),
         assessment.score,
         purpose,
         threshold=wording.find_threshold(assessment, report),

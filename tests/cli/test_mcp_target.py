@@ -264,3 +264,102 @@ def test_every_remote_is_listed_and_one_without_tls_is_a_finding(mcp: Registry, 
     assert (finding["id"], finding["level"]) == ("mcp-insecure-url", "deny")
     assert finding["text"].endswith(f"{NAME} is at http://mcp.acme.example/sse")
     assert result.status == 1
+
+
+# --- badge, comparison and page are about the server
+
+
+@pytest.fixture
+def servers(mcp: Registry) -> Registry:
+    """One server that was deleted, one that is deprecated, and one that is active; the same package for each."""
+    mcp.pypi("good", "2.0")
+    for name, status in (("gone", "deleted"), ("old", "deprecated"), ("here", "active")):
+        path = f"/v0.1/servers/io.github.acme%2F{name}/versions/latest?include_deleted=true"
+        document = describe(("pypi", "good", "2.0"), status=status, name=f"io.github.acme/{name}")
+        mcp.site.on(path, {"body": document})
+    return mcp
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "part", "is_green"),
+    [
+        ("gone", "nerq mcp:io.github.acme/gone 1.0.0", "deleted from the MCP registry on", False),
+        ("old", "nerq mcp:io.github.acme/old 1.0.0", "deprecated, ", False),
+        ("here", "nerq mcp:io.github.acme/here 1.0.0", " A", True),
+    ],
+)
+def test_a_badge_is_about_the_server(
+    servers: Registry, nerq: Nerq, name: str, label: str, part: str, *, is_green: bool
+) -> None:
+    badge = nerq("badge", f"mcp:io.github.acme/{name}", "--as-of", AS_OF, "-f", "shields").json
+    assert badge["label"] == label
+    assert part in badge["message"]
+    assert (badge["color"] == "#1a7f37") == is_green
+    assert servers.site.requests
+
+
+def test_a_badge_of_several_packages_has_the_lowest_score(mcp: Registry, nerq: Nerq) -> None:
+    mcp.npm("left-pad", "1.3.0")
+    mcp.pypi("idna", "3.7")
+    mcp.site.on(PATH, {"body": describe(("npm", "left-pad", "1.3.0"), ("pypi", "idna", "3.7"))})
+    badge = nerq("badge", f"mcp:{NAME}", "--as-of", AS_OF, "-f", "shields").json
+    lowest = min(entry["score"] for entry in check(nerq, f"mcp:{NAME}").json["dependencies"])
+    assert f"{lowest:.1f}" in badge["message"]
+    packages = (("npm", "left-pad", "1.3.0"), ("oci", "ghcr.io/acme/files:1.0", ""))
+    mcp.site.on(PATH, {"body": describe(*packages)})
+    badge = nerq("badge", f"mcp:{NAME}", "--as-of", AS_OF, "-f", "shields", "--refresh").json
+    assert "unknown: 1 of 2 packages scored" in badge["message"]
+
+
+def test_a_comparison_names_servers_and_never_prefers_a_deleted_one(servers: Registry, nerq: Nerq) -> None:
+    names = ("mcp:io.github.acme/gone", "mcp:io.github.acme/here")
+    document = nerq("compare", *names, "--as-of", AS_OF, "-f", "json").json
+    labels = [target["label"] for target in document["targets"]]
+    assert labels == ["mcp:io.github.acme/gone 1.0.0 (deleted)", "mcp:io.github.acme/here 1.0.0"]
+    assert document["outcome"]["best"] is None
+    assert document["outcome"]["text"].startswith(
+        "mcp:io.github.acme/gone 1.0.0 (deleted) was deleted from the MCP registry: do not use it, whatever the score."
+    )
+    assert not document["changes"]
+    servers.pypi("better", "1.0")
+    assert "(deprecated)" in nerq("compare", "mcp:io.github.acme/old", names[1], "--as-of", AS_OF).out
+
+
+def test_a_page_is_about_the_server(servers: Registry, nerq: Nerq) -> None:
+    document = nerq("report", "mcp:io.github.acme/gone", "--as-of", AS_OF, "-f", "json").json
+    assert document["target"]["server"] == "mcp:io.github.acme/gone 1.0.0"
+    assert "was deleted from the MCP registry" in document["takeaways"][0]
+    assert {use["answer"] for use in document["uses"]} == {"avoid"}
+    assert all(use["text"].startswith("Do not use mcp:io.github.acme/gone 1.0.0 for ") for use in document["uses"])
+    assert document["avoid"][0].startswith("anywhere (")
+    assert "nerq badge mcp:io.github.acme/gone@1.0.0 " in document["badge"]["command"]
+    assert "nerq report mcp:io.github.acme/gone@1.0.0 " in document["addresses"]["command"]
+    assert "deleted" in document["badge"]["message"]
+    page = nerq("report", "mcp:io.github.acme/gone", "--as-of", AS_OF).out
+    assert page.startswith("mcp:io.github.acme/gone 1.0.0")
+    active = nerq("report", "mcp:io.github.acme/here", "--as-of", AS_OF, "-f", "json").json
+    assert active["takeaways"][0] == (
+        "mcp:io.github.acme/here 1.0.0 runs good 2.0: score and signals are those of the package."
+    )
+    assert nerq("report", "pypi:good==2.0", "--as-of", AS_OF, "-f", "json").json["target"]["server"] is None
+    assert servers.site.requests
+
+
+def test_a_page_of_a_server_of_several_packages_has_the_lowest(mcp: Registry, nerq: Nerq) -> None:
+    mcp.npm("left-pad", "1.3.0")
+    mcp.pypi("idna", "3.7")
+    packages = (("npm", "left-pad", "1.3.0"), ("pypi", "idna", "3.7"))
+    mcp.site.on(PATH, {"body": describe(*packages, status="deleted")})
+    result = nerq("report", f"mcp:{NAME}", "--as-of", AS_OF, "-f", "json")
+    scores = {entry["name"]: entry["score"] for entry in check(nerq, f"mcp:{NAME}").json["dependencies"]}
+    assert result.json["target"]["name"] == min(scores, key=scores.__getitem__)
+    assert "has the packages npm:left-pad and pypi:idna: read is " in result.err
+    assert result.json["verdict"]["text"].startswith(f"Do not use mcp:{NAME} 1.0.0 for production")
+
+
+@pytest.mark.parametrize("purpose", ["research", "sandbox", "production"])
+def test_a_deleted_server_is_for_no_purpose(servers: Registry, nerq: Nerq, purpose: str) -> None:
+    shown = nerq("check", "mcp:io.github.acme/gone", "--for", purpose, "--as-of", AS_OF).out
+    assert "Do not use good 2.0 for " in shown
+    assert "anywhere (io.github.acme/gone was deleted" in shown
+    assert servers.site.requests

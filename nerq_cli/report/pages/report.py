@@ -88,6 +88,8 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     ecosystem: str
     kind: Kind
     purl: str
+    #: Name and version of the MCP server that was named; empty = the target is none.
+    server: str = ""
     subject: PageSubject
     texts: PageTexts
     details: tuple[Detail, ...]
@@ -116,8 +118,8 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """Ecosystem, name and version."""
-        return f"{self.ecosystem}:{self.subject.label}"
+        """Ecosystem, name and version; of an MCP server its own."""
+        return self.server or f"{self.ecosystem}:{self.subject.label}"
 
 
 # --- JSON
@@ -142,6 +144,9 @@ class PageTarget(msgspec.Struct, frozen=True):
     name: str
     version: Annotated[str | None, Meta(description="Version or commit; null if it is not known.")]
     purl: str
+    server: Annotated[
+        str | None, Meta(description="MCP server that was named, with its version; the rest is about its package.")
+    ]
     latest_version: str | None
     releases_behind: int | None
     released_at: str | None
@@ -357,6 +362,7 @@ def build_page_document(report: PageReport) -> PageDocument:
             name=clean(subject.name),
             version=clean(subject.version) or None,
             purl=clean(report.purl),
+            server=clean(report.server) or None,
             latest_version=clean(subject.latest) or None,
             releases_behind=subject.releases_behind,
             released_at=format_timestamp(subject.released_at) or None,
