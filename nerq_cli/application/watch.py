@@ -49,6 +49,7 @@ from nerq_cli.policy.baseline import (
 from nerq_cli.policy.rules import describe_counts
 from nerq_cli.policy.settings import LEVELS
 from nerq_cli.policy.waivers import count_days_left
+from nerq_cli.report.gaps import list_unchecked
 from nerq_cli.report.pages.watch import OpenFinding, WatchReport
 from nerq_cli.signals.advisories import merge_advisories
 from nerq_cli.signals.signal import format_count
@@ -157,6 +158,7 @@ def run_watch(
         dependencies=len(entries),
         complete=report.complete,
         strict=report.strict,
+        unchecked=() if report.complete else tuple(list_unchecked(report)),
         clean=not open_findings and report.strict,
         exit=status,
         exit_reason=reason,

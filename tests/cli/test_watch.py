@@ -163,6 +163,26 @@ def test_findings_that_could_not_be_checked_again_keep_their_texts_and_count(
     assert lost["exit"]["reason"].endswith("; 2 findings of earlier passes still open")
 
 
+@pytest.mark.parametrize("form", ["table", "markdown", "html", "json"])
+@pytest.mark.parametrize("path", ["/osv/v1/querybatch", "/epss"])
+def test_what_was_not_checked_is_named(watcher: Watcher, services: Services, path: str, form: str) -> None:
+    services.advisory("demo", "2.0", identifier="GHSA-1", aliases=["CVE-2026-1000"], **HIGH)
+    name = "OSV" if "osv" in path else "EPSS"
+    watcher.run()
+    services.site.on(path, {"status": 404, "body": {}})
+    text = " ".join(watcher.run("-f", form).out.split())
+    assert f"{name}: " in text
+    document = watcher.show()
+    assert not document["complete"]
+    assert [item for item in document["unchecked"] if item.startswith(name) and "404" in item]
+    if name == "OSV":
+        assert [item for item in document["unchecked"] if item.startswith("pypi:other 1.0: ")]
+
+
+def test_nothing_is_named_where_everything_was_checked(watcher: Watcher) -> None:
+    assert watcher.show()["unchecked"] == []
+
+
 def test_a_severity_that_was_not_known_before_is_no_fall(watcher: Watcher, services: Services) -> None:
     services.advisory("demo", "2.0", identifier="GHSA-1", **HIGH)
     services.site.on("/osv/v1/vulns/GHSA-1", {"status": 500})
