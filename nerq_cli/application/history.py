@@ -123,7 +123,7 @@ def _add_reconstruction(
     reconstruction: Reconstruction,
 ) -> TargetHistory:
     """Return the past of a package that needs no snapshots, with the reconstructed one."""
-    if file is not None and _find_names(declaration, file):
+    if file is not None and _has_snapshots(declaration, file, today):
         return replace(_read_versions(text, declaration, file, today, root), reconstruction=reconstruction)
     newest = reconstruction.snapshots[-1].version if reconstruction.snapshots else ""
     return TargetHistory(
@@ -144,8 +144,11 @@ def read_project_history(root: Path, session: Session) -> HistoryReport:
     moment = parse_as_of(session.settings.as_of)
     file, today = _open_history(session), moment // DAY
     path = name_project(root)
-    rows = [row for row in file.read_projects(path) if row.day <= today]
+    all_rows = file.read_projects(path)
+    rows = [row for row in all_rows if row.day <= today]
     _check_problem(file)
+    if all_rows and not rows:
+        raise _explain_early(f"the project {path}", min(row.day for row in all_rows), today)
     summaries = [(row, summary) for row in rows if (summary := unpack_summary(row.summary)) is not None]
     if not summaries:
         raise UsageError(f"there is no history of the project {path}", hint=f"scan it: nerq scan {root}; {_HINT}")
@@ -207,7 +210,7 @@ def _read_versions(text: str, declaration: Declaration, file: HistoryFile, today
         if snapshot.day <= today
     ]
     if not recorded:
-        raise UsageError(f"there is no history of {text} that can be read", hint=_HINT)
+        raise _explain_none(text, declaration, file, today)
     versions = [
         RecordedVersion(version, min(days), max(days), len(days))
         for version, days in _group_days(recorded, declaration.package)
@@ -219,6 +222,36 @@ def _read_versions(text: str, declaration: Declaration, file: HistoryFile, today
         versions=tuple(versions),
         history=build_history(series, today),
         standing=find_standing(declaration.package, describe_present(series[-1]), series, file, root, today),
+    )
+
+
+def _has_snapshots(declaration: Declaration, file: HistoryFile, today: int) -> bool:
+    """Return whether there is a snapshot up to a day that can be read."""
+    return any(
+        snapshot.day <= today
+        for version, name in _find_names(declaration, file).items()
+        for snapshot in _iter_snapshots(file, name, version)
+    )
+
+
+def _explain_none(text: str, declaration: Declaration, file: HistoryFile, today: int) -> UsageError:
+    days = [
+        snapshot.day
+        for version, name in _find_names(declaration, file).items()
+        for snapshot in _iter_snapshots(file, name, version)
+    ]
+    if not days:
+        return UsageError(f"there is no history of {text} that can be read", hint=_HINT)
+    return _explain_early(text, min(days), today)
+
+
+def _explain_early(text: str, first_day: int, today: int) -> UsageError:
+    from nerq_cli.report.wording import format_date
+
+    return UsageError(
+        f"there is no history of {text} up to {format_date(today * DAY)}: its first snapshot is of "
+        f"{format_date(first_day * DAY)}",
+        hint="leave --as-of out, or name a later day",
     )
 
 

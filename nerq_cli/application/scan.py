@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from nerq_cli.application.build_report import build_empty_report, build_report, 
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
 from nerq_cli.application.nested_settings import apply_nested_settings, locate_waivers
+from nerq_cli.application.project_identity import ProjectIdentity, identify_project
 from nerq_cli.application.report_alternatives import add_alternatives
 from nerq_cli.application.repositories import (
     assess_repositories,
@@ -70,6 +71,8 @@ class ScanResult(msgspec.Struct, frozen=True):
     mcp_servers: tuple[McpServer, ...] = ()
     #: Waivers in force, also those of settings in directories below.
     waivers: tuple[Waiver, ...] = ()
+    #: Which project it is; None where only a pass that is compared with the next needs it.
+    identity: ProjectIdentity | None = None
 
 
 def run_scan(
@@ -99,7 +102,7 @@ def run_scan(
     """
     started_at = time.monotonic()
     selection: tuple[Assessment, ...] = ()
-    mcp_servers: tuple[McpServer, ...] = ()
+    described = _Described()
     run = session.open_run()
     base = inputs.base
     since = None if options.list_only else since
@@ -140,7 +143,7 @@ def run_scan(
             listing = scan_project(dependency_files, rules, replace(options, list_only=True), run)
             select_dependencies(explain, listing.dependencies)
             del listing
-        mcp_servers = tuple(server for file in dependency_files for server in file.mcp_servers)
+        described = _describe_project(dependency_files, inputs, options)
         run.expected_count = sum(len(file.declarations) for file in dependency_files)
         project = _prepare_project(dependency_files, rules, options)
         del dependency_files  # a lock file is as large in memory as the report about it
@@ -167,9 +170,22 @@ def run_scan(
             started_at,
         ),
         selection,
-        mcp_servers,
+        described.mcp_servers,
         options.waivers,
+        described.identity,
     )
+
+
+class _Described(NamedTuple):
+    """What a result has of the files of a project."""
+
+    mcp_servers: tuple[McpServer, ...] = ()
+    identity: ProjectIdentity | None = None
+
+
+def _describe_project(files: Sequence[DependencyFile], inputs: Inputs, options: ScanOptions) -> _Described:
+    servers = tuple(server for file in files for server in file.mcp_servers)
+    return _Described(servers, identify_project(files, inputs.root, inputs.base) if options.keeps_facts else None)
 
 
 def _choose_baseline(session: Session, baseline: str | None, *, has_other: bool) -> ChosenBaseline | None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from nerq_cli import __version__
 from nerq_cli.application.named_targets import explain_no_score
+from nerq_cli.application.project_identity import ProjectIdentity
 from nerq_cli.application.scan import run_scan
 from nerq_cli.application.watch_state import WatchedFinding, WatchState, encode_state, find_directory
 from nerq_cli.ecosystems import EcosystemId, get_prefix
@@ -49,6 +50,7 @@ from nerq_cli.policy.baseline import (
 from nerq_cli.policy.rules import describe_counts
 from nerq_cli.policy.settings import LEVELS
 from nerq_cli.policy.waivers import count_days_left
+from nerq_cli.report.gaps import list_unchecked
 from nerq_cli.report.pages.watch import OpenFinding, WatchReport
 from nerq_cli.signals.advisories import merge_advisories
 from nerq_cli.signals.signal import format_count
@@ -66,6 +68,8 @@ if TYPE_CHECKING:
 
 #: Packages from which a state that shares none of them is taken for that of another project.
 _MIN_PACKAGES: Final = 3
+#: Names of a project that an error has.
+_MAX_NAMES: Final = 3
 #: Servers whose registration is looked up, with two requests each.
 _MAX_REGISTRATIONS: Final = 100
 #: Seconds that the clock of the machine of the last pass may be ahead.
@@ -115,8 +119,9 @@ def run_watch(
     entries = [entry for entry in report.dependencies if not entry.dependency.is_own]
     record = record_run(entries, report.findings, report.methodology.version, base=base)
     observations = _observe(entries, record.dependencies)
+    project = result.identity or ProjectIdentity()
     if earlier is not None:
-        _check_project(earlier, observations)
+        _check_project(earlier, project, observations)
     waivers = list(_list_waivers(result.waivers, options.as_of))
     servers = [_build_server(server, base) for server in result.mcp_servers]
     registrations, unknown, notes = _read_registrations(entries, session, earlier)
@@ -127,6 +132,7 @@ def run_watch(
     state = WatchState(
         as_of=options.as_of,
         directory=find_directory(inputs.root),
+        project=project,
         methodology=report.methodology.version,
         unresolved=bool(now.unresolved),
         dependencies=compared.kept,
@@ -157,6 +163,7 @@ def run_watch(
         dependencies=len(entries),
         complete=report.complete,
         strict=report.strict,
+        unchecked=() if report.complete else tuple(list_unchecked(report)),
         clean=not open_findings and report.strict,
         exit=status,
         exit_reason=reason,
@@ -377,14 +384,20 @@ def _observe_one(entry: Assessment, recorded: RecordedDependency) -> Observation
     return Observation(watched, labels, {cap.id: cap.reason for cap in score.caps}, reason, cap_signals)
 
 
-def _check_project(earlier: WatchState, observations: dict[ReleaseKey, Observation]) -> None:
-    """Raise UsageError if the state has nothing in common with the project."""
+def _check_project(earlier: WatchState, project: ProjectIdentity, observations: dict[ReleaseKey, Observation]) -> None:
+    """Raise UsageError if the state is that of another project: by name or repository, else by its packages."""
+    hint = "name another file with --state; delete this one if it is right and the project has changed"
+    differs = earlier.project.differs(project)
+    if differs:
+        names = [" and ".join(item.names[:_MAX_NAMES]) for item in (earlier.project, project)]
+        text = f"of {names[0]}, and not of {names[1]}" if all(names) else "its repository has another address"
+        raise UsageError(f"the state is that of another project: {text}", hint=hint)
     old = {(item.ecosystem, item.name) for item in earlier.dependencies}
     new = {key[:2] for key in observations}
-    if min(len(old), len(new)) >= _MIN_PACKAGES and old.isdisjoint(new):
+    if differs is None and min(len(old), len(new)) >= _MIN_PACKAGES and old.isdisjoint(new):
         raise UsageError(
             f"the state is that of another project: none of its {len(old):,} packages is among the {len(new):,} here",
-            hint="name another file with --state; delete this one if it is right and everything changed",
+            hint=hint,
         )
 
 

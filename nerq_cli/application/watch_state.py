@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from nerq_cli.application.project_identity import ProjectIdentity
 from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import UsageError
 from nerq_cli.insight.watch import Registration, Watched, WatchedServer
@@ -62,6 +63,8 @@ class WatchState(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int
     #: The scanned directory relative to the root of its repository; None outside of one.
     directory: str | None = None
+    #: Which project it is.
+    project: ProjectIdentity = ProjectIdentity()
     #: Edition of the methodology of packages.
     methodology: str = ""
     #: Whether the dependencies of an MCP server were not known.
@@ -78,6 +81,7 @@ class WatchState(msgspec.Struct, frozen=True, kw_only=True):
 class _Document(msgspec.Struct, frozen=True, kw_only=True):
     as_of: Annotated[int, Meta(gt=0)]
     directory: str | None = None
+    project: ProjectIdentity = ProjectIdentity()
     methodology: str = ""
     unresolved: bool = False
     dependencies: tuple[Watched, ...] = ()
@@ -166,6 +170,7 @@ def decode_state(content: bytes, label: str) -> WatchState:
     return WatchState(
         as_of=document.as_of,
         directory=document.directory,
+        project=document.project,
         methodology=document.methodology,
         unresolved=document.unresolved,
         dependencies=document.dependencies,
@@ -182,6 +187,7 @@ def encode_state(state: WatchState) -> bytes:
         "nerq_watch": FORMAT_VERSION,
         "as_of": state.as_of,
         "directory": state.directory,
+        "project": state.project,
         "methodology": state.methodology,
         "unresolved": state.unresolved,
     }

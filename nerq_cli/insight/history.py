@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import erfc, sqrt
 from typing import Final, Literal, TypeAlias
 
@@ -10,7 +11,8 @@ import msgspec
 
 from nerq_cli.insight.snapshots import Snapshot, SnapshotSignal
 
-Direction: TypeAlias = Literal["improving", "stable", "declining", "too little history"]
+#: ``no trend``: neither a trend nor the same value: it moved in one step, or up and down.
+Direction: TypeAlias = Literal["improving", "stable", "declining", "no trend", "too little history"]
 #: Why a score differs: another edition of the methodology; signals that were known before and are not, or the
 #: reverse; another version; other facts.
 Cause: TypeAlias = Literal["methodology", "source lost", "source regained", "version", "evidence"]
@@ -40,6 +42,9 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
     direction: Direction
     #: Points between the medians of the first and the last third of the weeks; None with too little history.
     change: float | None = None
+    #: Points of the largest step from one snapshot to the next, if its effect lasts and it is large enough to count;
+    #: None if none does.
+    step: float | None = None
     #: Weeks with a snapshot that was judged.
     weeks: int = 0
     #: First and last day that was judged (days since 1970-01-01 UTC); None without any.
@@ -162,8 +167,19 @@ def judge_values(values: Sequence[tuple[int, float]], today: int) -> Trend:
     change = round(_find_median(medians[-third:]) - _find_median(medians[:third]), 1)
     score, probability = _test_trend(medians)
     is_trend = abs(change) >= MIN_CHANGE and probability <= _SIGNIFICANCE and (score > 0) == (change > 0)
-    direction: Direction = "stable" if not is_trend else "improving" if change > 0 else "declining"
-    return msgspec.structs.replace(trend, direction=direction, change=change)
+    step = _find_lasting_step([value for _, value in sorted(values)])
+    direction: Direction = "improving" if change > 0 else "declining"
+    if not is_trend:
+        direction = "stable" if step is None and abs(change) < MIN_CHANGE else "no trend"
+    return msgspec.structs.replace(trend, direction=direction, change=change, step=step)
+
+
+def _find_lasting_step(values: Sequence[float]) -> float | None:
+    """Return the largest step between neighbours, unless the last value is back where the step began."""
+    steps = [(round(after - before, 1), before) for before, after in pairwise(values)]
+    step, before = max(steps, key=lambda entry: abs(entry[0]), default=(0.0, 0.0))
+    lasting = values[-1] - before if values else 0.0
+    return step if abs(step) >= MIN_CHANGE and lasting * step > 0 and abs(lasting) >= MIN_CHANGE else None
 
 
 def find_steps(snapshots: Sequence[Snapshot]) -> list[Step]:

@@ -201,9 +201,14 @@ def list_takeaways(subject: PageSubject) -> Iterator[str]:
     yield from _describe_action(subject)
     if subject.trend is not None and subject.trend.change is not None:
         trend = subject.trend
-        yield (
-            f"The score of {subject.name} is {trend.direction}: {trend.change:+.1f} points over {trend.weeks} weeks."
-        )
+        if trend.direction != "no trend":
+            text = f"is {trend.direction}: {trend.change:+.1f} points over {trend.weeks} weeks"
+        elif trend.step is not None:
+            verb = "fell" if trend.step < 0 else "rose"
+            text = f"{verb} by {abs(trend.step):.1f} points in one step, within {trend.weeks} weeks"
+        else:
+            text = f"has no trend: {trend.change:+.1f} points over {trend.weeks} weeks"
+        yield f"The score of {subject.name} {text}."
     if score is not None and any(signal.state == "unknown" for signal in score.signals):
         names = [part.spec.name for part in score.parts if part.signal.state == "unknown"]
         share = f"{1 - score.coverage:.0%} of the evidence about {subject.label}"

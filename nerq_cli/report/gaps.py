@@ -6,9 +6,10 @@ from typing import Final, Literal
 
 import msgspec
 
+from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Location
-from nerq_cli.report.model import Report, SourceStatus
+from nerq_cli.report.model import Assessment, Report, SourceStatus
 from nerq_cli.report.wording import count_state
 
 #: States of a source that did not answer everything.
@@ -64,6 +65,40 @@ def list_gaps(report: Report) -> list[Gap]:
     if not gaps and not is_fully_checked(report):
         gaps.append(Gap("warning", "not everything could be checked"))
     return gaps
+
+
+def list_unchecked(report: Report) -> list[str]:
+    """Return what was not checked, with the reason: sources, then dependencies, then what could not be decided."""
+    texts = [
+        _describe_unanswered(source)
+        for source in report.sources
+        if source.state in _INCOMPLETE_STATES and not source.fallback
+    ]
+    named: set[str] = set()
+    for entry in report.dependencies:
+        if entry.state in ("unknown", "not-judged"):
+            named.add(entry.dependency.package.purl)
+            texts.append(f"{_label_dependency(entry)}: {entry.reasons[0] if entry.reasons else 'not judged'}")
+    for finding in report.findings:
+        if finding.undecided and finding.is_open and finding.purl not in named:
+            label = f"{finding.name} {finding.version}".strip()
+            texts.append(f"{finding.id}: {label}: {finding.text}" if label else f"{finding.id}: {finding.text}")
+    return list(dict.fromkeys(texts))
+
+
+def _label_dependency(entry: Assessment) -> str:
+    package = entry.dependency.package
+    return f"{get_prefix(package.ecosystem)}:{package.name} {entry.dependency.version or ''}".rstrip()
+
+
+def _describe_unanswered(source: SourceStatus) -> str:
+    reason = f": {source.reason}" if source.reason else ""
+    count = source.subjects - source.answered_subjects
+    lookups = [f"{count:,} of {source.subjects:,} lookups not answered"] if count > 0 else []
+    if source.outdated:
+        lookups.append(f"{source.outdated:,} of {source.subjects:,} from the cache, not refreshed")
+    details = f" ({', '.join(lookups)})" if lookups else ""
+    return f"{source.name}{reason}{details}"
 
 
 def _find_status(report: Report) -> ExitStatus:

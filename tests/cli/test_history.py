@@ -309,6 +309,23 @@ def test_what_cannot_be_reconstructed_is_an_error(
     assert result.out == ""
 
 
+def test_a_day_before_the_first_snapshot_is_reconstructed_and_the_error_names_that_snapshot(
+    file: HistoryFile, nerq: Nerq, tmp_path: Path
+) -> None:
+    result = nerq("history", "--reconstruct", "pypi:demo", "--as-of", AS_OF, "-f", "json")
+    assert result.status == 0, result.err
+    assert result.json["targets"][0]["snapshots"] == []
+    assert result.json["targets"][0]["reconstruction"]["snapshots"]
+    first = format_day(file.read_snapshots(NAME)[0].day)
+    early = nerq("history", "pypi:demo", "--as-of", "2025-01-15")
+    assert early.status == 2
+    assert f"there is no history of pypi:demo up to 2025-01-15: its first snapshot is of {first}" in early.err
+    (tmp_path / "requirements.txt").write_text("demo==2.0\n", encoding="utf-8")
+    nerq("scan", str(tmp_path))
+    early = nerq("history", "--project", str(tmp_path), "--as-of", "2025-01-15")
+    assert (early.status, "up to 2025-01-15: its first snapshot is of" in early.err) == (2, True)
+
+
 def test_recorded_and_reconstructed_scores_are_told_apart(file: HistoryFile, nerq: Nerq) -> None:
     result = nerq("history", "--reconstruct", "demo", "-f", "json")
     [target] = result.json["targets"]

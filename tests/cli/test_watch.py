@@ -163,6 +163,26 @@ def test_findings_that_could_not_be_checked_again_keep_their_texts_and_count(
     assert lost["exit"]["reason"].endswith("; 2 findings of earlier passes still open")
 
 
+@pytest.mark.parametrize("form", ["table", "markdown", "html", "json"])
+@pytest.mark.parametrize("path", ["/osv/v1/querybatch", "/epss"])
+def test_what_was_not_checked_is_named(watcher: Watcher, services: Services, path: str, form: str) -> None:
+    services.advisory("demo", "2.0", identifier="GHSA-1", aliases=["CVE-2026-1000"], **HIGH)
+    name = "OSV" if "osv" in path else "EPSS"
+    watcher.run()
+    services.site.on(path, {"status": 404, "body": {}})
+    text = " ".join(watcher.run("-f", form).out.split())
+    assert f"{name}: " in text
+    document = watcher.show()
+    assert not document["complete"]
+    assert [item for item in document["unchecked"] if item.startswith(name) and "404" in item]
+    if name == "OSV":
+        assert [item for item in document["unchecked"] if item.startswith("pypi:other 1.0: ")]
+
+
+def test_nothing_is_named_where_everything_was_checked(watcher: Watcher) -> None:
+    assert watcher.show()["unchecked"] == []
+
+
 def test_a_severity_that_was_not_known_before_is_no_fall(watcher: Watcher, services: Services) -> None:
     services.advisory("demo", "2.0", identifier="GHSA-1", **HIGH)
     services.site.on("/osv/v1/vulns/GHSA-1", {"status": 500})
@@ -413,6 +433,69 @@ def test_the_state_of_another_project_is_refused(watcher: Watcher) -> None:
     result = watcher.run()
     assert (result.status, watcher.state.read_bytes()) == (2, content)
     assert "the state is that of another project" in result.err
+
+
+def write_project(folder: Path, name: str, url: str) -> None:
+    folder.mkdir()
+    (folder / "requirements.txt").write_text("demo==2.0\n", encoding="utf-8")
+    if name:
+        (folder / "pyproject.toml").write_text(f'[project]\nname = "{name}"\nversion = "1"\n', encoding="utf-8")
+    if url:
+        (folder / ".git").mkdir()
+        (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
+        config = f'[core]\n\tbare = false\n[remote "origin"]\n\turl = {url}\n\tfetch = +refs/heads/*\n'
+        (folder / ".git" / "config").write_text(config, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        (("ga", ""), ("gb", ""), 2),
+        (("ga", ""), ("ga", ""), 0),
+        (("ga", "https://git.example/acme/ga"), ("gb", "git@git.example:acme/GA.git"), 0),
+        (("ga", "https://git.example/acme/ga"), ("gb", "https://git.example/acme/gb"), 2),
+        (("ga", "https://git.example/acme/ga"), ("ga", "https://git.example/mallory/ga"), 0),
+        (("", "https://git.example/acme/ga"), ("", "https://token@git.example/acme/gb.git"), 2),
+        (("", "ssh://git@git.example:22/acme/ga"), ("", "https://token@mirror.example/acme/ga.git/"), 0),
+        (("", ""), ("gb", ""), 0),
+    ],
+)
+def test_a_project_is_known_by_its_repository_or_its_name(
+    watcher: Watcher, project: Path, first: tuple[str, str], second: tuple[str, str], status: int
+) -> None:
+    (project / "requirements.txt").unlink()
+    write_project(project / "one", *first)
+    write_project(project / "two", *second)
+    assert watcher.run("one").status == 0
+    content = watcher.state.read_bytes()
+    assert b"acme" not in content
+    result = watcher.run("two")
+    assert result.status == status, result.err
+    if status:
+        assert "the state is that of another project" in result.err
+        assert watcher.state.read_bytes() == content
+
+
+def test_the_name_of_a_package_of_npm_tells_projects_apart(watcher: Watcher, project: Path) -> None:
+    for name in ("one", "two"):
+        (project / name).mkdir()
+        (project / name / "package.json").write_text(json.dumps({"name": name, "dependencies": {}}), encoding="utf-8")
+        (project / name / "requirements.txt").write_text("demo==2.0\n", encoding="utf-8")
+    assert watcher.run("one").status == 0
+    result = watcher.run("two")
+    assert (result.status, "of one, and not of two" in result.err) == (2, True)
+
+
+def test_a_work_tree_has_the_address_of_its_repository(watcher: Watcher, project: Path) -> None:
+    (project / "requirements.txt").unlink()
+    write_project(project / "one", "", "https://git.example/acme/ga")
+    write_project(project / "two", "", "")
+    linked = project / "one" / ".git" / "worktrees" / "two"
+    linked.mkdir(parents=True)
+    (linked / "commondir").write_text("../..\n", encoding="utf-8")
+    (project / "two" / ".git").write_text(f"gitdir: {linked}\n", encoding="utf-8")
+    write_project(project / "three", "", "https://git.example/acme/gb")
+    assert [watcher.run(name).status for name in ("one", "two", "three")] == [0, 0, 2]
 
 
 def test_the_state_of_another_directory_of_the_repository_is_refused(watcher: Watcher, project: Path) -> None:

@@ -18,6 +18,7 @@ from nerq_cli.insight.history import (
     judge_values,
 )
 from nerq_cli.insight.snapshots import Snapshot, SnapshotCap, SnapshotSignal
+from nerq_cli.report.pages.history import describe_move, describe_trend
 from nerq_cli.signals.signal import SignalState
 
 TODAY = 20_000
@@ -66,11 +67,29 @@ def judge(values: Sequence[float]) -> str:
         ([70 + day / 10 for day in range(90)], "improving"),
         ([80.0] * 50 + [60.0] * 40, "declining"),
         ([80 - day / 40 for day in range(90)], "stable"),  # 2.2 points in 90 days
-        ([80.0] * 88 + [20.0] * 2, "stable"),  # a step, and no trend yet
+        ([80.0] * 88 + [20.0] * 2, "no trend"),  # a step, and no trend yet
+        ([80.0] * 40 + [20.0] * 2 + [80.0] * 48, "stable"),  # a step that was taken back
     ],
 )
 def test_a_trend_is_a_change_that_lasts(values: list[float], direction: str) -> None:
     assert judge(values) == direction
+
+
+def test_a_step_inside_the_window_is_not_stable() -> None:
+    days = [*range(TODAY - 85, TODAY - 14, 7), TODAY - 8, TODAY - 1, TODAY]
+    trend = judge_values([(day, 90.7 if day < TODAY - 8 else 30.0) for day in days], TODAY)
+    assert (trend.direction, trend.step) == ("no trend", -60.7)
+    assert describe_trend(trend) == f"no trend: fell by 60.7 points in one step, within {trend.weeks} weeks"
+    level = judge_values([(day, 90.7) for day in days], TODAY)
+    assert (level.direction, level.step) == ("stable", None)
+
+
+def test_the_same_limit_over_a_lower_total_is_explained() -> None:
+    before = snapshot(1, signal("provenance", 100, 80), limit=69)
+    after = snapshot(2, signal("provenance", 90, 75), limit=69)
+    [limits] = [move for move in explain_step(before, after).moves if move.id == "cap"]
+    assert (limits.kind, limits.points) == ("reweighted", 5)
+    assert describe_move(limits).endswith("the same limit, which takes off less: the total before it is lower")
 
 
 @given(st.lists(st.floats(0, 100), min_size=90, max_size=90))

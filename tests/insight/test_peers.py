@@ -99,6 +99,9 @@ def test_the_past_is_that_of_the_same_methodology() -> None:
     assert stand_in_past([MADE]) is None
     assert stand_in_past([replace(MADE, day=19_000), replace(MADE, value=None)]) is None
     assert "is within the range of 2 earlier scores" in describe_past(replace(past, value=72.0))
+    assert "is equal to the lowest of 2 earlier scores" in describe_past(replace(past, value=70.0))
+    assert "is equal to the highest of 2 earlier scores" in describe_past(replace(past, value=75.0))
+    assert "is equal to all 2 earlier scores" in describe_past(replace(past, value=70.0, highest=70.0))
     assert "is below all 2 earlier scores" in describe_past(replace(past, value=60.0))
     assert "is equal to the one earlier score" in describe_past(
         replace(past, count=1, value=70.0, lowest=70.0, highest=70.0)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
     from nerq_cli.report.pages.history_document import HistoryReport, TargetHistory
 
-_STYLES: Final = {"improving": "good", "declining": "bad", "stable": "", "too little history": "doubt"}
+_STYLES: Final = {"improving": "good", "declining": "bad", "stable": "", "no trend": "", "too little history": "doubt"}
 #: Signals of a step that the text has.
 _MAX_MOVES: Final = 5
 _HEADINGS: Final = ("", "history", "first", "last", "trend over 90 days")
@@ -57,6 +57,9 @@ def describe_trend(trend: Trend) -> str:
     """Return a trend in words."""
     if trend.change is None:
         text = f"{trend.direction}: {trend.weeks} of {MIN_WEEKS} weeks"
+    elif trend.direction == "no trend" and trend.step is not None:
+        verb = "fell" if trend.step < 0 else "rose"
+        text = f"{trend.direction}: {verb} by {abs(trend.step):.1f} points in one step, within {trend.weeks} weeks"
     else:
         text = f"{trend.direction}: {trend.change:+.1f} points over {trend.weeks} weeks"
     return f"{text}; {trend.left_out} snapshots cannot be compared" if trend.left_out else text
@@ -89,7 +92,12 @@ def describe_step(step: Step) -> str:
 
 def describe_move(move: Move) -> str:
     """Return what a signal, or the hard limits, added to a step, and why."""
-    if move.kind == "reweighted":
+    if move.kind == "reweighted" and move.id == "cap":
+        less = "less" if move.points > 0 else "more"
+        why = (
+            f"the same limit, which takes off {less}: the total before it is {'lower' if move.points > 0 else 'higher'}"
+        )
+    elif move.kind == "reweighted":
         why = "same value; its part of the score changed with those of other signals"
     elif move.kind == "lost":
         why = f"not known any more: {move.reason_after}"

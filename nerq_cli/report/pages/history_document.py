@@ -104,6 +104,9 @@ class HistoryTrend(msgspec.Struct, frozen=True):
     change: Annotated[
         float | None, Meta(description="Points between the medians of the first and the last third of the weeks.")
     ]
+    step: Annotated[
+        float | None, Meta(description="Points of the largest step between two snapshots, if 3 or more of it last.")
+    ]
     weeks: Annotated[int, Meta(description="Weeks with a snapshot that was judged.")]
     first: _Date | None
     last: _Date | None
@@ -359,6 +362,7 @@ def _build_project(project: ProjectHistory) -> HistoryProject:
 def _build_trend(trend: Trend) -> HistoryTrend:
     return HistoryTrend(
         direction=trend.direction,
+        step=trend.step,
         change=trend.change,
         weeks=trend.weeks,
         first=None if trend.first_day is None else format_day(trend.first_day),

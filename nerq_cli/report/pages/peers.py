@@ -120,16 +120,18 @@ def describe_project(standing: ProjectStanding) -> str:
 
 def describe_past(standing: PastStanding) -> str:
     """Return the place among earlier scores: ``above all 12 earlier scores (70.1 to 81.0, ...)``."""
+    noun = "the one earlier score" if standing.count == 1 else f"all {standing.count} earlier scores"
     if standing.value > standing.highest:
         relation = "above"
     elif standing.value < standing.lowest:
         relation = "below"
+    elif standing.lowest == standing.highest:
+        relation = "equal to"
+    elif standing.value in (standing.lowest, standing.highest):
+        end = "lowest" if standing.value == standing.lowest else "highest"
+        relation, noun = "equal to", f"the {end} of {standing.count} earlier scores"
     else:
-        relation = "within"
-    noun = "the one earlier score" if standing.count == 1 else f"all {standing.count} earlier scores"
-    if relation == "within":
-        noun = noun if standing.count == 1 else f"the range of {standing.count} earlier scores"
-        relation = "equal to" if standing.count == 1 else "within"
+        relation, noun = "within", f"the range of {standing.count} earlier scores"
     days = f"{format_date(standing.first_day * DAY)} to {format_date(standing.last_day * DAY)}"
     return f"{standing.value:.1f} is {relation} {noun} ({standing.lowest:.1f} to {standing.highest:.1f}, {days})"
 

@@ -39,6 +39,8 @@ _HEAD_LIMIT: Final = 250
 #: Signals of a change that a text names, and packages of one about several.
 _MAX_MOVES: Final = 3
 _MAX_MEMBERS: Final = 5
+#: Lines of the text on what was not checked.
+_MAX_UNCHECKED: Final = 20
 #: Cells from which a change has a line of a table.
 _TABLE_WIDTH: Final = 100
 
@@ -132,6 +134,8 @@ class WatchReport(msgspec.Struct, frozen=True, kw_only=True):
     dependencies: int
     #: Whether everything could be checked.
     complete: bool
+    #: What was not, with the reason of each: sources, dependencies, findings that could not be decided.
+    unchecked: tuple[str, ...] = ()
     #: Whether the exit status is the same with ``--strict``.
     strict: bool
     #: Whether nothing fails the policy, and everything that decides was checked.
@@ -245,6 +249,7 @@ class WatchDocument(msgspec.Struct, frozen=True):
     as_of: str
     last_pass: Annotated[str | None, Meta(description="Null at the first pass.")]
     complete: Annotated[bool, Meta(description="Whether everything could be checked.")]
+    unchecked: Annotated[list[str], Meta(description="What was not, with the reason of each.")]
     clean: Annotated[bool, Meta(description="Whether nothing fails the policy, and all that decides was checked.")]
     exit: WatchExit
     threshold: _Points
@@ -264,6 +269,7 @@ def render_json(report: WatchReport) -> bytes:
             as_of=format_timestamp(report.as_of),
             last_pass=format_timestamp(report.last_pass) or None,
             complete=report.complete,
+            unchecked=list(map(clean, report.unchecked)),
             clean=report.clean,
             exit=WatchExit(code=report.exit.value, reason=clean(report.exit_reason)),
             threshold=report.threshold,
@@ -395,7 +401,10 @@ def describe_move(move: Move) -> str:
     """Return what a signal moved: ``-15.2 known advisories 100 → 20: 2 known advisories``."""
     before, after = ("none" if value is None else f"{value:g}" for value in (move.before, move.after))
     values = f" {before} → {after}" if before != after else ""
-    reason = "its part of the total changed" if move.kind == "reweighted" else move.reason_after
+    reason = move.reason_after
+    if move.kind == "reweighted":
+        less = "less" if move.points > 0 else "more"
+        reason = f"the same limit takes off {less}" if move.id == "cap" else "its part of the total changed"
     return f"{move.points:+.1f} {move.name}{values}{f': {reason}' if reason else ''}"
 
 
@@ -460,6 +469,10 @@ def render_text(report: WatchReport, options: RenderOptions) -> str:
     page.add_paragraph(page.safe_text(_describe_state(report)), "good" if report.clean else "", indent=0)
     for text in _list_gaps(report):
         page.add_paragraph(page.safe_text(text), "doubt", indent=0)
+    for text in report.unchecked[:_MAX_UNCHECKED]:
+        page.add_paragraph(page.safe_text(f"not checked: {text}"), "doubt")
+    if len(report.unchecked) > _MAX_UNCHECKED:
+        page.add_paragraph(page.safe_text(f"and {len(report.unchecked) - _MAX_UNCHECKED:,} more, in the JSON"), "doubt")
     _add_findings(page, "Worse past the policy", report.worse_findings, "bad")
     for effect in EFFECTS:
         changes = _select(report, effect)
@@ -558,6 +571,7 @@ def render_markdown(report: WatchReport, limit: int = 0) -> str:
     for effect in EFFECTS:
         writer.add_list(_TITLES[effect], [_write_change(row) for row in _build_rows(_select(report, effect))])
     writer.add_list("Open", list(map(_write_finding, report.known_findings)))
+    writer.add_list("Not checked", [f"- {escape(text, CELL_LIMIT)}\n" for text in report.unchecked])
     writer.add_list(
         "Waivers that ended or end soon",
         [f"- {escape(_describe_waiver(item), CELL_LIMIT)}\n" for item in report.waivers],
@@ -600,6 +614,8 @@ def render_html(report: WatchReport) -> str:
     title = describe_title(report)
     body = [element("h1", title), element("p", _describe_state(report)), element("p", f"Result: {report.exit_reason}")]
     body += [element("p", element("strong", text)) for text in _list_gaps(report)]
+    if report.unchecked:
+        body.append(element("ul", *(element("li", text) for text in report.unchecked)))
     body += _list_findings("Worse past the policy", report.worse_findings)
     for effect in EFFECTS:
         if changes := _select(report, effect):
