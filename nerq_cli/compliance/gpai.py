@@ -16,8 +16,9 @@ import msgspec
 from nerq_cli.compliance.eu_class import Confidence, point_to
 from nerq_cli.compliance.licences import read_licences
 from nerq_cli.compliance.prose import Clause
-from nerq_cli.compliance.tasks import GENERAL_PURPOSE
-from nerq_cli.facts import Fact, Found
+from nerq_cli.compliance.tasks import ANALYTIC, GENERAL_PURPOSE, GENERATIVE, is_generative
+from nerq_cli.ecosystems import HF_MODEL, get_ecosystem
+from nerq_cli.facts import Absent, Fact, Found
 from nerq_cli.hub_facts import HubRepository
 from nerq_cli.patterns import compile_late
 
@@ -77,9 +78,13 @@ def assess_gpai(
     task = facts.pipeline_tag or _inherit_task(bases)
     if not task:
         return GpaiAssessment(label="not_assessed", reasons=("no task is stated",))
-    if task not in GENERAL_PURPOSE:
-        return GpaiAssessment(label="unlikely", confidence="high", reasons=(f"task {task} does not generate content",))
-    if base := _find_foreign_base(facts):
+    if task in ANALYTIC and is_generative(facts) is not True:
+        # The author writes the task: it is no proof.
+        return GpaiAssessment(label="unlikely", confidence="medium", reasons=(f"task {task} produces no content",))
+    if task not in GENERATIVE and task not in ANALYTIC:
+        return GpaiAssessment(label="not_assessed", reasons=(f"task {task} is not a known one",))
+    foreign_bases = _list_foreign_bases(facts)
+    if base := next((base for base in foreign_bases if _is_known_base(base, facts, bases)), ""):
         relation = facts.base_model_relation
         reason = f"a {relation or 'derived'} model of {base}: the duties are those of the base model's provider"
         return GpaiAssessment(label="unlikely", confidence="medium", reasons=(reason,), base=base)
@@ -87,6 +92,11 @@ def assess_gpai(
     tokens, tokens_from = _read_tokens(clauses)
     compute = _FLOP_PER_TOKEN * parameters * tokens if parameters and tokens else None
     label, confidence, reasons = _judge(facts, parameters, tokens, compute)
+    if label != "unlikely" and task in GENERATIVE - GENERAL_PURPOSE:
+        words = "the guidelines name language, and images or video from text: a specialised model may be left out"
+        label, confidence, reasons = "not_assessed", "low", [f"task {task} produces content; {words}", *reasons]
+    if label != "unlikely" and foreign_bases:
+        label, confidence, reasons = _judge_derived(foreign_bases[0], bases, label, confidence, reasons)
     return GpaiAssessment(
         label=label,
         confidence=confidence,
@@ -141,11 +151,37 @@ def _inherit_task(bases: Mapping[str, Fact[HubRepository]]) -> str:
     return next(filter(None, tasks), "")
 
 
-def _find_foreign_base(facts: HubRepository) -> str:
-    """Return a base model of another publisher; empty = none."""
+def _list_foreign_bases(facts: HubRepository) -> list[str]:
+    """Return the base models of other publishers, as stated."""
     bases = (*(facts.verified_bases or ()), *((facts.card.base_models or ()) if facts.card else ()))
     own = (facts.author or facts.id.partition("/")[0]).lower()
-    return next((base for base in bases if base.partition("/")[0].lower() != own), "")
+    return [base for base in dict.fromkeys(bases) if base.partition("/")[0].lower() != own]
+
+
+def _is_known_base(base: str, facts: HubRepository, bases: Mapping[str, Fact[HubRepository]]) -> bool:
+    """Whether a base model is there: it was read, or the Hub itself names it. Its author alone is no proof."""
+    if isinstance(bases.get(base), Found):
+        return True
+    return base in (facts.verified_bases or ()) and not isinstance(bases.get(base), Absent) and _is_id(base)
+
+
+def _is_id(base: str) -> bool:
+    return not get_ecosystem(HF_MODEL).find_name_error(base)
+
+
+def _judge_derived(
+    base: str,
+    bases: Mapping[str, Fact[HubRepository]],
+    label: GpaiLabel,
+    confidence: Confidence,
+    reasons: Sequence[str],
+) -> tuple[GpaiLabel, Confidence, list[str]]:
+    """Judge a model that is stated to be made of one which is not known: that lifts no duty."""
+    if not _is_id(base):
+        return label, confidence, [*reasons, "the base model that is stated is no id of a model"]
+    if isinstance(bases.get(base), Absent):
+        return label, confidence, [*reasons, f"the base model {base} is not on the Hub, or is private"]
+    return "not_assessed", "low", [f"the base model {base} was not read", *reasons]
 
 
 # --- numbers

@@ -9,7 +9,8 @@ import pytest
 from nerq_cli.compliance.card import read_sections
 from nerq_cli.compliance.gpai import GpaiAssessment, assess_gpai
 from nerq_cli.compliance.prose import iter_clauses
-from nerq_cli.facts import Unknown
+from nerq_cli.compliance.tasks import ANALYTIC, GENERAL_PURPOSE, GENERATIVE
+from nerq_cli.facts import Absent, Unknown
 from nerq_cli.hub_facts import HubCard
 from tests.compliance.conftest import found, repository
 
@@ -79,10 +80,50 @@ def test_tokens_of_a_context_are_no_training_tokens() -> None:
 
 def test_what_others_derive_is_no_model_of_its_own() -> None:
     metadata = {"base_models": ("other/base",), "base_model_relation": "quantized"}
-    assessment = assess(metadata=metadata, parameters=10**11)
+    bases = {"other/base": found(repository(id="other/base"))}
+    assessment = assess(metadata=metadata, parameters=10**11, bases=bases)
     assert (assessment.label, assessment.base) == ("unlikely", "other/base")
     own = {"base_models": ("example-lab/base",), "base_model_relation": "finetune"}
     assert assess(metadata=own, parameters=10**11).label == "likely"
+
+
+@pytest.mark.parametrize(
+    ("base", "bases", "label", "words"),
+    [
+        (
+            "other/base",
+            {"other/base": Absent("Hugging Face", 0, "missing or private")},
+            "likely",
+            "is not on the Hub, or is private",
+        ),
+        ("../../etc/passwd", {}, "likely", "no id of a model"),
+        ("other/base", {"other/base": Unknown("HTTP 500")}, "not_assessed", "other/base was not read"),
+        ("other/base", {}, "not_assessed", "other/base was not read"),
+    ],
+)
+def test_a_base_that_is_not_known_lifts_no_duty(base: str, bases: Any, label: str, words: str) -> None:
+    assessment = assess(metadata={"base_models": (base,)}, parameters=10**11, bases=bases)
+    assert (assessment.label, assessment.base) == (label, "")
+    assert any(words in reason for reason in assessment.reasons)
+
+
+@pytest.mark.parametrize("task", sorted(GENERATIVE))
+def test_a_task_that_produces_content_is_no_reason_against_it(task: str) -> None:
+    large, small = assess(pipeline_tag=task, parameters=10**11), assess(pipeline_tag=task, parameters=10**8)
+    assert (large.label, small.label) == ("likely" if task in GENERAL_PURPOSE else "not_assessed", "unlikely")
+    assert not any("produces no content" in reason for reason in (*large.reasons, *small.reasons))
+
+
+@pytest.mark.parametrize("task", sorted(ANALYTIC))
+def test_a_task_that_produces_no_content_is_one(task: str) -> None:
+    assessment = assess(pipeline_tag=task, parameters=10**11)
+    assert (assessment.label, assessment.reasons) == ("unlikely", (f"task {task} produces no content",))
+    assert assess(pipeline_tag=task, parameters=10**11, tags=("conversational",)).label == "likely"
+
+
+def test_a_task_that_is_not_known_is_not_assessed() -> None:
+    assessment = assess(pipeline_tag="wibble", parameters=10**11)
+    assert (assessment.label, assessment.reasons) == ("not_assessed", ("task wibble is not a known one",))
 
 
 def test_a_quantisation_has_the_size_of_its_base() -> None:
