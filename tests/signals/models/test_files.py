@@ -26,8 +26,10 @@ from nerq_cli.signals.models.files import find_weights
         ("adapter_model.bin adapter_model.safetensors", ""),
         ("training_args.bin pytorch_model.bin", "pytorch_model.bin"),
         (
-            ("model_index.json unet/diffusion_pytorch_model.bin unet/diffusion_pytorch_model.safetensors "
-            "vae/diffusion_pytorch_model.bin"),
+            (
+                "model_index.json unet/diffusion_pytorch_model.bin unet/diffusion_pytorch_model.safetensors "
+                "vae/diffusion_pytorch_model.bin"
+            ),
             "vae/diffusion_pytorch_model.bin",
         ),
         ("model_index.json sd.ckpt unet/diffusion_pytorch_model.safetensors", ""),
