@@ -76,13 +76,12 @@ def assess_gpai(
     if facts.kind != "model":
         return GpaiAssessment(label="not_assessed", reasons=(f"a {facts.kind} is no model",))
     task = facts.pipeline_tag or _inherit_task(bases)
-    if not task:
-        return GpaiAssessment(label="not_assessed", reasons=("no task is stated",))
     if task in ANALYTIC and is_generative(facts) is not True:
         # The author writes the task: it is no proof.
         return GpaiAssessment(label="unlikely", confidence="medium", reasons=(f"task {task} produces no content",))
     if task not in GENERATIVE and task not in ANALYTIC:
-        return GpaiAssessment(label="not_assessed", reasons=(f"task {task} is not a known one",))
+        reason = f"task {task} is not a known one" if task else "no task is stated"
+        return GpaiAssessment(label="not_assessed", reasons=(reason,))
     foreign_bases = _list_foreign_bases(facts)
     if base := next((base for base in foreign_bases if _is_known_base(base, facts, bases)), ""):
         relation = facts.base_model_relation
