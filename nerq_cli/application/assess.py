@@ -224,7 +224,7 @@ def assess_release(
         reasons=(
             tuple(explain_dimensions(score, options.policy.find_dimension_thresholds(dependency)))
             + tuple(explain_range(score, state))
-            + _collect_reasons(score, evidence)
+            + _collect_reasons(score, evidence, state)
             + tuple(_explain_local_build(dependency, version))
         ),
         fix=suggest_fix(dependency, score, package_info, advisories),
@@ -420,18 +420,22 @@ def _explain_unread(advisory: AffectingAdvisory) -> str:
     return f"{advisory.id}: {known} not known, {describe_unread(advisory)}"
 
 
-def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...]:
+def _collect_reasons(score: scoring.Score, evidence: Evidence, state: State) -> tuple[str, ...]:
     reasons = score.reason_texts
     if score.verdict and score.verdict not in reasons:
         reasons = (score.verdict, *reasons)
     if not score.has_required_signal:
         fact = evidence.advisories
+        # It is why there is no verdict: formats with one reason have this one.
+        is_decisive = state == "unknown" and score.value is not None
         if isinstance(fact, Found):
             reasons = (*reasons, *(_explain_unread(item) for item in merge_advisories(fact.value) if item.unread))
         if isinstance(fact, LowerBound):
-            reasons = (*reasons, f"there may be further advisories: {fact.reason}")
+            text = f"there may be further advisories: {fact.reason}"
+            reasons = (text, *reasons) if is_decisive else (*reasons, text)
         elif not isinstance(fact, Found):
-            reasons = (*reasons, f"advisories not checked: {fact.reason}")
+            text = f"advisories not checked: {fact.reason}"
+            reasons = (text, *reasons) if is_decisive else (*reasons, text)
             if isinstance(fact, Unknown) and fact.unevaluable:
                 more = f" and {len(fact.unevaluable) - 1} more" if len(fact.unevaluable) > 1 else ""
                 reasons = (f"{fact.unevaluable[0]}{more} {UNEVALUABLE}", *reasons)

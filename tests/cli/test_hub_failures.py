@@ -79,9 +79,9 @@ def test_a_model_that_a_file_refers_to_is_scored(nerq: Nerq, hub: HubStandIn) ->
     [
         ({"status": 401, "headers": {"X-Error-Code": "RepoNotFound"}, "body": {}}, "missing or private"),
         ({"status": 401, "headers": {"X-Error-Code": "GatedRepo"}, "body": {}}, "refuses it without a token"),
-        ({"status": 403, "body": {}}, "refuses it without a token"),
+        ({"status": 403, "body": {}}, "the Hub refuses it (403)"),
         ({"status": 404, "body": {}}, "missing or private"),
-        ({"status": 451, "body": {}}, "refuses it without a token"),
+        ({"status": 451, "body": {}}, "for legal reasons, or in this region (451)"),
         ({"status": 500, "body": {}}, "HTTP 500"),
         ({"status": 503, "body": b"<html>maintenance</html>"}, "HTTP 503"),
         ({"body": b"<html>not the Hub</html>"}, ""),
@@ -532,16 +532,17 @@ def test_a_range_of_versions_of_a_kernel_is_scored_and_has_the_commit_to_pin(
     (project / "pyproject.toml").write_text('[tool.kernels.dependencies]\n"lumen/fast" = "~=2.0"\n')
     rows = {row["requirement"]: row for row in nerq(*SCAN).json["dependencies"]}
     assert {requirement: row["version"] for requirement, row in rows.items()} == {">=1,<2": "1" * 40, "~=2.0": "2" * 40}
+    pins = {requirement: row["fix"] for requirement, row in rows.items()}
+    assert pins == {">=1,<2": f'pin it: revision="{"1" * 40}"', "~=2.0": f"pin it: revision {'2' * 40}"}
     for row in rows.values():
         assert row["score"] is not None
-        assert row["fix"] == f'pin it: revision="{row["version"]}"'
         [pinning] = [signal for signal in row["signals"] if signal["id"] == "pinning"]
         assert pinning["value"] == 40
     [target] = nerq("check", "hf-kernel:lumen/fast@>=1", *CHECK).json["dependencies"]
     assert (target["version"], target["requirement"]) == ("2" * 40, ">=1")
     missing = nerq("check", "hf-kernel:lumen/fast@~=7.0", *CHECK)
     assert missing.status == 3
-    assert any("no revision ~=7.0" in reason for reason in missing.json["dependencies"][0]["reasons"])
+    assert any("no revision that meets ~=7.0" in reason for reason in missing.json["dependencies"][0]["reasons"])
 
 
 def test_a_dataset_without_scan_results_has_a_way_out(nerq: Nerq, hub: HubStandIn, project: Path) -> None:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from nerq_cli import scoring
 from nerq_cli.ecosystems import HF_KERNEL, is_repository
+from nerq_cli.insight.malware import advise_about_malware, describe_malware
 from nerq_cli.insight.purpose import PURPOSES
-from nerq_cli.policy.rules import MALWARE_HINT, group_by_rule
+from nerq_cli.policy.rules import group_by_rule
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS
 from nerq_cli.report import wording
 from nerq_cli.report.advisory import deduplicate_advisories
@@ -127,7 +128,7 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
         page.add_paragraph(page.safe_text(reason))
     is_malicious = bool(wording.find_malware_reason(assessment))
     if is_malicious:
-        page.add_paragraph(MALWARE_HINT, "action")
+        page.add_paragraph(advise_about_malware(assessment.dependency.kind), "action")
     if fix := _fix_text(page, assessment, threshold):
         page.add_paragraph(page.safe_text(f"{'another version' if is_malicious else 'fix'}: {fix}"), "action")
     availability = wording.describe_availability(assessment, report.as_of)
@@ -152,7 +153,7 @@ def _verdict_sentence(assessment: Assessment, threshold: float, below: str) -> s
     label = wording.package_label(assessment.dependency)
     malware_reason = wording.find_malware_reason(assessment)
     if malware_reason:
-        return f"{label} is malicious: {malware_reason}"
+        return describe_malware(label, assessment.dependency.kind, malware_reason)
     suffix = f": {assessment.reasons[0]}" if assessment.reasons else ""
     if assessment.state == "ok":
         return f"{label} reaches {threshold:g}."
@@ -169,7 +170,9 @@ def _verdict_sentence(assessment: Assessment, threshold: float, below: str) -> s
         and assessment.state == "unknown"
     ):
         unchecked = wording.explain_unchecked(score.methodology)
-        return f"{label} would reach {threshold:g}, but {unchecked}: not enough for a pass"
+        if score.value >= threshold:
+            return f"{label} would reach {threshold:g}, but {unchecked}: not enough for a pass"
+        return f"{label} may score {score.low or 0.0:.1f} to {score.high or score.value:.1f}, because {unchecked}"
     return sentences.get(assessment.state or "", f"{label} could not be judged{suffix}")
 
 
@@ -325,11 +328,15 @@ def _add_unknown_signals(page: Page, score: Score, report: Report) -> None:
     """Add each reason for unknown signals once, with its sources and its share of the evidence."""
     unreachable_names = {source.name for source in report.sources if source.state == "unavailable"}
     parts_by_reason: dict[str, list[ScorePart]] = {}
+    unanswered: list[ScorePart] = []
     for part in score.parts:
-        if part.signal.state == "unknown":
-            is_unreachable = unreachable_names.issuperset(_split_sources(part) or [""])
-            reason = "not reachable" if is_unreachable else part.signal.reason
-            parts_by_reason.setdefault(reason, []).append(part)
+        if part.signal.state == "unknown" and unreachable_names.issuperset(_split_sources(part) or [""]):
+            unanswered.append(part)
+        elif part.signal.state == "unknown":
+            parts_by_reason.setdefault(part.signal.reason, []).append(part)
+    if unanswered:
+        reasons = {part.signal.reason for part in unanswered}
+        parts_by_reason = {reasons.pop() if len(reasons) == 1 else "no usable answer": unanswered, **parts_by_reason}
     if not parts_by_reason:
         return
     _add_heading(page, "Not known", f"{1 - score.coverage:.0%} of the evidence; left out of every number above")
