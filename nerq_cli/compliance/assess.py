@@ -24,6 +24,7 @@ from nerq_cli.compliance.licences import (
 from nerq_cli.compliance.prose import iter_clauses
 from nerq_cli.facts import ATTESTED, Evidence, Fact, Found, Metadata
 from nerq_cli.hub_facts import HubCard, HubEvidence, HubRepository
+from nerq_cli.signals.provenance import find_mismatch
 
 #: What the number of the licence and data-handling block is made of, and of the whole.
 INSTRUMENTS_SHARE: Final = 0.6
@@ -317,7 +318,11 @@ def assess_package_compliance(
         *_iter_package_licence_rows(licence),
         _build_package_row("security_contact", _has_security_policy(evidence), "the repository was not read"),
         _build_package_row("changelog", _has_changelog(metadata), "the links were not read"),
-        _build_package_row("provenance", _has_provenance(evidence, version), "not stated by the registry"),
+        _build_package_row(
+            "provenance",
+            None if (mismatch := find_mismatch(metadata)) else _has_provenance(evidence, version),
+            mismatch or "not stated by the registry",
+        ),
     ]
     block = _build_block(_describe_package_licence(licence), rows)
     return Compliance(

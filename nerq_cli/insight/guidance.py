@@ -89,6 +89,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     is_gated: bool = False
     #: Whether there are pickle files among its weights; None = not known.
     has_pickle: bool | None = None
+    #: What speaks against it beside score and gate: no critical system is to use it before that is settled.
+    concerns: tuple[str, ...] = ()
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -144,11 +146,13 @@ def build_guidance(
 
     """
     answers = {other: _judge(score, other, threshold, objections, restrictions, reasons) for other in PURPOSES}
+    if subject.concerns and answers["critical"][0] == "no-objection":
+        answers["critical"] = "unsettled", subject.concerns[0]
     answer, why = answers[purpose]
     label = f"{subject.name} {subject.version[:12]}".strip()
     demand = _DEMANDS[purpose]
     description = demand.description
-    problems = (*objections, *(cap.reason for cap in (score.caps if score is not None else ())))
+    problems = (*objections, *(cap.reason for cap in (score.caps if score is not None else ())), *subject.concerns)
     conditions = [item.text for item in restrictions if demand.is_operation and purpose not in item.excluded]
     verdict = {
         "no-objection": f"{label} meets what is asked for {description}, with known problems: {why}; {problems[0]}."
@@ -163,7 +167,9 @@ def build_guidance(
         purpose=purpose,
         answer=answer,
         verdict=verdict,
-        findings=tuple(_list_findings(score, (*objections, *(item.text for item in restrictions)), reasons)),
+        findings=tuple(
+            _list_findings(score, (*objections, *(item.text for item in restrictions), *subject.concerns), reasons)
+        ),
         suits=tuple(_DEMANDS[other].description for other in PURPOSES if answers[other][0] == "no-objection"),
         avoid=tuple(_list_avoided(score, restrictions)),
         checks=tuple(_list_checks(subject)),
