@@ -24,6 +24,7 @@ from nerq_cli.compliance.licences import (
 from nerq_cli.compliance.prose import iter_clauses
 from nerq_cli.facts import ATTESTED, Evidence, Fact, Found, Metadata
 from nerq_cli.hub_facts import HubCard, HubEvidence, HubRepository
+from nerq_cli.signals.provenance import find_mismatch
 
 #: What the number of the licence and data-handling block is made of, and of the whole.
 INSTRUMENTS_SHARE: Final = 0.6
@@ -334,7 +335,10 @@ def assess_package_compliance(
             "the links were not read",
         ),
         _build_package_row(
-            "provenance", _has_provenance(evidence, version), "attested, by the registry", "not stated by the registry"
+            "provenance",
+            None if (mismatch := find_mismatch(metadata)) else _has_provenance(evidence, version),
+            "attested, by the registry",
+            mismatch or "not stated by the registry",
         ),
     ]
     block = _build_block(_describe_package_licence(licence), rows)
