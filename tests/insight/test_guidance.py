@@ -10,7 +10,7 @@ import pytest
 
 from nerq_cli import signals
 from nerq_cli.ecosystems import PYPI
-from nerq_cli.facts import Evidence, Found, Metadata
+from nerq_cli.facts import Evidence, Found, Metadata, Unknown
 from nerq_cli.hub_facts import CardMetadata, HubCard, HubEvidence, HubFile, HubRepository, HubScan
 from nerq_cli.insight.guidance import Subject, build_guidance
 from nerq_cli.insight.purpose import MINIMUM_SCORES, PURPOSES, Purpose
@@ -249,3 +249,21 @@ def test_picklescan_is_named_where_there_may_be_pickle_files() -> None:
     assert list_programs(is_available=False) == []
     [check] = build_guidance(msgspec.structs.replace(MODEL, is_gated=True, has_pickle=False), None, "research").checks
     assert check.shows.endswith("needs a token whose account has access")
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        (found(HubCard(CARD, is_cut=True)), "only a part of the card was read"),
+        (Unknown("gated", "Hub"), "the card was not read: gated"),
+    ],
+)
+def test_a_card_that_was_not_read_leaves_the_class_open(card: Any, words: str) -> None:
+    evidence = msgspec.structs.replace(change(pipeline_tag="text-generation"), card=card)
+    restrictions = find_repository_restrictions(evidence)
+    assert f"EU AI Act: class not assessed: {words}" in [item.text for item in restrictions]
+    guidance = build_guidance(MODEL, score(evidence), "production", restrictions=restrictions)
+    assert words in " ".join(guidance.findings)
+    assert guidance.avoid
+    whole = msgspec.structs.replace(evidence, card=found(HubCard(CARD)))
+    assert not [item for item in find_repository_restrictions(whole) if "EU AI Act" in item.text]
