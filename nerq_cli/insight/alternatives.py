@@ -20,6 +20,7 @@ from nerq_cli.patterns import compile_late
 if TYPE_CHECKING:
     from nerq_cli.hub_facts import HubEvidence, HubRepository
     from nerq_cli.scoring import Score
+    from nerq_cli.signals.models.files import Weights
 
 #: ``maintainer``: its own maintainers name it. ``builtin``: the language or its runtime has it. ``expression``: a short
 #: expression of the language does it. ``removal``: it can be removed. ``load-safely``: another file of the
@@ -229,17 +230,21 @@ def _list_safe_files(subject: Subject, repository: HubRepository) -> Iterator[Ca
     """Yield the safe file of a repository that also has pickle files."""
     from nerq_cli.signals.models.files import find_weights  # packages do without
 
-    weights = find_weights(repository.files or ())
-    pickles = (*weights.chosen_pickles, *weights.other_pickles)
-    safe = weights.first.get("safetensors")
-    if pickles and safe:
+    twins = find_weights(repository.files or ()).replacement
+    if twins is not None:
+        safe, pickle = twins
         yield Candidate(
             relation="load-safely",
             ecosystem=subject.ecosystem,
             feature=safe,
-            reason=f"the same weights as data: load {safe} (use_safetensors=True), not {pickles[0]}",
+            reason=f"the same weights as data: load {safe} (use_safetensors=True), not {pickle}",
             source="files of the repository",
         )
+
+
+def _are_safetensors(weights: Weights) -> bool:
+    """Whether loaders choose safetensors files: with pickle files that they choose, there are other weights too."""
+    return "safetensors" in weights.first and not weights.chosen_pickles
 
 
 def _list_bases(subject: Subject, repository: HubRepository, evidence: HubEvidence) -> Iterator[Candidate]:
@@ -252,7 +257,8 @@ def _list_bases(subject: Subject, repository: HubRepository, evidence: HubEviden
         if get_ecosystem(subject.ecosystem).find_name_error(id_):
             continue
         base = fact.value if isinstance(fact, Found) else None
-        is_safe = base is not None and "safetensors" in find_weights(base.files or ()).first
+        base_weights = find_weights(base.files or ()) if base is not None else None
+        is_safe = base_weights is not None and _are_safetensors(base_weights)
         if relation == "quantized":
             reason = "the model that it was quantised from: the same weights at full precision"
         elif has_pickles_only and is_safe and relation in ("", "finetune"):

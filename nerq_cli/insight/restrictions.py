@@ -87,7 +87,7 @@ def _read_terms_of_parts(label: str, parts: Mapping[str, Fact[HubRepository]]) -
 
 def _read_act(evidence: HubEvidence) -> Iterator[Restriction]:
     """Yield the class of the EU AI Act, where the page describes a banned practice or a high-risk area."""
-    from nerq_cli.compliance.card import read_sections
+    from nerq_cli.compliance.card import explain_unread, read_sections
     from nerq_cli.compliance.eu_class import CLASS_WORDS, assess_class
     from nerq_cli.compliance.prose import iter_clauses
 
@@ -96,6 +96,10 @@ def _read_act(evidence: HubEvidence) -> Iterator[Restriction]:
     result = assess_class(
         evidence.repository, evidence.card, sections, clauses, bases=evidence.bases, used=evidence.used
     )
+    unread = explain_unread(evidence.card, sections)
+    if result.label == "not_assessed" and unread and isinstance(evidence.repository, Found):
+        text = f"EU AI Act: class not assessed: {unread}"
+        yield Restriction(text=text, use="before the whole of its card is read")
     if result.label not in ("prohibited_practice_flag", "high_risk_area"):
         return
     reason = result.reasons[0]

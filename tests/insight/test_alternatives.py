@@ -199,6 +199,11 @@ def test_the_safetensors_beside_a_pickle_are_an_alternative() -> None:
     files = (*PICKLE, HubFile("model.safetensors"))
     assert describe_hub(change(files=files)) == [("load-safely", "model.safetensors")]
     assert describe_hub(change(files=PICKLE)) == []
+    decoys = (*PICKLE, HubFile("decoy/x.safetensors"), HubFile("lora.safetensors"), HubFile("a/model.safetensors"))
+    assert describe_hub(change(files=decoys)) == []
+    training = (HubFile("model.safetensors"), HubFile("training_args.bin"))
+    assert describe_hub(change(files=training)) == []  # no other file has what training left behind
+    assert describe_hub(with_base("finetune", PICKLE, decoys)) == []
     assert REPOSITORY.files == SAFETENSORS
 
 

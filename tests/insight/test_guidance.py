@@ -10,7 +10,7 @@ import pytest
 
 from nerq_cli import signals
 from nerq_cli.ecosystems import PYPI
-from nerq_cli.facts import Evidence, Found, Metadata
+from nerq_cli.facts import Evidence, Found, Metadata, Unknown
 from nerq_cli.hub_facts import CardMetadata, HubCard, HubEvidence, HubFile, HubRepository, HubScan
 from nerq_cli.insight.guidance import Subject, build_guidance
 from nerq_cli.insight.purpose import MINIMUM_SCORES, PURPOSES, Purpose
@@ -291,3 +291,21 @@ def test_no_text_repeats_its_words() -> None:
     evidence = change(tags=("social-scoring",), pipeline_tag="text-classification")
     [text] = [item.text for item in find_repository_restrictions(evidence) if item.text.startswith("EU AI Act")]
     assert text.count("touches a banned practice") == 1
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        (found(HubCard(CARD, is_cut=True)), "only a part of the card was read"),
+        (Unknown("gated", "Hub"), "the card was not read: gated"),
+    ],
+)
+def test_a_card_that_was_not_read_leaves_the_class_open(card: Any, words: str) -> None:
+    evidence = msgspec.structs.replace(change(pipeline_tag="text-generation"), card=card)
+    restrictions = find_repository_restrictions(evidence)
+    assert f"EU AI Act: class not assessed: {words}" in [item.text for item in restrictions]
+    guidance = build_guidance(MODEL, score(evidence), "production", restrictions=restrictions)
+    assert words in " ".join(guidance.findings)
+    assert guidance.avoid
+    whole = msgspec.structs.replace(evidence, card=found(HubCard(CARD)))
+    assert not [item for item in find_repository_restrictions(whole) if "EU AI Act" in item.text]

@@ -65,6 +65,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     chosen_pickles: tuple[str, ...] = ()
     #: Every other pickle file.
     other_pickles: tuple[str, ...] = ()
+    #: A safetensors file that loaders choose, and the pickle file in whose place they do; empty = there is none.
+    replacement: tuple[str, str] | None = None
 
     @property
     def level(self) -> str:
@@ -115,7 +117,17 @@ def find_weights(
         name in _LOADER_NAMES and (not folder or (in_parts and "/" not in folder)) for folder, name in twins
     )
     chosen = tuple(path for path in pickles if _is_chosen(path, twins, in_parts=in_parts, is_loaded=is_loaded))
-    return Weights(first=first, chosen_pickles=chosen, other_pickles=tuple(p for p in pickles if p not in set(chosen)))
+    others = tuple(path for path in pickles if path not in set(chosen))
+    return Weights(
+        first=first, chosen_pickles=chosen, other_pickles=others, replacement=_find_replacement(others, safe_files)
+    )
+
+
+def _find_replacement(pickles: Sequence[str], safe_files: Sequence[str]) -> tuple[str, str] | None:
+    """Return the first safetensors file of the same folder and name as a pickle file, and that pickle file."""
+    paths = {(_get_folder(path), _get_weight_name(path)): path for path in reversed(safe_files)}
+    twins = ((paths.get((_get_folder(path), _get_weight_name(path))), path) for path in pickles)
+    return next(((safe, pickle) for safe, pickle in twins if safe), None)
 
 
 def find_data(files: Sequence[HubFile]) -> Weights:
