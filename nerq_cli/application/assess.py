@@ -224,7 +224,7 @@ def assess_release(
         reasons=(
             tuple(explain_dimensions(score, options.policy.find_dimension_thresholds(dependency)))
             + tuple(explain_range(score, state))
-            + _collect_reasons(score, evidence)
+            + _collect_reasons(score, evidence, state)
             + tuple(_explain_local_build(dependency, version))
         ),
         fix=suggest_fix(dependency, score, package_info, advisories),
@@ -420,19 +420,24 @@ def _explain_unread(advisory: AffectingAdvisory) -> str:
     return f"{advisory.id}: {known} not known, {describe_unread(advisory)}"
 
 
-def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...]:
+def _collect_reasons(score: scoring.Score, evidence: Evidence, state: State) -> tuple[str, ...]:
     reasons = score.reason_texts
     if score.verdict and score.verdict not in reasons:
         reasons = (score.verdict, *reasons)
-    if not score.has_required_signal:
-        fact = evidence.advisories
-        if isinstance(fact, Found):
-            reasons = (*reasons, *(_explain_unread(item) for item in merge_advisories(fact.value) if item.unread))
-        if isinstance(fact, LowerBound):
-            reasons = (*reasons, f"there may be further advisories: {fact.reason}")
-        elif not isinstance(fact, Found):
-            reasons = (*reasons, f"advisories not checked: {fact.reason}")
-            if isinstance(fact, Unknown) and fact.unevaluable:
-                more = f" and {len(fact.unevaluable) - 1} more" if len(fact.unevaluable) > 1 else ""
-                reasons = (f"{fact.unevaluable[0]}{more} {UNEVALUABLE}", *reasons)
+    if score.has_required_signal:
+        return reasons
+    fact = evidence.advisories
+    texts: tuple[str, ...] = ()
+    if isinstance(fact, Found):
+        texts = tuple(_explain_unread(item) for item in merge_advisories(fact.value) if item.unread)
+    if isinstance(fact, LowerBound):
+        texts = (*texts, f"there may be further advisories: {fact.reason}")
+    elif not isinstance(fact, Found):
+        texts = (f"advisories not checked: {fact.reason}",)
+    # Where it is why there is no verdict, it comes first: some formats have one reason.
+    is_decisive = state == "unknown" and score.value is not None
+    reasons = (*texts, *reasons) if is_decisive else (*reasons, *texts)
+    if isinstance(fact, Unknown) and fact.unevaluable:
+        more = f" and {len(fact.unevaluable) - 1} more" if len(fact.unevaluable) > 1 else ""
+        reasons = (f"{fact.unevaluable[0]}{more} {UNEVALUABLE}", *reasons)
     return reasons

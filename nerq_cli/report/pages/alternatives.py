@@ -132,7 +132,8 @@ def _describe_target(report: AlternativesReport) -> str:
     grade = f" ({score.grade})" if score.grade else ""
     number = f"{'~' if score.provisional else ''}{score.value:.1f}{grade}"
     if score.value < report.threshold:
-        relation = f"is below {report.threshold:g}"
+        may_rise = score.high is not None and score.high >= report.threshold
+        relation = f"is below {report.threshold:g}{', unless what is not known raises it' if may_rise else ''}"
     elif score.provisional:
         unchecked = "unknown facts may lower it" if score.has_required_signal else explain_unchecked(score.methodology)
         relation = f"would reach {report.threshold:g}, but {unchecked}"

@@ -169,7 +169,9 @@ def _verdict_sentence(assessment: Assessment, threshold: float, below: str) -> s
         and assessment.state == "unknown"
     ):
         unchecked = wording.explain_unchecked(score.methodology)
-        return f"{label} would reach {threshold:g}, but {unchecked}: not enough for a pass"
+        if score.value >= threshold:
+            return f"{label} would reach {threshold:g}, but {unchecked}: not enough for a pass"
+        return f"{label} may score {score.low or 0.0:.1f} to {score.high or score.value:.1f}, because {unchecked}"
     return sentences.get(assessment.state or "", f"{label} could not be judged{suffix}")
 
 

@@ -448,7 +448,7 @@ def _group_unknown(assessments: Iterable[Assessment]) -> dict[str, list[Assessme
 def _shared_reason(assessment: Assessment) -> str:
     """Return why a package could not be checked where the reason is not the package itself; else empty.
 
-    A leading ``~`` marks a package that would pass if its advisories were known.
+    A leading ``~`` marks a package with a score, which is provisional until its advisories are known.
     """
     score = assessment.score
     if score is not None and not score.has_required_signal and score.value is not None:
@@ -483,7 +483,9 @@ def _describe_group(reason: str, members: Sequence[Assessment], threshold: float
         for assessment in members
         if assessment.score is not None and assessment.score.value is not None
     ]
+    numbers = f"~{min(values):.1f} to ~{max(values):.1f} (--all lists them)"
+    if min(values) < threshold:
+        return f"{wording.count_assessments(members)} could not be judged: {unchecked} ({reason[1:]}): {numbers}"
     return (
-        f"{wording.count_assessments(members)} score {threshold:g} or above, but {unchecked} ({reason[1:]}): "
-        f"~{min(values):.1f} to ~{max(values):.1f} (--all lists them)"
+        f"{wording.count_assessments(members)} score {threshold:g} or above, but {unchecked} ({reason[1:]}): {numbers}"
     )

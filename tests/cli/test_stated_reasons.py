@@ -1,0 +1,87 @@
+"""Reasons, advice and hints state what is the case: the same in every format, and nothing that cures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import AS_OF, Registry, Result, Services
+from tests.conftest import Site
+from tests.sources.huggingface.conftest import SHA, HubStandIn, build_model
+
+Nerq = Callable[..., Result]
+SCAN = ("scan", "--as-of", AS_OF)
+FULL_CARD = """---
+license: apache-2.0
+---
+# Demo
+
+## Intended use
+It is intended for assistants, for writing help and for research on language models by developers.
+
+## Limitations
+It may produce wrong statements, it was made mostly from English text, and it is not for medical decisions.
+
+## Training data
+- web pages
+
+## Evaluation
+| task | score |
+|---|---|
+| mmlu | 70.1 |
+"""
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStandIn]:
+    """A stand-in for the Hub without repositories."""
+    site = Site()
+    monkeypatch.setenv("NERQ_HF_URL", site.url)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    yield HubStandIn(site)
+    site.close()
+
+
+def check(nerq: Nerq, *arguments: str) -> str:
+    """Return the card as text, with its line breaks as spaces."""
+    return " ".join(nerq("check", *arguments, "--as-of", AS_OF).out.split())
+
+
+# --- why there is no verdict
+
+
+@pytest.mark.parametrize("output", ["sarif", "markdown", "github", "gitlab-codequality", "junit", "json"])
+def test_every_format_has_the_reason_of_the_table(
+    registry: Registry, services: Services, nerq: Nerq, project: Path, output: str
+) -> None:
+    registry.pypi("x", "1.0", "2.0", description="")
+    (project / "requirements.txt").write_text("x==1.0\n")
+    services.silent()
+    result = nerq(*SCAN, "-f", "json").json
+    [finding] = [one for one in result["findings"] if one["id"] == "score-unknown"]
+    assert finding["text"].startswith("advisories not checked: ")
+    assert result["dependencies"][0]["reasons"][0] == finding["text"]
+    assert "advisories not checked: " in nerq(*SCAN, "-f", output).out
+
+
+def add_dataset(hub: HubStandIn, name: str, **fields: Any) -> None:
+    hub.repositories["datasets", name] = build_model(name, siblings=[{"rfilename": "x.pkl", "size": 1}], **fields)
+    hub.cards[f"datasets/{name}"] = FULL_CARD
+
+
+def test_a_score_that_is_below_the_threshold_would_not_reach_it(hub: HubStandIn, nerq: Nerq) -> None:
+    add_dataset(hub, "d/queued", cardData={"license": "mit"}, tags=[])
+    hub.file_states["d/queued", "x.pkl"] = {"status": "queued"}
+    target = ("hf-dataset:d/queued", "--as-of", AS_OF)
+    [row] = nerq("check", *target, "-f", "json").json["dependencies"]
+    low, high = row["score_range"]
+    assert row["score"] < high
+    for threshold, sentence in (
+        (high, f"may score {low:.1f} to {high:.1f}, because the scan of its files is not known"),
+        (row["score"], f"would reach {row['score']:g}, but the scan of its files is not known"),
+    ):
+        result = nerq("check", *target, "--threshold", str(threshold))
+        assert sentence in " ".join(result.out.split())
