@@ -21,7 +21,7 @@ from nerq_cli.config.schema import build_schema
 from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES
 from nerq_cli.config.template import render_template
 from nerq_cli.config.values import format_duration
-from nerq_cli.ecosystems import HF_DATASET, HF_KERNEL, HF_MODEL, NPM, PYPI, EcosystemId
+from nerq_cli.ecosystems import GITHUB, HF_DATASET, HF_KERNEL, HF_MODEL, NPM, PYPI, EcosystemId
 from nerq_cli.errors import ConfigError, ExitStatus
 from nerq_cli.inventory import Package
 from nerq_cli.policy.age import parse_duration
@@ -388,6 +388,17 @@ def test_a_private_pattern_names_itself() -> None:
         ("PyPI:Acme_*", PYPI, "acme-tools", True),
         ("pypi:acme-*", NPM, "acme-tools", False),
         ("npm:@acme/*", NPM, "@acme/web", True),
+        ("hf:Acme", HF_MODEL, "acme/secretmodel", True),  # an owner alone
+        ("hf:acme", HF_DATASET, "acme/rows", True),
+        ("hf:acme", HF_MODEL, "acme-labs/model", False),
+        ("hf-dataset:acme", HF_MODEL, "acme/model", False),
+        ("hf:gpt2", HF_MODEL, "gpt2", True),
+        ("hf:w/*", HF_MODEL, "w/model", True),
+        ("github:acme", GITHUB, "acme/server", True),
+        ("npm:@acme", NPM, "@acme/web", True),
+        ("@acme", NPM, "@acme/web", True),
+        ("npm:acme", NPM, "acme-web", False),
+        ("pypi:acme", PYPI, "acme", True),
     ],
 )
 def test_a_pattern_with_an_ecosystem_covers_that_ecosystem(
@@ -407,7 +418,15 @@ def test_a_pattern_with_an_ecosystem_that_does_not_exist_is_refused(tmp_path: Pa
     ]
 
 
-@pytest.mark.parametrize("pattern", ["npm:*", "hf:", "pypi:?*"])
+@pytest.mark.parametrize("pattern", ["hf:w/*", "npm:@w/*", "github:w/*"])
+def test_an_owner_with_a_short_name_is_no_whole_ecosystem(tmp_path: Path, pattern: str) -> None:
+    waiver = f'[[waivers]]\npackage = "{pattern}"\nrule = "vulnerability"\nuntil = 2027-01-01\nreason = "read it"\n'
+    write(tmp_path / "nerq.toml", f'private = ["{pattern}"]\n{waiver}')
+    config = read(tmp_path)
+    assert (config.private, config.waivers[0].package) == ((pattern,), pattern)
+
+
+@pytest.mark.parametrize("pattern", ["npm:*", "hf:", "pypi:?*", "hf:*/*", "hf:?/*", "npm:@*/*", "hf:/*"])
 def test_a_pattern_of_a_whole_ecosystem_is_refused(tmp_path: Path, pattern: str) -> None:
     assert messages(tmp_path, f'private = ["{pattern}"]') == [
         "private has a pattern that matches almost every package: nothing would be looked up"

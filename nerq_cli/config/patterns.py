@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from nerq_cli.config.model import Config
-from nerq_cli.ecosystems import EcosystemId, is_hub, normalise_name
+from nerq_cli.ecosystems import NPM, EcosystemId, is_hub, is_repository, normalise_name
 from nerq_cli.inventory import Package
 from nerq_cli.policy.settings import PREFIXES
 
@@ -21,6 +21,7 @@ def find_private_pattern(config: Config, package: Package) -> str:
 
     Names and patterns are compared in normalised form (PEP 503 on PyPI; npm names as written; those of the Hub, which
     redirects other spellings, without case). A pattern with a prefix (``npm:acme-*``) covers that ecosystem only.
+    An owner on the Hub or on GitHub (``hf:acme``), or a scope of npm (``@acme``), alone covers all that it has.
     """
     return _find_pattern(config.private, package)
 
@@ -65,11 +66,23 @@ def _compile_patterns(
         prefix, name = split_pattern(pattern)
         if _covers(prefix, ecosystem):
             normalised = normalise_name(ecosystem, name)
-            regexes[pattern] = fnmatch.translate(normalised.lower() if is_hub(ecosystem) else normalised)
+            normalised = normalised.lower() if is_hub(ecosystem) else normalised
+            regexes[pattern] = fnmatch.translate(normalised)
+            if _may_be_owner(prefix, normalised, ecosystem):
+                regexes[pattern] += f"|{fnmatch.translate(f'{normalised}/*')}"
     if not regexes:
         return None, ()
     matchers = tuple((pattern, re.compile(regex).match) for pattern, regex in regexes.items())
     return re.compile("|".join(regexes.values())).match, matchers
+
+
+def _may_be_owner(prefix: str | None, name: str, ecosystem: EcosystemId) -> bool:
+    """Whether a pattern may be an owner or a scope alone, whose names are ``OWNER/NAME``."""
+    if "/" in name:
+        return False
+    if ecosystem == NPM:
+        return name.startswith("@")
+    return prefix is not None and is_repository(ecosystem)
 
 
 def _covers(prefix: str | None, ecosystem: EcosystemId) -> bool:

@@ -126,7 +126,7 @@ def _read_prefixed_patterns(value: object, consequence: str) -> tuple[str, ...]:
         if prefix is not None and prefix not in PREFIXES:
             hint = suggest(prefix, tuple(PREFIXES), "ecosystems")
             raise SettingError("has a pattern that begins with an ecosystem that is not known", hint)
-        if not name or _is_unspecific(name, _MIN_NAME_CHARACTERS):
+        if not name or (_is_unspecific(name, _MIN_NAME_CHARACTERS) and not names_owner(name)):
             raise SettingError(f"has a pattern that matches almost every package: {consequence}")
     return patterns
 
@@ -137,6 +137,12 @@ def _read_private_patterns(value: object) -> tuple[str, ...]:
 
 def _read_public_patterns(value: object) -> tuple[str, ...]:
     return _read_prefixed_patterns(value, "private names would be sent")
+
+
+def names_owner(pattern: str) -> bool:
+    """Whether a pattern covers one owner or scope alone, which may have a single letter: ``w/*``, ``@w/*``."""
+    owner, slash, _ = pattern.removeprefix("@").partition("/")
+    return bool(slash) and any(map(str.isalnum, owner)) and not any(sign in owner for sign in "*?[")
 
 
 def _is_unspecific(pattern: str, min_characters: int) -> bool:

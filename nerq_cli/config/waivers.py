@@ -18,7 +18,7 @@ from nerq_cli.config.entries import (
     read_text,
     read_word,
 )
-from nerq_cli.config.values import PACKAGES, PATHS, SettingError, suggest
+from nerq_cli.config.values import PACKAGES, PATHS, SettingError, names_owner, suggest
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
@@ -59,7 +59,8 @@ def read_package(value: object) -> str:
         raise SettingError("begins with an ecosystem that is not known", suggest(prefix, tuple(PREFIXES), "ecosystems"))
     fixed_text = re.sub(r"\[[^\]]*\]?", "", pattern.partition(":")[2] if colon else pattern)
     characters = sum(character.isalnum() for character in fixed_text)
-    if not characters or (has_wildcards(pattern) and characters < _MIN_NAME_CHARACTERS):
+    is_short = has_wildcards(pattern) and characters < _MIN_NAME_CHARACTERS
+    if not characters or (is_short and not names_owner(name)):
         raise SettingError("matches almost every package: everything would be waived")
     return pattern
 
