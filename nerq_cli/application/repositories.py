@@ -12,6 +12,7 @@ from nerq_cli.ecosystems import get_ecosystem, is_hub, is_repository
 from nerq_cli.facts import Absent, Fact, Found, Metadata, Unknown
 from nerq_cli.inventory import MCP_GROUP, Declaration, Dependency, Package
 from nerq_cli.policy.assessment import pack_metadata
+from nerq_cli.policy.fix import describe_pin
 from nerq_cli.report.model import Assessment
 from nerq_cli.resolve.resolver import build_dependency
 
@@ -171,7 +172,7 @@ def _assess_repository(
             *([CACHED_COMMIT] if declarations[0].locked_version else []),
             *([f"renamed on the Hub: before {', '.join(dependency.aliases)}"] if dependency.aliases else []),
         ),
-        fix=_suggest_pin(dependency, repository, score),
+        fix=_suggest_pin(dependency, repository, score, state, threshold),
         released_at=repository.modified_at if repository is not None else 0,
         in_registry=None if isinstance(fact, Unknown) else not _is_missing(fact),
         packed_metadata=pack_metadata(_build_metadata(fact)),
@@ -267,14 +268,27 @@ def collect_reasons(score: scoring.Score, fact: Fact[Any]) -> tuple[str, ...]:
     return reasons
 
 
-def _suggest_pin(dependency: Dependency, repository: HubRepository | None, score: scoring.Score) -> str:
+def _suggest_pin(
+    dependency: Dependency, repository: HubRepository | None, score: scoring.Score, state: State, threshold: float
+) -> str:
     """Return what to write so that the repository is always the one that was scored.
 
-    Empty if it is pinned, or if a cap limits its score that pinning leaves in force: the commit to pin would be the one
-    that is reported as unsafe.
+    Empty if that cures nothing: it is pinned, no project refers to it, or what else is wrong with it, or not known of
+    it, decides. The commit to pin would be the one that is reported as unsafe, or that of a look-alike.
     """
-    if dependency.resolution == "pinned" or repository is None or not repository.sha:
+    if dependency.resolution == "pinned" or repository is None or not repository.sha or repository.disabled:
         return ""
-    if any(cap.id not in _CAPS_PINNING_REMOVES for cap in score.caps):
+    lost_points = next((part.lost_points for part in score.parts if part.signal.id == "pinning"), 0.0)
+    if not lost_points or any(cap.id not in _CAPS_PINNING_REMOVES for cap in score.caps):
         return ""
-    return f'pin it: revision="{repository.sha}"'
+    from nerq_cli.signals.models.security import UNPINNED_CODE  # only projects that refer to models need it
+
+    if not all(doubt.endswith(UNPINNED_CODE) for doubt in score.doubts):
+        return ""
+    is_cured = (
+        state == "ok"
+        or any(cap.id in _CAPS_PINNING_REMOVES for cap in score.caps)
+        or (state == "unknown" and bool(score.doubts) and score.has_required_signal)
+        or (state == "below" and (score.total or 0.0) + lost_points >= threshold)
+    )
+    return describe_pin(repository.sha, dependency.locations) if is_cured else ""

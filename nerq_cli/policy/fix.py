@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.facts import AffectingAdvisory, PackageInfo
-from nerq_cli.inventory import Dependency
+from nerq_cli.inventory import Dependency, Location
 from nerq_cli.scoring.score import Score
 
 
@@ -54,3 +55,33 @@ def find_fixing_version(ecosystem_id: EcosystemId, version: str, advisories: Ite
         fixes[0] for advisory in advisories if (fixes := find_newer_fixes(ecosystem_id, version, advisory))
     ]
     return get_ecosystem(ecosystem_id).sort_newest_first(required_fixes)[0] if required_fixes else ""
+
+
+# --- repositories of the Hub
+
+_PYTHON_SUFFIXES: Final = (".py", ".pyw", ".pyi", ".ipynb")
+_JAVASCRIPT_SUFFIXES: Final = (
+    ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte", ".astro", ".html", ".htm",
+)  # fmt: skip
+_COMMAND_SUFFIXES: Final = (
+    ".sh", ".bash", ".zsh", ".ksh", ".slurm", ".sbatch", ".bat", ".cmd", ".ps1", ".psm1", ".env", ".dockerfile",
+)  # fmt: skip
+#: Names of files of commands and containers, and what such names begin with.
+_COMMAND_NAMES: Final = ("procfile", "makefile", "justfile", "dockerfile", "containerfile", ".env")
+_COMMAND_STARTS: Final = ("dockerfile.", "containerfile.", "docker-compose", "compose.", ".env.")
+_WORKFLOWS: Final = "/.github/workflows/"
+
+
+def describe_pin(commit: str, locations: Sequence[Location]) -> str:
+    """Return what to write to pin a repository of the Hub to a commit, as the first file that refers to it has it."""
+    path = f"/{locations[0].path}".lower() if locations else ""
+    name = path.rpartition("/")[2]
+    if name.endswith(_PYTHON_SUFFIXES):
+        return f'pin it: revision="{commit}"'
+    if name.endswith(_JAVASCRIPT_SUFFIXES):
+        return f'pin it: revision: "{commit}"'
+    if name.endswith(_COMMAND_SUFFIXES) or name in _COMMAND_NAMES or name.startswith(_COMMAND_STARTS):
+        return f"pin it: --revision {commit}"
+    if _WORKFLOWS in path:
+        return f"pin it: --revision {commit}"
+    return f"pin it: revision {commit}"

@@ -85,3 +85,79 @@ def test_a_score_that_is_below_the_threshold_would_not_reach_it(hub: HubStandIn,
     ):
         result = nerq("check", *target, "--threshold", str(threshold))
         assert sentence in " ".join(result.out.split())
+
+
+# --- advice to pin
+
+
+def load(project: Path, name: str, options: str = "") -> None:
+    (project / "app.py").write_text(
+        f'from transformers import AutoModel\n\nmodel = AutoModel.from_pretrained("{name}"{options})\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "pin"),
+    [
+        ("app.py", 'from transformers import AutoModel\nAutoModel.from_pretrained("lumen/tiny")\n', 'revision="{}"'),
+        (
+            "web.ts",
+            'import {{ pipeline }} from "@huggingface/transformers";\npipeline("x", "lumen/tiny");\n',
+            'revision: "{}"',
+        ),
+        ("run.sh", "hf download lumen/tiny\n", "--revision {}"),
+        ("Dockerfile", "FROM python:3.12\nRUN hf download lumen/tiny\n", "--revision {}"),
+        (
+            "docker-compose.yml",
+            'services:\n  vllm:\n    image: vllm/vllm-openai:v1\n    command: ["--model", "lumen/tiny"]\n',
+            "--revision {}",
+        ),
+        ("Modelfile", "FROM hf.co/lumen/tiny\n", "revision {}"),
+    ],
+)
+def test_the_commit_to_paste_fits_the_file(
+    hub: HubStandIn, nerq: Nerq, project: Path, path: str, text: str, pin: str
+) -> None:
+    hub.add_model("lumen/tiny", card=FULL_CARD)
+    (project / path).write_text(text.replace("{{", "{").replace("}}", "}"))
+    [row] = nerq(*SCAN, "-f", "json", "--threshold", "10").json["dependencies"]
+    assert (row["state"], row["fix"]) == ("ok", f"pin it: {pin.format(SHA)}")
+
+
+def find_fix(nerq: Nerq, *options: str) -> tuple[str, str | None]:
+    """Return state and fix of the only dependency."""
+    [row] = nerq(*SCAN, "-f", "json", "--no-cache", *options).json["dependencies"]
+    return row["state"], row["fix"]
+
+
+def test_pinning_is_advised_only_where_it_helps(hub: HubStandIn, nerq: Nerq, project: Path) -> None:
+    pin = f'pin it: revision="{SHA}"'
+    hub.add_model("lumen/tiny", card=FULL_CARD, config={"auto_map": {"AutoModel": "m.M"}})
+    load(project, "lumen/tiny", ", trust_remote_code=True")
+    assert find_fix(nerq) == ("below", pin)  # the cap is lifted
+    hub.add_model("lumen/tiny", card=FULL_CARD)
+    hub.users["lumen"] = {"user": "lumen", "numModels": 9, "numFollowers": 2}
+    load(project, "lumen/tiny")
+    score = nerq(*SCAN, "-f", "json", "--no-cache").json["dependencies"][0]["score_range"][1]
+    assert find_fix(nerq, "--threshold", "10") == ("ok", pin)
+    assert find_fix(nerq, "--threshold", f"{score + 0.1:.1f}") == ("below", pin)
+    assert find_fix(nerq, "--threshold", "99") == ("below", None)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"disabled": True},
+        {"gated": "manual", "securityRepoStatus": None},
+        {"id": "Qvven/Qwen3-4B-Instruct-2507", "author": "Qvven"},
+    ],
+)
+def test_pinning_is_no_advice_for_what_it_does_not_settle(
+    hub: HubStandIn, nerq: Nerq, project: Path, fields: dict[str, Any]
+) -> None:
+    name = fields.get("id", "lumen/tiny")
+    hub.add_model(name, card=FULL_CARD, **fields)
+    load(project, name)
+    assert find_fix(nerq) == ("unknown", None)
+    assert "pin it" not in nerq(*SCAN, "-f", "sarif").out
+    assert "pin it" not in nerq("check", f"hf:{name}", "--as-of", AS_OF).out

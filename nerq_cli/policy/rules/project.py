@@ -9,6 +9,7 @@ from nerq_cli.ecosystems import GITHUB, get_ecosystem, is_hub
 from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.fix import describe_pin
 from nerq_cli.policy.marks import read_mark
 from nerq_cli.policy.rules.rule import PolicyRule, RuleInput, build_finding, build_undecided, list_judged
 from nerq_cli.policy.settings import find_package_pattern
@@ -36,8 +37,8 @@ def _describe_unpinned(assessment: Assessment) -> str:
         return f"{dependency.requirement or 'any version'}: no file fixes the version"
     revision = dependency.requirement or f"no revision, so that it is {DEFAULT_REVISION}"
     # The commit to pin would be the one that another cap is about: a file that is reported as unsafe, for example.
-    is_advised = dependency.version and (score is None or {cap.id for cap in score.caps} <= _CAPS_PINNING_ALLOWS)
-    advice = f'; pin it: revision="{dependency.version}"' if is_advised else ""
+    is_advised = score is None or {cap.id for cap in score.caps} <= _CAPS_PINNING_ALLOWS
+    advice = f"; {describe_pin(dependency.version, dependency.locations)}" if is_advised and dependency.version else ""
     return f"{revision}: its content may change at any time{advice}"
 
 

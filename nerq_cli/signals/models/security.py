@@ -30,6 +30,8 @@ from nerq_cli.signals.signal import (
 _HARMLESS: Final = frozenset({"innocuous", "ok", "safe"})
 _LISTED: Final = frozenset({"caution", "suspicious"})
 _BRANCHES: Final = frozenset({"", "main"})
+#: End of the reason of the cap for code that a project lets run unpinned: a pin lifts it.
+UNPINNED_CODE: Final = ", and the revision is not pinned to a commit"
 
 
 # --- scans
@@ -355,10 +357,10 @@ def _flag_remote_code(
         return
     loads_code = _loads_code(context, repository)
     if loads_code and trusts:
-        yield build_flag("remote-code", f"{cause}, and the revision is not pinned to a commit", fact)
+        yield build_flag("remote-code", f"{cause}{UNPINNED_CODE}", fact)
     elif loads_code is not False:
         reason = "not known whether trust_remote_code is set" if trusts is None else "not known whether it loads code"
-        yield build_possible_flag("remote-code", f"{reason}, and the revision is not pinned to a commit", fact)
+        yield build_possible_flag("remote-code", f"{reason}{UNPINNED_CODE}", fact)
 
 
 def _loads_code(context: RepositoryContext, repository: HubRepository) -> bool | None:
