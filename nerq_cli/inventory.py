@@ -29,6 +29,8 @@ _REGISTRY_APIS: Final[dict[str, RegistryApi]] = {
 
 #: Group of what the configuration of an MCP client starts or connects to.
 MCP_GROUP: Final = "mcp"
+#: Start of the reason of an MCP server about which the MCP registry gave no usable answer.
+NO_REGISTRATION: Final = "MCP registry: "
 #: Group of models behind a service.
 HOSTED_GROUP: Final = "hosted-model"
 

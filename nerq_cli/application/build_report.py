@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from nerq_cli import __version__
 from nerq_cli.ecosystems import HF_DATASET, HF_KERNEL, HF_SPACE, get_prefix
 from nerq_cli.errors import ExitStatus
-from nerq_cli.inventory import MCP_GROUP
+from nerq_cli.facts import Found
+from nerq_cli.inventory import MCP_GROUP, NO_REGISTRATION
 from nerq_cli.manifests.formats import REFERENCES
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
@@ -263,6 +264,18 @@ def _suggest_server_waivers(
     servers = [item for item in assessments if item.dependency.direct and MCP_GROUP in item.dependency.groups]
     listed = [item for item in servers if item.state == "not-judged"]
     unresolved = [item for item in servers if item.state == "unknown" and "its dependencies" in item.reasons[0][:40]]
+    unanswered = [item for item in listed if item.reasons and item.reasons[0].startswith(NO_REGISTRATION)]
+    if unanswered:  # an outage is nothing to accept
+        noun = "MCP server is" if len(unanswered) == 1 else "MCP servers are"
+        yield f"{len(unanswered):,} {noun} not judged: {unanswered[0].reasons[0]}. Try again later"
+    unclear = [item for item in listed if item.dependency.package.registry_api in ("npm", "pypi")]
+    if unclear:
+        noun = "MCP server is" if len(unclear) == 1 else "MCP servers are"
+        yield (
+            f"{len(unclear):,} {noun} not scored: {unclear[0].reasons[0]}. Accept each with: "
+            f"{_format_waive(unclear[0].dependency, rules_by_purl)}"
+        )
+    listed = [item for item in listed if item not in unanswered and item not in unclear]
     if listed:
         noun = "MCP server is" if len(listed) == 1 else "MCP servers are"
         yield (
@@ -306,7 +319,10 @@ def _suggest_hub_waivers(
         if assessment.state == "unknown"
         and assessment.in_registry
         and assessment.dependency.package.ecosystem in (HF_DATASET, HF_KERNEL, HF_SPACE)
+        and assessment.hub is not None
+        and isinstance(assessment.hub.repository, Found)
         and assessment.score is not None
+        and assessment.score.value is not None
         and not assessment.score.has_required_signal
     ]
     if unscanned:

@@ -12,7 +12,15 @@ import msgspec
 from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.errors import UsageError
 from nerq_cli.facts import Absent, Fact, Found, McpRegistration, Unknown
-from nerq_cli.inventory import Declaration, Location, McpServerId, Package, RegistrationProblem, Release
+from nerq_cli.inventory import (
+    NO_REGISTRATION,
+    Declaration,
+    Location,
+    McpServerId,
+    Package,
+    RegistrationProblem,
+    Release,
+)
 from nerq_cli.manifests.mcp.configuration import HOSTED_SERVER, explain_image
 from nerq_cli.manifests.mcp.launchers import parse_image
 from nerq_cli.manifests.mcp.servers import is_insecure
@@ -146,7 +154,7 @@ def _explain_search(name: str, found: tuple[McpRegistration, ...]) -> UsageError
 
 
 def _build_unknown(name: str, fact: Unknown) -> ResolvedServer:
-    reason = f"MCP registry: {fact.reason}"
+    reason = f"{NO_REGISTRATION}{fact.reason}"
     return ResolvedServer((_build_declaration(GENERIC, name, "", reason),))
 
 

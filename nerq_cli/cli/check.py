@@ -100,7 +100,7 @@ def _report_ambiguous(ambiguous: AmbiguousNames, *, on_stderr: bool) -> int:
     for candidates in ambiguous:
         name = candidates[0].dependency.package.name
         ecosystems = " and ".join(
-            f"{assessment.dependency.package.ecosystem}{'' if assessment.in_registry else ' (not reachable)'}"
+            f"{assessment.dependency.package.ecosystem}{'' if assessment.in_registry else ' (no usable answer)'}"
             for assessment in candidates
         )
         for assessment in candidates:

@@ -43,6 +43,10 @@ _TOO_MANY: Final = Unknown(f"not requested: more than {MAX_RELATED} repositories
 _HIDDEN: Final = Unknown("missing or private", hub.LABEL, hub.TOKEN_VARIABLE)
 _REFUSED: Final = Unknown("the Hub refuses it to you", hub.LABEL)
 _REFUSED_ANONYMOUS: Final = Unknown("the Hub refuses it without a token", hub.LABEL, hub.TOKEN_VARIABLE)
+_FORBIDDEN: Final = Unknown("the Hub refuses it to you (403)", hub.LABEL)
+_FORBIDDEN_ANONYMOUS: Final = Unknown("the Hub refuses it (403)", hub.LABEL, hub.TOKEN_VARIABLE)
+_RESTRICTED: Final = Unknown(hub.LEGAL_REFUSAL, hub.LABEL)
+_DISABLED: Final = Unknown("not read: the repository is disabled on the Hub", hub.LABEL)
 _NO_COMMIT: Final = Unknown("the Hub states no commit", hub.LABEL)
 
 
@@ -126,7 +130,7 @@ class HubLookup:
             return self._explain_refusal(answer.state)
         name = huggingface.choose_kernel_version(version_range, answer.tags, answer.branches)
         if not name:
-            return Absent(fact.source, fact.retrieved_at, f"{NO_REVISION} {version_range[:100]}")
+            return Absent(fact.source, fact.retrieved_at, f"{NO_REVISION} that meets {version_range[:100]}")
         commit = answer.tags.get(name) or answer.branches[name]
         return Found(Release(package=package, version=commit), fact.source, fact.retrieved_at)
 
@@ -197,6 +201,10 @@ class HubLookup:
     def _explain_refusal(self, state: hub.AnswerState) -> Unknown:
         if state == "hidden":
             return _HIDDEN
+        if state == "restricted":
+            return _RESTRICTED
+        if state == "forbidden":
+            return _FORBIDDEN if self._endpoint.identity else _FORBIDDEN_ANONYMOUS
         return _REFUSED if self._endpoint.identity else _REFUSED_ANONYMOUS
 
     def _may_send(self, package: Package) -> bool:
@@ -235,7 +243,8 @@ class HubLookup:
         if not isinstance(fact, Found):
             return HubEvidence(repository=fact)
         commit, account, unlisted = _find_commit(fact), _find_owner(fact), _find_unlisted(fact)
-        card_fact = _NO_COMMIT if commit is None else cards[commit]
+        no_card = _DISABLED if fact.value.disabled else _NO_COMMIT
+        card_fact = no_card if commit is None else cards[commit]
         needs_scans = _needs_scans(fact.value)
         if unlisted is not None:
             fact = _add_files(fact, files[unlisted])
@@ -398,5 +407,6 @@ def _read_card(fact: Fact[hub.CardAnswer]) -> Fact[HubCard]:
     if not isinstance(fact, Found):
         return fact
     if fact.value.card is None:
-        return Unknown(fact.value.refusal, fact.source, hub.TOKEN_VARIABLE)
+        token = "" if fact.value.refusal == hub.LEGAL_REFUSAL else hub.TOKEN_VARIABLE
+        return Unknown(fact.value.refusal, fact.source, token)
     return Found(fact.value.card, fact.source, fact.retrieved_at)

@@ -409,9 +409,12 @@ def state_glyph(assessment: Assessment, glyphs: Glyphs) -> str:
 
 
 def suggest_token(variable: str, subject: str) -> str:
-    """Return what a token would settle, and the environment variable for it."""
-    service = next((text for start, text in _TOKENS.items() if variable.startswith(start)), "a GitHub token")
-    return f"{service} ({variable}) would settle {subject}"
+    """Return what a token would settle, and the environment variable for it.
+
+    One of the Hub settles what its account may see: without it, what is missing and what is private are the same.
+    """
+    service = next((text for start, text in _TOKENS.items() if variable.startswith(start)), "")
+    return f"{service or 'a GitHub token'} ({variable}) {'may' if service else 'would'} settle {subject}"
 
 
 def count_dependencies(dependencies: Iterable[Dependency]) -> str:

@@ -79,9 +79,9 @@ def test_a_model_that_a_file_refers_to_is_scored(nerq: Nerq, hub: HubStandIn) ->
     [
         ({"status": 401, "headers": {"X-Error-Code": "RepoNotFound"}, "body": {}}, "missing or private"),
         ({"status": 401, "headers": {"X-Error-Code": "GatedRepo"}, "body": {}}, "refuses it without a token"),
-        ({"status": 403, "body": {}}, "refuses it without a token"),
+        ({"status": 403, "body": {}}, "the Hub refuses it (403)"),
         ({"status": 404, "body": {}}, "missing or private"),
-        ({"status": 451, "body": {}}, "refuses it without a token"),
+        ({"status": 451, "body": {}}, "for legal reasons, or in this region (451)"),
         ({"status": 500, "body": {}}, "HTTP 500"),
         ({"status": 503, "body": b"<html>maintenance</html>"}, "HTTP 503"),
         ({"body": b"<html>not the Hub</html>"}, ""),

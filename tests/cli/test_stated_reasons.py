@@ -161,3 +161,56 @@ def test_pinning_is_no_advice_for_what_it_does_not_settle(
     assert find_fix(nerq) == ("unknown", None)
     assert "pin it" not in nerq(*SCAN, "-f", "sarif").out
     assert "pin it" not in nerq("check", f"hf:{name}", "--as-of", AS_OF).out
+
+
+# --- what is not known, and hints
+
+
+@pytest.mark.parametrize(
+    ("turn", "reason"),
+    [
+        ({"status": 500, "body": {}}, "HTTP 500"),
+        ({"status": 200, "headers": {"Content-Type": "text/html"}, "body": b"<html>"}, "not the JSON"),
+        ({"status": 307, "headers": {"Location": "http://127.0.0.1:9/x"}, "body": b""}, "redirects to"),
+        ({"status": 451, "body": {}}, "in this region (451)"),
+        ({"status": 403, "body": {}}, "the Hub refuses it (403)"),
+    ],
+)
+def test_an_answer_is_not_called_unreachable(hub: HubStandIn, nerq: Nerq, turn: Any, reason: str) -> None:
+    hub.turns["/api/models/lumen/tiny/revision/main"] = turn
+    printed = check(nerq, "hf:lumen/tiny")
+    assert "not reachable" not in printed
+    assert reason in printed.partition("Not known 100% of the evidence")[2]
+
+
+def test_the_card_of_a_disabled_repository_was_not_read(hub: HubStandIn, nerq: Nerq) -> None:
+    hub.add_model("lumen/tiny", disabled=True)
+    printed = check(nerq, "hf:lumen/tiny")
+    assert "states no commit" not in printed
+    assert "not read: the repository is disabled on the Hub" in printed
+
+
+def test_an_outage_of_the_mcp_registry_is_nothing_to_accept(
+    registry: Registry, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_MCP_REGISTRY_URL", registry.site.url)
+    registry.site.on("/v0.1/servers/acme%2Fx/versions/latest?include_deleted=true", {"status": 500, "body": {}})
+    [hint] = nerq("check", "mcp:acme/x", "--as-of", AS_OF, "-f", "json").json["hints"]
+    assert hint.startswith("1 MCP server is not judged: MCP registry: ")
+    assert hint.endswith("Try again later")
+
+
+def test_a_revision_that_does_not_exist_is_no_scan_that_is_missing(hub: HubStandIn, nerq: Nerq, project: Path) -> None:
+    hub.repositories["kernels", "lumen/fast"] = build_model("lumen/fast", siblings=[])
+    hub.branches["lumen/fast"] = {"main": SHA, "v1": "1" * 40}
+    (project / "pyproject.toml").write_text('[tool.kernels.dependencies]\n"lumen/fast" = ">=2"\n')
+    result = nerq(*SCAN, "-f", "json").json
+    [row] = result["dependencies"]
+    assert (row["state"], row["reasons"]) == ("unknown", ["the repository has no revision that meets >=2"])
+    assert result["hints"] == []
+
+
+def test_a_token_may_settle_what_is_missing_or_private(hub: HubStandIn, nerq: Nerq) -> None:
+    hub.add_model("lumen/other")
+    result = nerq("check", "hf:lumen/tiny", "--as-of", AS_OF, "-f", "json").json
+    assert result["hints"] == ["a Hugging Face token (HF_TOKEN) may settle 1 unknown model"]

@@ -185,8 +185,18 @@ def test_a_card_that_a_policy_blocks_is_unknown(open_run: OpenRun, hub: HubStand
 def test_a_repository_that_a_policy_blocks_is_unknown(open_run: OpenRun, hub: HubStandIn) -> None:
     hub.turns["/api/models/org/base/revision/main"] = {"status": 403, "body": {}}
     assert look_up_one(open_run(), hub, model("org/base"), token=GOOD) == HubEvidence(
-        repository=Unknown("the Hub refuses it to you", "Hugging Face")
+        repository=Unknown("the Hub refuses it to you (403)", "Hugging Face")
     )
+
+
+def test_no_token_ends_a_refusal_for_legal_reasons(open_run: OpenRun, hub: HubStandIn) -> None:
+    hub.turns["/api/models/org/base/revision/main"] = {"status": 451, "body": {}}
+    reason = Unknown("the Hub refuses it for legal reasons, or in this region (451)", "Hugging Face")
+    for token in ("", GOOD):
+        assert look_up_one(open_run(), hub, model("org/base"), token=token).repository == reason
+    del hub.turns["/api/models/org/base/revision/main"]
+    hub.turns[f"/org/base/resolve/{SHA}/README.md"] = {"status": 451, "body": b""}
+    assert look_up_one(open_run(), hub, model("org/base")).card == reason
 
 
 def test_a_disabled_repository_is_known_to_be_disabled(open_run: OpenRun, hub: HubStandIn) -> None:
@@ -450,7 +460,7 @@ def test_ranges_and_revisions_are_looked_up_together_and_kept(open_run: OpenRun,
     [
         ({"status": 404, "body": {}}, "", "missing or private"),
         ({"status": 404, "body": {}}, GOOD, "the Hub has no such repository"),
-        ({"status": 403, "body": {}}, "", "the Hub refuses it without a token"),
+        ({"status": 403, "body": {}}, "", "the Hub refuses it (403)"),
         ({"status": 405, "body": {}}, "", "does not offer this"),
         ({"status": 500, "body": {}}, "", "HTTP 500"),
         ({"body": []}, "", ""),

@@ -137,7 +137,7 @@ def test_the_reason_of_a_provisional_score_is_that_of_its_methodology(models: Re
 
 def test_the_token_for_a_hidden_repository_is_one_of_the_hub(models: Report, screen: Screen) -> None:
     missing = next(one for one in models.dependencies if one.dependency.package.name == "acme/missing")
-    assert "a Hugging Face token (HF_TOKEN) would settle" in screen(detail.render_text, missing, models)
+    assert "a Hugging Face token (HF_TOKEN) may settle" in screen(detail.render_text, missing, models)
 
 
 def test_packages_alone_have_no_column_of_kinds(findings: Report, models: Report, screen: Screen) -> None:

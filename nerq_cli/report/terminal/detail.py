@@ -327,11 +327,15 @@ def _add_unknown_signals(page: Page, score: Score, report: Report) -> None:
     """Add each reason for unknown signals once, with its sources and its share of the evidence."""
     unreachable_names = {source.name for source in report.sources if source.state == "unavailable"}
     parts_by_reason: dict[str, list[ScorePart]] = {}
+    unanswered: list[ScorePart] = []
     for part in score.parts:
-        if part.signal.state == "unknown":
-            is_unreachable = unreachable_names.issuperset(_split_sources(part) or [""])
-            reason = "not reachable" if is_unreachable else part.signal.reason
-            parts_by_reason.setdefault(reason, []).append(part)
+        if part.signal.state == "unknown" and unreachable_names.issuperset(_split_sources(part) or [""]):
+            unanswered.append(part)
+        elif part.signal.state == "unknown":
+            parts_by_reason.setdefault(part.signal.reason, []).append(part)
+    if unanswered:
+        reasons = {part.signal.reason for part in unanswered}
+        parts_by_reason = {reasons.pop() if len(reasons) == 1 else "no usable answer": unanswered, **parts_by_reason}
     if not parts_by_reason:
         return
     _add_heading(page, "Not known", f"{1 - score.coverage:.0%} of the evidence; left out of every number above")

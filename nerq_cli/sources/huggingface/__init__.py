@@ -47,6 +47,8 @@ TOKEN_VARIABLE: Final = _INFO.token_variables[0]
 #: Seconds for which what never changes is kept.
 _FOR_GOOD: Final = 3_650 * DAY
 #: Statuses with which the Hub refuses access, each with an error code in a header.
+#: Reason of a refusal that no token ends.
+LEGAL_REFUSAL: Final = "the Hub refuses it for legal reasons, or in this region (451)"
 _REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS})
 #: Pages of a tree that are requested: 1,000 files each.
 _MAX_PAGES: Final = 3
@@ -61,8 +63,9 @@ _FIELDS_WITHOUT_FILES: Final = (
 _NEXT_LINK = compile_late(r'<[^<>]*?(/api/[^<>\s]+)>\s*;\s*rel="?next"?')
 
 #: ``hidden``: missing or private; the Hub does not distinguish them without a token. ``refused``: it exists, and may
-#: not be read with these credentials.
-AnswerState = Literal["found", "no revision", "hidden", "refused"]
+#: not be read with these credentials. ``forbidden``: it is refused for another reason. ``restricted``: it is refused
+#: for legal reasons, as a rule in some regions.
+AnswerState = Literal["found", "no revision", "hidden", "refused", "forbidden", "restricted"]
 
 
 class HubAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -427,16 +430,20 @@ def _is_disabled(response: Response) -> bool:
     return response.status == HTTPStatus.FORBIDDEN and "is disabled" in response.notes.error_message.lower()
 
 
-def _read_refusal(request: Request[Any], response: Response) -> Literal["hidden", "refused"] | None:
+def _read_refusal(
+    request: Request[Any], response: Response
+) -> Literal["hidden", "refused", "forbidden", "restricted"] | None:
     """Return why a repository cannot be read; None if it does not exist.
 
     Raises:
         ResponseError: the token is refused, or the server does not offer the request.
     """
-    if response.status in _REFUSALS and (
-        response.status != HTTPStatus.UNAUTHORIZED or response.notes.error_code == "GatedRepo"
-    ):
+    if response.status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS:
+        return "restricted"
+    if response.status in _REFUSALS and response.notes.error_code == "GatedRepo":
         return "refused"
+    if response.status == HTTPStatus.FORBIDDEN:
+        return "forbidden"
     if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
         raise ResponseError("does not offer this")
     _check_token(request, response)
@@ -453,6 +460,8 @@ def _check_token(request: Request[Any], response: Response) -> None:
 def _explain_refusal(response: Response) -> str:
     if response.notes.error_code == "GatedRepo":
         return "gated: the Hub asks for a token whose account has access"
+    if response.status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS:
+        return LEGAL_REFUSAL
     if response.status == HTTPStatus.FORBIDDEN:
         return "the Hub refuses it to you (403)"
     return f"the Hub refuses it ({response.status})"
