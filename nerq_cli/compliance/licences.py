@@ -262,7 +262,7 @@ def _describe(licence: ModelLicence) -> str:
         return f"{label}: custom terms, read them" + (f" ({licence.link})" if licence.link else "")
     if licence.category == "family without version":
         return f"{label}: names a family of licences, not a licence"
-    terms = [FLAGS[flag] for flag in licence.flags]
+    terms = [FLAGS[flag] for flag in licence.flags if FLAGS[flag] != licence.category]
     return f"{label}: {licence.category}" + (f" ({', '.join(terms)})" if terms else "")
 
 

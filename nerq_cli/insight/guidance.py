@@ -71,6 +71,8 @@ _AVOID: Final[Mapping[str, tuple[float, str]]] = MappingProxyType(
 _READABLE: Final = "*.[jmp][dsy]*"
 #: Findings and uses to avoid that are named.
 _MAX_FINDINGS: Final = 6
+#: Of these, warnings of the rules.
+_MAX_WARNINGS: Final = 3
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +123,7 @@ class Guidance(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
 
 
-def build_guidance(
+def build_guidance(  # noqa: PLR0913 - what a card rests on
     subject: Subject,
     score: Score | None,
     purpose: Purpose,
@@ -131,6 +133,7 @@ def build_guidance(
     objections: Sequence[str] = (),
     restrictions: Sequence[Restriction] = (),
     reasons: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> Guidance:
     """Return the report card of a target.
 
@@ -145,6 +148,7 @@ def build_guidance(
             score every use.
         restrictions: Limits to its use that its licence or a law sets.
         reasons: Why it was not scored, worst first.
+        warnings: What the rules warn about, beside the score.
 
     """
     answers: dict[Purpose, tuple[Answer, str]] = {
@@ -157,7 +161,7 @@ def build_guidance(
     label = subject.label or f"{subject.name} {subject.version[:12]}".strip()
     demand = _DEMANDS[purpose]
     description = demand.description
-    problems = (*objections, *(cap.reason for cap in (score.caps if score is not None else ())))
+    problems = (*objections, *(cap.reason for cap in (score.caps if score is not None else ())), *warnings)
     conditions = [item.text for item in restrictions if demand.is_operation and purpose not in item.excluded]
     verdict = {
         "no-objection": f"{label} meets what is asked for {description}, with known problems: {why}; {problems[0]}."
@@ -172,12 +176,13 @@ def build_guidance(
         purpose=purpose,
         answer=answer,
         verdict=verdict,
-        findings=tuple(_list_findings(score, (*objections, *(item.text for item in restrictions)), reasons)),
-        suits=tuple(_DEMANDS[other].description for other in PURPOSES if answers[other][0] == "no-objection"),
-        avoid=(
-            *([f"anywhere ({subject.exclusion})"] if subject.exclusion else []),
-            *_list_avoided(score, restrictions),
+        findings=tuple(
+            _list_findings(
+                score, (*objections, *(item.text for item in restrictions), *warnings[:_MAX_WARNINGS]), reasons
+            )
         ),
+        suits=tuple(_DEMANDS[other].description for other in PURPOSES if answers[other][0] == "no-objection"),
+        avoid=tuple(_list_avoided(subject, score, objections, restrictions, reasons)),
         checks=tuple(_list_checks(subject)),
         licence=licence or _describe_licence(score),
     )
@@ -230,19 +235,38 @@ def _list_findings(score: Score | None, objections: Sequence[str], reasons: Sequ
     if score is None:
         yield from list(dict.fromkeys((*objections, *reasons)))[:_MAX_FINDINGS]
         return
-    texts = [*objections, *score.reason_texts, *(f"not read: {doubt}" for doubt in score.doubts)]
+    # Restrictions quote the reasons of signals about the licence.
+    unstated = [text for text in score.reason_texts if not any(text in objection for objection in objections)]
+    texts = [*objections, *unstated, *(f"not read: {doubt}" for doubt in score.doubts)]
     unknown = [signal for signal in score.signals if signal.state == "unknown"]
     texts += [f"{score.methodology.signals[signal.id].name} not known: {signal.reason}" for signal in unknown]
     yield from list(dict.fromkeys(texts))[:_MAX_FINDINGS]
 
 
-def _list_avoided(score: Score | None, restrictions: Sequence[Restriction]) -> Iterator[str]:
+def _list_avoided(
+    subject: Subject,
+    score: Score | None,
+    objections: Sequence[str],
+    restrictions: Sequence[Restriction],
+    reasons: Sequence[str],
+) -> Iterator[str]:
     avoided: dict[str, str] = {}
+    if subject.exclusion:
+        avoided["anywhere"] = subject.exclusion
+    elif objections:
+        avoided["anywhere" if score is None else "in production and critical systems"] = objections[0]
+    if score is None or score.value is None:
+        reason = next(filter(None, (score.verdict if score is not None else "", *reasons)), "")
+        if reason:
+            avoided.setdefault("before this is settled", reason)
+    for cap in score.caps if score is not None else ():
+        if cap.id == "virus":
+            avoided["anywhere, before the reported files are examined"] = cap.reason
     for restriction in restrictions:
         avoided.setdefault(restriction.use, restriction.text)
     for signal in score.signals if score is not None else ():
         below, use = _AVOID.get(signal.id, (0.0, ""))
-        is_stated = any(signal.reason in restriction.text for restriction in restrictions)
+        is_stated = signal.reason in avoided.values() or any(signal.reason in item.text for item in restrictions)
         if signal.value is not None and signal.value < below and not is_stated:
             avoided.setdefault(use, signal.reason)
     yield from (f"{use} ({reason})" for use, reason in list(avoided.items())[:_MAX_FINDINGS])

@@ -16,6 +16,7 @@ from nerq_cli.insight.alternatives import Choice
 from nerq_cli.insight.alternatives import describe_score as describe_option_score
 from nerq_cli.insight.guidance import Guidance
 from nerq_cli.insight.history import Trend
+from nerq_cli.insight.malware import advise_about_malware, describe_malware, is_reported
 from nerq_cli.insight.purpose import Purpose
 from nerq_cli.scoring import Score, ScorePart
 from nerq_cli.signals.advisories import describe_missing_fix, describe_severity
@@ -218,7 +219,7 @@ def list_takeaways(subject: PageSubject) -> Iterator[str]:
 def _describe_result(subject: PageSubject) -> str:
     score, label = subject.score, subject.label
     if subject.malware:
-        return f"{label} is malicious: {subject.malware}."
+        return f"{describe_malware(label, subject.kind, subject.malware)}."
     if score is None or score.value is None:
         return f"{label} has no score: {subject.reason}."
     grade = f" (grade {score.grade})" if score.grade else " (provisional)" if score.provisional else ""
@@ -240,7 +241,10 @@ def _list_parts(parts: Sequence[ScorePart], *, lost: bool) -> str:
 
 def _describe_action(subject: PageSubject) -> Iterator[str]:
     if subject.malware:
-        yield f"Remove {subject.label}, and treat the machines that installed it as compromised."
+        if is_reported(subject.kind):
+            yield f"About {subject.label}: {advise_about_malware(subject.kind)}."
+        else:
+            yield f"Remove {subject.label}, and treat the machines that installed it as compromised."
         return
     proposed = subject.proposed
     if proposed is not None:

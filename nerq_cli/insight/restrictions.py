@@ -100,7 +100,10 @@ def _read_act(evidence: HubEvidence) -> Iterator[Restriction]:
         return
     reason = result.reasons[0]
     pointer = f" ({reason.pointer})" if reason.pointer else ""
-    text = f"EU AI Act, {CLASS_WORDS[result.label]}: {reason.text}{pointer}"
+    words = CLASS_WORDS[result.label]
+    # The reason begins with the words of its class.
+    detail = reason.text.removeprefix("touches a banned practice: ").removeprefix("may be high-risk if used for: ")
+    text = f"EU AI Act, {words}: {detail}{pointer}"
     if result.label == "prohibited_practice_flag":
         yield Restriction(text=text, use="for the practice that its page describes", excluded=_OPERATION)
     else:

@@ -35,6 +35,7 @@ def explain_assessment(assessment: Assessment, report: Report, purpose: Purpose,
         objections=tuple(finding.text for finding in findings if finding.fails),
         restrictions=find_package_restrictions(assessment.score) if hub is None else find_repository_restrictions(hub),
         reasons=assessment.reasons,
+        warnings=tuple(finding.text for finding in findings if not finding.fails),
     )
 
 

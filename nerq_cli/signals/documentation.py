@@ -9,7 +9,16 @@ from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.facts import Found, Metadata
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.context import Context, allows_python
-from nerq_cli.signals.signal import Flag, MeasureFunction, Signal, build_flag, build_known, build_missing, build_unknown
+from nerq_cli.signals.signal import (
+    Flag,
+    MeasureFunction,
+    Signal,
+    build_flag,
+    build_known,
+    build_missing,
+    build_unknown,
+    format_count,
+)
 
 
 def measure_readme(context: Context, spec: SignalSpec) -> Signal:
@@ -20,7 +29,7 @@ def measure_readme(context: Context, spec: SignalSpec) -> Signal:
     length = fact.value.readme
     if length is None:
         return build_unknown(spec, "README not in the registry's answer", fact.source)
-    reason = f"README of {length:,} characters" if length else "no README"
+    reason = f"README of {format_count(length, 'character')}" if length else "no README"
     return build_known(spec, spec.curves["characters"].value_at(length), reason, fact)
 
 

@@ -93,7 +93,7 @@ def test_a_bare_name_is_not_settled_while_one_registry_is_silent(nerq: Nerq, reg
     registry.site.on("/demo", {"status": 500})
     result = nerq("check", "demo", *AS_OF, "--timeout", "5")
     assert result.status == 2
-    assert "not reachable" in result.err
+    assert "no usable answer" in result.err
 
 
 def test_an_unknown_name_gets_a_card_that_explains(nerq: Nerq, registry: Any) -> None:

@@ -214,3 +214,22 @@ def test_a_token_may_settle_what_is_missing_or_private(hub: HubStandIn, nerq: Ne
     hub.add_model("lumen/other")
     result = nerq("check", "hf:lumen/tiny", "--as-of", AS_OF, "-f", "json").json
     assert result["hints"] == ["a Hugging Face token (HF_TOKEN) may settle 1 unknown model"]
+
+
+@pytest.mark.parametrize("kind", ["models", "datasets", "spaces"])
+def test_a_file_that_the_hub_reports_is_no_proof(hub: HubStandIn, nerq: Nerq, kind: str) -> None:
+    prefix = {"models": "hf", "datasets": "hf-dataset", "spaces": "hf-space"}[kind]
+    virus = {"scansDone": True, "filesWithIssues": [{"path": "x.pkl", "level": "virus"}]}
+    if kind == "models":
+        hub.add_model("lumen/tiny", securityRepoStatus=virus)
+    else:
+        hub.repositories[kind, "lumen/tiny"] = build_model("lumen/tiny", siblings=[{"rfilename": "x.pkl", "size": 1}])
+        hub.repositories[kind, "lumen/tiny"].pop("securityRepoStatus")
+        hub.file_states["lumen/tiny", "x.pkl"] = {
+            "status": "unsafe",
+            "avScan": {"status": "unsafe", "virusFound": True, "virusNames": ["EICAR"]},
+        }
+    printed = check(nerq, f"{prefix}:lumen/tiny")
+    assert "is reported as infected by the scanners of the Hub: virus found in x.pkl" in printed
+    assert "is malicious" not in printed
+    assert "installed" not in printed.partition("Signals")[0]

@@ -439,7 +439,7 @@ def test_a_range_that_no_version_meets_is_a_revision_that_is_not_there(
     open_run: OpenRun, kernel: HubStandIn, version_range: str
 ) -> None:
     fact = look_up_one(open_run(), kernel, KERNEL, version_range).repository
-    assert fact == Absent("Hugging Face", NOW, f"the repository has no revision {version_range}")
+    assert fact == Absent("Hugging Face", NOW, f"the repository has no revision that meets {version_range}")
     assert kernel.paths == [REFERENCES]
 
 
@@ -467,7 +467,7 @@ def test_ranges_and_revisions_are_looked_up_together_and_kept(open_run: OpenRun,
         (
             {"body": {"branches": 3, "tags": [3, {"name": 1}, {"name": "v1", "targetCommit": "x"}]}},
             "",
-            "no revision >=1",
+            "no revision that meets >=1",
         ),
     ],
 )

@@ -137,7 +137,7 @@ def _license(*ids: str, name: str = "") -> CardMetadata:
     ("card", "text"),
     [
         (_license("cc-by-nc-4.0"), "licence cc-by-nc-4.0: non-commercial (no commercial use"),
-        (_license("other", name="research-only"), "licence research-only: research only (research only"),
+        (_license("other", name="research-only"), "licence research-only: research only"),
         (_license("apache-2.0", "cc-by-nc-nd-4.0"), "licence cc-by-nc-nd-4.0: "),
     ],
 )
@@ -249,3 +249,45 @@ def test_picklescan_is_named_where_there_may_be_pickle_files() -> None:
     assert list_programs(is_available=False) == []
     [check] = build_guidance(msgspec.structs.replace(MODEL, is_gated=True, has_pickle=False), None, "research").checks
     assert check.shows.endswith("needs a token whose account has access")
+
+
+def test_what_the_rules_warn_about_is_a_key_finding_and_in_the_verdict() -> None:
+    guidance = build_guidance(MODEL, score(HEALTHY), "production", warnings=("it is deprecated in the MCP registry",))
+    assert guidance.findings[0] == "it is deprecated in the MCP registry"
+    assert (guidance.answer, "with known problems" in guidance.verdict) == ("no-objection", True)
+    assert guidance.verdict.endswith("; it is deprecated in the MCP registry.")
+
+
+def test_what_fails_the_run_is_to_be_avoided() -> None:
+    scored = build_guidance(MODEL, score(HEALTHY), "production", objections=("it was deleted",))
+    assert scored.avoid[0] == "in production and critical systems (it was deleted)"
+    assert (
+        build_guidance(MODEL, None, "research", objections=("it was deleted",)).avoid[0] == "anywhere (it was deleted)"
+    )
+    assert build_guidance(MODEL, None, "research", reasons=("missing or private",)).avoid == (
+        "before this is settled (missing or private)",
+    )
+    disabled = build_guidance(MODEL, score(change(disabled=True)), "research")
+    assert disabled.avoid[0].startswith("before this is settled (disabled")
+
+
+def test_a_virus_is_avoided_anywhere() -> None:
+    result = score(change(scans=(HubScan("README.md", "unsafe", virus=True),)))
+    assert build_guidance(MODEL, result, "research").avoid == (
+        "anywhere, before the reported files are examined (virus found in README.md)",
+    )
+
+
+def test_a_licence_is_one_finding() -> None:
+    evidence = change(card=CardMetadata(licence=("cc-by-nc-4.0",)), tags=())
+    guidance = build_guidance(MODEL, score(evidence), "production", restrictions=find_repository_restrictions(evidence))
+    assert sum("cc-by-nc-4.0" in finding for finding in guidance.findings) == 1
+
+
+def test_no_text_repeats_its_words() -> None:
+    evidence = change(card=CardMetadata(licence=("other",), licence_name="research-only"), tags=())
+    texts = [item.text for item in find_repository_restrictions(evidence)]
+    assert "licence research-only: research only" in texts
+    evidence = change(tags=("social-scoring",), pipeline_tag="text-classification")
+    [text] = [item.text for item in find_repository_restrictions(evidence) if item.text.startswith("EU AI Act")]
+    assert text.count("touches a banned practice") == 1

@@ -88,10 +88,21 @@ def test_objections_come_first() -> None:
 
 
 def test_malware_is_to_be_removed() -> None:
-    texts = [*list_takeaways(describe(score(HEALTHY), malware="MAL-2026-1", proposed=make_version("2")))]
+    subject = describe(score(HEALTHY), malware="MAL-2026-1", proposed=make_version("2"), kind="package")
+    texts = [*list_takeaways(subject)]
     assert texts[0] == "demo 1 is malicious: MAL-2026-1."
     assert any(text.startswith("Remove demo 1") for text in texts)
     assert not any("move to" in text for text in texts)
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset", "Space", "kernel"])
+def test_a_file_that_a_scanner_reports_is_examined_before_anything_is_called_malicious(kind: str) -> None:
+    texts = [*list_takeaways(describe(score(HEALTHY), malware="virus found in README.md", kind=kind))]
+    assert texts[0] == "demo 1 is reported as infected by the scanners of the Hub: virus found in README.md."
+    [advice] = [text for text in texts if text.startswith("About demo 1: ")]
+    assert "examine the reported file: scanners raise false alarms" in advice
+    assert ("machine" in advice) == (kind != "Space")  # it runs on the Hub
+    assert not any("installed" in text for text in texts)
 
 
 def make_version(version: str, **fields: Any) -> Version:

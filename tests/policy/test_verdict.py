@@ -50,7 +50,7 @@ def decide(*findings: Finding, threshold: str = "70", **more: Any) -> Verdict:
             (NO_LICENCE_KNOWN,),
             {"strict": True},
             ExitStatus.INCOMPLETE,
-            "not everything could be checked: licence not decided of 1",
+            "not everything could be checked: licence not decided for 1",
         ),
         (
             (UNKNOWN,),

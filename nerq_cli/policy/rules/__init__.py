@@ -211,5 +211,5 @@ def describe_counts(findings: Iterable[Finding], threshold: str = "their thresho
             phrase = rule.count_phrases[len(broken) > 1].format(threshold=threshold)
             phrases.append(f"{len(broken):,} {phrase}")
         if undecided_count := len(group) - len(broken):
-            phrases.append(f"{rule.id} not decided of {undecided_count:,}")
+            phrases.append(f"{rule.id} not decided for {undecided_count:,}")
     return phrases

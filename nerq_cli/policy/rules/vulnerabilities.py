@@ -151,7 +151,7 @@ MALICIOUS: Final = PolicyRule(
     explanation="A malware record names exactly this version, or the registry removed the package for security; or a "
     "scanner of the Hugging Face Hub found a virus in a file of the repository. The "
     "threshold has no effect. Registries delete such versions, so that a lock file may be the last place with one.",
-    hint=MALWARE_HINT,
+    hint=f"{MALWARE_HINT}; of a repository of the Hub examine the reported file first, which may be a false alarm",
     headings=("malicious version", "malicious versions"),
     count_phrases=("malicious version", "malicious versions"),
     check=_find_malicious,

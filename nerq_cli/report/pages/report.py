@@ -15,6 +15,7 @@ from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.insight.alternatives import describe_score
 from nerq_cli.insight.guidance import Check
 from nerq_cli.insight.history import History
+from nerq_cli.insight.malware import describe_malware
 from nerq_cli.insight.peers import Standing
 from nerq_cli.insight.provenance import ProvenanceRecord
 from nerq_cli.insight.purpose import PURPOSES, Purpose
@@ -638,7 +639,7 @@ def _list_details(report: PageReport) -> Iterator[Block]:
 def _list_security(report: PageReport) -> Iterator[Block]:
     subject = report.subject
     if subject.malware:
-        yield Paragraph(f"{subject.label} is malicious: {subject.malware}.", "bad")
+        yield Paragraph(f"{describe_malware(subject.label, subject.kind, subject.malware)}.", "bad")
     if subject.advisories:
         rows = tuple(_describe_advisory(advisory) for advisory in subject.advisories)
         headings = ("Advisory", "Severity", "Fixed in", "Exploited", "EPSS", "Page", "Summary")

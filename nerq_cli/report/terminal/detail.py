@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from nerq_cli import scoring
 from nerq_cli.ecosystems import HF_KERNEL, is_repository
+from nerq_cli.insight.malware import advise_about_malware, describe_malware
 from nerq_cli.insight.purpose import PURPOSES
-from nerq_cli.policy.rules import MALWARE_HINT, group_by_rule
+from nerq_cli.policy.rules import group_by_rule
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS
 from nerq_cli.report import wording
 from nerq_cli.report.advisory import deduplicate_advisories
@@ -127,7 +128,7 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
         page.add_paragraph(page.safe_text(reason))
     is_malicious = bool(wording.find_malware_reason(assessment))
     if is_malicious:
-        page.add_paragraph(MALWARE_HINT, "action")
+        page.add_paragraph(advise_about_malware(assessment.dependency.kind), "action")
     if fix := _fix_text(page, assessment, threshold):
         page.add_paragraph(page.safe_text(f"{'another version' if is_malicious else 'fix'}: {fix}"), "action")
     availability = wording.describe_availability(assessment, report.as_of)
@@ -152,7 +153,7 @@ def _verdict_sentence(assessment: Assessment, threshold: float, below: str) -> s
     label = wording.package_label(assessment.dependency)
     malware_reason = wording.find_malware_reason(assessment)
     if malware_reason:
-        return f"{label} is malicious: {malware_reason}"
+        return describe_malware(label, assessment.dependency.kind, malware_reason)
     suffix = f": {assessment.reasons[0]}" if assessment.reasons else ""
     if assessment.state == "ok":
         return f"{label} reaches {threshold:g}."

@@ -263,7 +263,7 @@ def _add_findings(page: Page, rule: PolicyRule, findings: Sequence[Finding], *, 
 def _add_undecided(page: Page, rule: PolicyRule, findings: Sequence[Finding], report: Report, *, limit: int) -> None:
     """Add the dependencies that could not be checked by a rule, by reason."""
     page.add_paragraph(
-        page.safe_text(f"{rule.id} could not be decided of {wording.count_subjects(findings, report)}"), "doubt"
+        page.safe_text(f"{rule.id} could not be decided for {wording.count_subjects(findings, report)}"), "doubt"
     )
     by_text: dict[str, list[str]] = {}
     for finding in findings:

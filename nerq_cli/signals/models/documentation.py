@@ -23,6 +23,7 @@ from nerq_cli.signals.signal import (
     build_missing,
     build_not_applicable,
     build_unknown,
+    format_count,
 )
 
 #: The topics of a card, by words of the headings that treat them. The text before the first heading, and the heading of
@@ -139,7 +140,9 @@ def measure_card(context: RepositoryContext, spec: SignalSpec) -> Signal:
     characters = sum(len(section.text) + len(section.heading) for section in context.sections)
     length = spec.curves["characters"].value_at(characters)
     share = 100.0 * (len(topics) - len(missing)) / len(topics)
-    reason = f"card of {characters:,} characters" + (f", nothing about {', '.join(missing)}" if missing else "")
+    reason = f"card of {format_count(characters, 'character')}" + (
+        f", nothing about {', '.join(missing)}" if missing else ""
+    )
     signal = build_known(spec, spec.levels["length"] * length + spec.levels["topics"] * share, reason, fact)
     return signal if context.is_card_whole else msgspec.structs.replace(signal, may_change=True)
 
