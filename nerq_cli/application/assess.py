@@ -424,19 +424,20 @@ def _collect_reasons(score: scoring.Score, evidence: Evidence, state: State) -> 
     reasons = score.reason_texts
     if score.verdict and score.verdict not in reasons:
         reasons = (score.verdict, *reasons)
-    if not score.has_required_signal:
-        fact = evidence.advisories
-        # It is why there is no verdict: formats with one reason have this one.
-        is_decisive = state == "unknown" and score.value is not None
-        if isinstance(fact, Found):
-            reasons = (*reasons, *(_explain_unread(item) for item in merge_advisories(fact.value) if item.unread))
-        if isinstance(fact, LowerBound):
-            text = f"there may be further advisories: {fact.reason}"
-            reasons = (text, *reasons) if is_decisive else (*reasons, text)
-        elif not isinstance(fact, Found):
-            text = f"advisories not checked: {fact.reason}"
-            reasons = (text, *reasons) if is_decisive else (*reasons, text)
-            if isinstance(fact, Unknown) and fact.unevaluable:
-                more = f" and {len(fact.unevaluable) - 1} more" if len(fact.unevaluable) > 1 else ""
-                reasons = (f"{fact.unevaluable[0]}{more} {UNEVALUABLE}", *reasons)
+    if score.has_required_signal:
+        return reasons
+    fact = evidence.advisories
+    texts: tuple[str, ...] = ()
+    if isinstance(fact, Found):
+        texts = tuple(_explain_unread(item) for item in merge_advisories(fact.value) if item.unread)
+    if isinstance(fact, LowerBound):
+        texts = (*texts, f"there may be further advisories: {fact.reason}")
+    elif not isinstance(fact, Found):
+        texts = (f"advisories not checked: {fact.reason}",)
+    # Where it is why there is no verdict, it comes first: some formats have one reason.
+    is_decisive = state == "unknown" and score.value is not None
+    reasons = (*texts, *reasons) if is_decisive else (*reasons, *texts)
+    if isinstance(fact, Unknown) and fact.unevaluable:
+        more = f" and {len(fact.unevaluable) - 1} more" if len(fact.unevaluable) > 1 else ""
+        reasons = (f"{fact.unevaluable[0]}{more} {UNEVALUABLE}", *reasons)
     return reasons

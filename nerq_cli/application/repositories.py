@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from nerq_cli import scoring
 from nerq_cli.ecosystems import get_ecosystem, is_hub, is_repository
+from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION
 from nerq_cli.facts import Absent, Fact, Found, Metadata, Unknown
 from nerq_cli.inventory import MCP_GROUP, Declaration, Dependency, Package
 from nerq_cli.policy.assessment import pack_metadata
@@ -126,10 +127,15 @@ class GroupKey(NamedTuple):
 
 
 def group_declarations(declarations: Iterable[Declaration]) -> list[tuple[GroupKey, list[Declaration]]]:
-    """Return the declarations of each repository and revision, sorted."""
+    """Return the declarations of each repository and revision, sorted.
+
+    On the Hub the main branch is what is loaded without a revision: a place that names it, and one that names none, are
+    one reference.
+    """
     grouped: dict[GroupKey, list[Declaration]] = {}
     for item in declarations:
-        key = GroupKey(item.package, item.requirement, item.skip_reason, item.locked_version)
+        is_main = item.requirement == DEFAULT_REVISION and is_hub(item.ecosystem)
+        key = GroupKey(item.package, "" if is_main else item.requirement, item.skip_reason, item.locked_version)
         grouped.setdefault(key, []).append(item)
     return sorted(grouped.items(), key=lambda group: group[0])
 

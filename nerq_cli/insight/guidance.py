@@ -198,10 +198,7 @@ def build_guidance(  # noqa: PLR0913 - what a card rests on
             )
         ),
         suits=tuple(_DEMANDS[other].description for other in PURPOSES if answers[other][0] == "no-objection"),
-        avoid=(
-            *([f"anywhere ({subject.exclusion})"] if subject.exclusion else []),
-            *_list_avoided(score, objections, restrictions, reasons),
-        ),
+        avoid=tuple(_list_avoided(subject, score, objections, restrictions, reasons)),
         checks=tuple(_list_checks(subject)),
         licence=licence or _describe_licence(score),
     )
@@ -263,10 +260,16 @@ def _list_findings(score: Score | None, objections: Sequence[str], reasons: Sequ
 
 
 def _list_avoided(
-    score: Score | None, objections: Sequence[str], restrictions: Sequence[Restriction], reasons: Sequence[str]
+    subject: Subject,
+    score: Score | None,
+    objections: Sequence[str],
+    restrictions: Sequence[Restriction],
+    reasons: Sequence[str],
 ) -> Iterator[str]:
     avoided: dict[str, str] = {}
-    if objections:
+    if subject.exclusion:
+        avoided["anywhere"] = subject.exclusion
+    elif objections:
         avoided["anywhere" if score is None else "in production and critical systems"] = objections[0]
     if score is None or score.value is None:
         reason = next(filter(None, (score.verdict if score is not None else "", *reasons)), "")

@@ -214,7 +214,10 @@ def _build_reasons(
     measurement: Measurement,
     points_per_weight: Mapping[str, float],
 ) -> tuple[Reason, ...]:
-    """Return what keeps the score down, most damage first. A cap replaces the reason of its signal."""
+    """Return what keeps the score down: first caps that lower it or are about security, then by damage.
+
+    A cap replaces the reason of its signal. One about security is named first even where the points are fewer already.
+    """
     verdict, uncapped = measurement.no_score_reason, 100.0 if total is None else total
     reasons = [Reason(damage=100.0, text=verdict, origin="verdict")] if verdict else []
     lost_points = {
@@ -234,7 +237,18 @@ def _build_reasons(
         for signal in measurement.signals
         if lost_points[signal.id] >= MIN_REASON_DAMAGE and signal.id not in signals_by_cap.values()
     ]
-    return tuple(sorted(reasons, key=lambda reason: (-reason.damage, reason.origin, reason.text)))
+    leading = {"verdict"} | {
+        cap.id
+        for cap in caps
+        if cap.limit < uncapped or _is_about_security(methodology, signals_by_cap[cap.id], points_per_weight)
+    }
+    return tuple(sorted(reasons, key=lambda item: (item.origin not in leading, -item.damage, item.origin, item.text)))
+
+
+def _is_about_security(methodology: Methodology, signal_id: str, dimensions: Mapping[str, object]) -> bool:
+    """Whether a signal is of the first dimension of its methodology, which is security in each of them."""
+    spec = methodology.signals.get(signal_id)
+    return spec is not None and spec.dimension == next(iter(dimensions))
 
 
 def _compute_lost_points(methodology: Methodology, signal: Signal, points_per_weight: Mapping[str, float]) -> float:

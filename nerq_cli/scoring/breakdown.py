@@ -33,7 +33,7 @@ class Breakdown(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     dimensions: Mapping[str, float | None]
     #: Points of the total that one unit of a signal's weight is worth, by dimension; 0 when it does not count.
     points_per_weight: Mapping[str, float]
-    #: Most damage first.
+    #: First caps that lower it or are about security, then most damage first.
     reasons: tuple[Reason, ...]
 
 

@@ -90,7 +90,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """What keeps the score down, most damage first."""
+        """What keeps the score down: first caps that lower it or are about security, then most damage first."""
         return self.breakdown.reasons
 
     @property

@@ -233,3 +233,29 @@ def test_a_file_that_the_hub_reports_is_no_proof(hub: HubStandIn, nerq: Nerq, ki
     assert "is reported as infected by the scanners of the Hub: virus found in x.pkl" in printed
     assert "is malicious" not in printed
     assert "installed" not in printed.partition("Signals")[0]
+
+
+# --- rows and their order
+
+
+def test_main_is_what_is_loaded_without_a_revision(hub: HubStandIn, nerq: Nerq, project: Path) -> None:
+    hub.add_model("lumen/tiny", card=FULL_CARD)
+    load(project, "lumen/tiny")
+    (project / "run.sh").write_text("hf download lumen/tiny --revision main\nhf download lumen/tiny --revision v1\n")
+    hub.branches["lumen/tiny"] = {"main": SHA, "v1": "1" * 40}
+    rows = nerq(*SCAN, "-f", "json").json["dependencies"]
+    places = {row["requirement"]: [place["path"] for place in row["locations"]] for row in rows}
+    assert places == {"main": ["app.py", "run.sh"], "v1": ["run.sh"]}
+    assert "floating: main" in nerq(*SCAN, "--explain", "lumen/tiny").out
+
+
+def test_a_cap_is_named_before_what_costs_more_points(hub: HubStandIn, nerq: Nerq, project: Path) -> None:
+    files = [{"rfilename": "pytorch_model.bin", "size": 3}]
+    hub.add_model("lumen/tiny", siblings=files, card="", cardData=None, tags=[], downloads=3, likes=0, safetensors=None)
+    hub.users["lumen"] = {"user": "lumen", "numModels": 9, "numFollowers": 2}
+    load(project, "lumen/tiny")
+    (project / "requirements.txt").write_text("torch==2.5.0\n")
+    rows = nerq(*SCAN, "-f", "json").json["dependencies"]
+    [row] = [row for row in rows if row["name"] == "lumen/tiny"]
+    assert "pickle-loader" in [cap["id"] for cap in row["caps"]]
+    assert row["reasons"][0].startswith("pytorch_model.bin is a pickle file, and torch 2.5.0")

@@ -82,7 +82,7 @@ SCORE_BELOW_THRESHOLD: Final = PolicyRule(
     "it to the threshold, and a cap below the threshold fails it even without a score. Groups, packages and dimensions "
     "of a score may have thresholds of their own; a threshold of a package outweighs those of its groups, and of "
     "several groups the highest one counts.",
-    hint="move to the version that the table names, or see why: nerq check NAME",
+    hint="take the fix that the table names, if there is one, or see why: nerq check NAME",
     headings=("dependency below its threshold", "dependencies below their thresholds"),
     count_phrases=("below {threshold}", "below {threshold}"),
     is_in_table=True,
