@@ -337,6 +337,9 @@ def test_a_page_is_about_the_server(servers: Registry, nerq: Nerq) -> None:
     assert "deleted" in document["badge"]["message"]
     page = nerq("report", "mcp:io.github.acme/gone", "--as-of", AS_OF).out
     assert page.startswith("mcp:io.github.acme/gone 1.0.0")
+    html = nerq("report", "mcp:io.github.acme/gone", "--as-of", AS_OF, "-f", "html").out
+    assert '"name":"mcp:io.github.acme/gone 1.0.0"' in html
+    assert "reviewRating" not in html
     active = nerq("report", "mcp:io.github.acme/here", "--as-of", AS_OF, "-f", "json").json
     assert active["takeaways"][0] == (
         "mcp:io.github.acme/here 1.0.0 runs good 2.0: score and signals are those of the package."

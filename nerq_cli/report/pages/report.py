@@ -761,7 +761,7 @@ def _list_uses(report: PageReport) -> Iterator[Block]:
     )
     avoid = subject.guidance[subject.purpose].avoid
     if avoid:
-        yield Items(tuple(f"Avoid {subject.label} {text}." for text in avoid))
+        yield Items(tuple(f"Avoid {report.server or subject.label} {text}." for text in avoid))
 
 
 def _list_provenance(report: PageReport) -> Iterator[Block]:
@@ -973,7 +973,9 @@ def build_linked_data(report: PageReport) -> str:
         "name": clean(subject.name),
         "identifier": clean(report.purl),
     }
-    if subject.version:
+    if report.server:
+        item |= {"name": clean(report.server), "identifier": clean(report.command)}
+    elif subject.version:
         item["version" if report.kind == "dataset" else "softwareVersion"] = clean(subject.version)
     if report.description.text:
         item["description"] = clean(report.description.text)
@@ -997,5 +999,7 @@ def build_linked_data(report: PageReport) -> str:
             "bestRating": 100,
             "worstRating": 0,
         }
+    if report.server:  # the score is that of a package
+        review.pop("reviewRating", None)
     content = defuse_json(msgspec.json.encode(review)).decode()
     return content.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
