@@ -499,13 +499,20 @@ def _find_caps(
 ) -> dict[str, float]:
     """Return the limits that are known to be in force, by what is known of the target at both passes.
 
-    A new one counts unless its signal was not known before; one that is gone stays while its signal is not known.
+    A new or another one counts unless its signal was not known before. One that is gone or higher stays while its
+    signal is not known, and where another took its place that does not count.
     """
-    caps = {id_: limit for id_, limit in now.caps.items() if id_ in old.caps or _decide(cap_signals, id_, learned)}
-    kept = {
-        id_: limit for id_, limit in old.caps.items() if id_ not in now.caps and not _decide(cap_signals, id_, lost)
-    }
-    return caps | kept
+    caps: dict[str, float] = {}
+    left_out: set[str] = set()
+    for id_, limit in now.caps.items():
+        if _decide(cap_signals, id_, learned):
+            caps[id_] = limit if _decide(cap_signals, id_, lost) else min(limit, old.caps.get(id_, limit))
+        else:
+            left_out.add(cap_signals.get(id_, ""))
+    for id_, limit in old.caps.items():
+        if id_ not in caps and (cap_signals.get(id_, "") in left_out or not _decide(cap_signals, id_, lost)):
+            caps[id_] = limit
+    return caps
 
 
 def _decide(cap_signals: Mapping[str, str], cap: str, missing: AbstractSet[str]) -> bool:

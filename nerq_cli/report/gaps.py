@@ -14,6 +14,8 @@ from nerq_cli.report.wording import count_state
 
 #: States of a source that did not answer everything.
 _INCOMPLETE_STATES: Final = ("partial", "unavailable")
+#: Rules whose findings are the states of dependencies.
+_STATE_RULES: Final = frozenset({"score-unknown", "not-judged"})
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -74,16 +76,24 @@ def list_unchecked(report: Report) -> list[str]:
         for source in report.sources
         if source.state in _INCOMPLETE_STATES and not source.fallback
     ]
-    named: set[str] = set()
-    for entry in report.dependencies:
-        if entry.state in ("unknown", "not-judged"):
-            named.add(entry.dependency.package.purl)
-            texts.append(f"{_label_dependency(entry)}: {entry.reasons[0] if entry.reasons else 'not judged'}")
+    texts += [
+        f"{_label_dependency(entry)}: {_explain_state(entry)}"
+        for entry in report.dependencies
+        if entry.state in ("unknown", "not-judged")
+    ]
     for finding in report.findings:
-        if finding.undecided and finding.is_open and finding.purl not in named:
+        if finding.undecided and finding.is_open and finding.id not in _STATE_RULES:
             label = f"{finding.name} {finding.version}".strip()
             texts.append(f"{finding.id}: {label}: {finding.text}" if label else f"{finding.id}: {finding.text}")
     return list(dict.fromkeys(texts))
+
+
+def _explain_state(entry: Assessment) -> str:
+    if not entry.reasons:
+        return "not judged"
+    # The reasons end with what is missing of the signal without which there is no verdict.
+    lacks_required = entry.score is not None and not entry.score.has_required_signal
+    return entry.reasons[-1 if lacks_required else 0]
 
 
 def _label_dependency(entry: Assessment) -> str:

@@ -175,6 +175,17 @@ def test_a_severity_that_is_learned_is_uncertain() -> None:
     assert (change.kind, change.effect) == ("advisory-raised", "uncertain")
 
 
+def test_a_severity_that_is_learned_moves_no_score() -> None:
+    signals: dict[str, Any] = {ADVISORIES: (None, 0.0), "two": (100.0, 89.0)}
+    old = build(signals=signals, caps={"advisory": 69.0}, score=69.0)
+    for caps in ({"critical": 30.0}, {"advisory": 30.0}):
+        read = build(signals={ADVISORIES: (15.0, 5.0), "two": (100.0, 80.0)}, caps=caps, score=30.0)
+        [change] = compare_caps(old, read).changes
+        assert (change.kind, change.score_before, change.score_after) == ("source-regained", 69.0, 30.0)
+    clean = build(signals={ADVISORIES: (100.0, 30.0), "two": (100.0, 60.0)})
+    assert list_kinds(compare_caps(old, clean)) == ["source-regained", "score-rose"]
+
+
 def test_one_row_has_the_scores_and_its_word_is_their_direction() -> None:
     old = build(signals={"one": (None, 0.0), "two": (80.0, 77.0)})
     yanked = build(signals={"one": (90.0, 40.0), "two": (85.0, 40.0)}, caps={"yanked": 50.0}, score=50.0)
