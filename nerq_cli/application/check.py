@@ -69,7 +69,7 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
     run = session.open_run()
     parsed, notes, problems, servers = parse_targets(names, run, hub_url=hub_url)
     run.notes += notes
-    options = replace(options, registration_problems=tuple(problems))
+    options = replace(options, registration_problems=tuple(problems), keep_provenance=True)
     declarations = mark_targets(parsed, rules)
     if recorder is not None:
         recorder.begin(run, declarations, options)

@@ -23,6 +23,7 @@ from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import NOT_REQUESTED, Evidence, Fact, Found, McpRegistration, ReleaseProfile, Unknown
+from nerq_cli.insight.provenance import list_known_concerns
 from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, Version, write_texts
 from nerq_cli.insight.target_details import (
@@ -247,6 +248,7 @@ def build_page(
             name=package.name,
             version=version,
             files=profile.files,
+            is_malicious=bool(wording.find_malware_reason(assessment)),
             repository=(metadata.attested_repository or metadata.repository or "") if metadata is not None else "",
         ),
         history=parts.history,
@@ -302,6 +304,7 @@ def _build_subject(
         ),
         malware=wording.find_malware_reason(assessment),
         objections=tuple(f"{finding.id}: {finding.text}" for finding in findings if finding.fails),
+        provenance=() if assessment.provenance is None else list_known_concerns(assessment.provenance),
         latest=assessment.latest,
         latest_released_at=assessment.latest_released_at,
         releases_behind=assessment.releases_behind,
@@ -325,6 +328,7 @@ def _build_version(upgrade: Upgrade | None) -> Version | None:
         value=upgrade.value,
         passes=upgrade.passes,
         fixed_advisories=upgrade.fixed_advisories,
+        concerns=() if upgrade.provenance is None else list_known_concerns(upgrade.provenance),
     )
 
 
@@ -335,5 +339,9 @@ def _build_provenance(assessment: Assessment) -> ProvenanceRecord | None:
     from nerq_cli.insight.provenance import build_record
 
     upgrade = assessment.upgrade
+    if upgrade is None and assessment.releases_behind:
+        upgrade = assessment.latest_upgrade
+    if upgrade is not None and upgrade.provenance is not None:
+        return build_record(assessment.provenance, upgrade.provenance)
     version = upgrade.version if upgrade is not None else assessment.latest if assessment.releases_behind else None
     return build_record(assessment.provenance, version)

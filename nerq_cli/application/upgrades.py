@@ -184,7 +184,7 @@ def _score_upgrade(
     state = upgrade_assessment.state or "unknown"
     if state == "ok" and is_denied(upgrade_assessment, options.policy):
         state = "below"
-    return upgrade.describe(
+    described = upgrade.describe(
         assessment.dependency,
         version,
         score=upgrade_assessment.score,
@@ -194,6 +194,7 @@ def _score_upgrade(
         check_age=check_age,
         released_at=upgrade_assessment.released_at,
     )
+    return msgspec.structs.replace(described, provenance=upgrade_assessment.provenance)
 
 
 def _is_yanked(evidence: Evidence) -> bool:

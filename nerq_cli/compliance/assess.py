@@ -334,7 +334,10 @@ def assess_package_compliance(
             "the links were not read",
         ),
         _build_package_row(
-            "provenance", _has_provenance(evidence, version), "attested, by the registry", "not stated by the registry"
+            "provenance",
+            None if provenance_problem else _has_provenance(evidence, version),
+            "attested, by the registry",
+            provenance_problem or "not stated by the registry",
         ),
     ]
     block = _build_block(_describe_package_licence(licence), rows)

@@ -93,6 +93,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
     #: What rules out every use; empty = nothing does.
     exclusion: str = ""
+    #: What speaks against it beside score and gate: no critical system is to use it before that is settled.
+    concerns: tuple[str, ...] = ()
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -153,11 +155,13 @@ def build_guidance(
         else _judge(score, other, threshold, objections, restrictions, reasons)
         for other in PURPOSES
     }
+    if subject.concerns and answers["critical"][0] == "no-objection":
+        answers["critical"] = "unsettled", subject.concerns[0]
     answer, why = answers[purpose]
     label = subject.label or f"{subject.name} {subject.version[:12]}".strip()
     demand = _DEMANDS[purpose]
     description = demand.description
-    problems = (*objections, *(cap.reason for cap in (score.caps if score is not None else ())))
+    problems = (*objections, *(cap.reason for cap in (score.caps if score is not None else ())), *subject.concerns)
     conditions = [item.text for item in restrictions if demand.is_operation and purpose not in item.excluded]
     verdict = {
         "no-objection": f"{label} meets what is asked for {description}, with known problems: {why}; {problems[0]}."
@@ -172,7 +176,9 @@ def build_guidance(
         purpose=purpose,
         answer=answer,
         verdict=verdict,
-        findings=tuple(_list_findings(score, (*objections, *(item.text for item in restrictions)), reasons)),
+        findings=tuple(
+            _list_findings(score, (*objections, *(item.text for item in restrictions), *subject.concerns), reasons)
+        ),
         suits=tuple(_DEMANDS[other].description for other in PURPOSES if answers[other][0] == "no-objection"),
         avoid=(
             *([f"anywhere ({subject.exclusion})"] if subject.exclusion else []),

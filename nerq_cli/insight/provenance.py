@@ -7,7 +7,14 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from nerq_cli.facts import NEW_PUBLISHER, PARTLY_ATTESTED, Metadata, PackageInfo
-from nerq_cli.signals.provenance import find_row, has_lost_provenance, has_new_publisher, is_attested
+from nerq_cli.signals.provenance import (
+    find_mismatch,
+    find_row,
+    has_lost_provenance,
+    has_new_publisher,
+    is_attested,
+    list_concerns,
+)
 
 #: ``none``: no attestation. ``partial``: some files have none, or the attestations name no repository, or several.
 #: ``inconsistent``: the attested repository is another than the one that the package names. ``full``: neither.
@@ -75,6 +82,8 @@ class ProvenanceRecord(msgspec.Struct, frozen=True, kw_only=True):
     #: Whether another account or repository published it than those before: the rule ``publisher-changed``, whatever
     #: its age.
     new_publisher: bool | None = None
+    #: What speaks against the version in use, as phrases.
+    concerns: tuple[str, ...] = ()
 
 
 def build_record(facts: ProvenanceFacts, proposed: ProvenanceFacts | str | None = None) -> ProvenanceRecord:
@@ -97,7 +106,13 @@ def build_record(facts: ProvenanceFacts, proposed: ProvenanceFacts | str | None 
         proposed_step=None if proposed_version is None else _compare(used, proposed_version, later),
         lost=has_lost_provenance(facts.info, facts.metadata, facts.version),
         new_publisher=has_new_publisher(facts.info, facts.metadata, facts.version),
+        concerns=list_known_concerns(facts),
     )
+
+
+def list_known_concerns(facts: ProvenanceFacts) -> tuple[str, ...]:
+    """Return what the provenance of a version holds against it, as phrases."""
+    return tuple(list_concerns(facts.info, facts.metadata, facts.version, facts.repository))
 
 
 def compare_versions(before: ProvenanceFacts, after: ProvenanceFacts) -> ProvenanceStep:
@@ -124,8 +139,8 @@ def read_version(facts: ProvenanceFacts) -> VersionProvenance:
         state, reason = "attested", "attested, as verified by the registry; by which repository was not read"
     elif not repository:
         state, reason = "partial", "attested, as verified by the registry, by no repository, or by several"
-    elif (declared := _find_declared(facts.metadata)) and declared != repository.lower():
-        state, reason = "inconsistent", f"attested by {repository}, while the package names {declared}"
+    elif mismatch := find_mismatch(facts.metadata, repository):
+        state, reason = "inconsistent", mismatch
     else:
         state, reason = "full", f"attested by {repository}, as verified by the registry"
     return VersionProvenance(version=facts.version, state=state, repository=repository or "", reason=reason)
@@ -156,17 +171,6 @@ def _read_previous(facts: ProvenanceFacts) -> VersionProvenance | None:
         reason = f"attested by {repository}, as verified by the registry"
         return msgspec.structs.replace(listed, repository=repository, reason=reason)
     return listed
-
-
-def _find_declared(metadata: Metadata | None) -> str:
-    """Return the repository that the package names, as ``github.com/owner/name`` in lower case; empty without one."""
-    address = (metadata.repository or "").lower() if metadata is not None else ""
-    place = address.partition("://")[2].partition("#")[0].partition("?")[0].removeprefix("www.")
-    host, _, path = place.rpartition("@")[2].partition("/")
-    owner, _, rest = path.partition("/")
-    name = rest.partition("/")[0].removesuffix(".git")
-    # other hosts have paths of another depth, or attest nothing
-    return f"{host}/{owner}/{name}" if host == "github.com" and owner and name else ""
 
 
 # --- two versions

@@ -41,6 +41,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     passes: bool
     #: Ids of the advisories that affect the version in use and not this one.
     fixed_advisories: tuple[str, ...] = ()
+    #: What its provenance holds against it, as phrases.
+    concerns: tuple[str, ...] = ()
 
 
 class PageSubject(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,8 @@ class PageSubject(msgspec.Struct, frozen=True, kw_only=True):
     choice: Choice | None
     #: Over 90 days; None = no history is kept.
     trend: Trend | None
+    #: What its provenance holds against it, as phrases.
+    provenance: tuple[str, ...] = ()
     #: Class of the EU AI Act in words, and why; empty = none was assessed.
     eu_class: str = ""
     eu_reason: str = ""
@@ -152,6 +156,10 @@ def list_concerns(subject: PageSubject) -> Iterator[Concern]:
         yield Concern(
             subject=f"cap {cap.id.replace('_', ' ')}", text=cap.reason, effect=effect, source=source, points=points
         )
+    stated = [*(cap.reason for cap in score.caps), *(signal.reason for signal in score.signals)]
+    for text in subject.provenance:
+        if not any(text in other for other in stated):
+            yield Concern(subject="provenance", text=text, effect="find out who published it", source="")
     costly = [part for part in score.parts if part.lost_points >= _MIN_POINTS and part.signal.id not in capped]
     for part in sorted(costly, key=lambda part: -part.lost_points)[:_MAX_CONCERNS]:
         yield Concern(
@@ -184,7 +192,7 @@ def list_takeaways(subject: PageSubject) -> Iterator[str]:
     """Yield the few sentences that matter most."""
     yield _describe_result(subject)
     score = subject.score
-    if score is not None and score.value is not None:
+    if score is not None and score.value is not None and not subject.malware:
         parts = [part for part in score.parts if part.signal.state == "known"]
         best = sorted(
             (part for part in parts if (part.signal.value or 0) >= _GOOD and part.contribution >= _MIN_POINTS),
@@ -193,11 +201,13 @@ def list_takeaways(subject: PageSubject) -> Iterator[str]:
         if best:
             yield f"Most of the points of {subject.label} come from {_list_parts(best, lost=False)}."
         lowest = score.caps[0] if score.caps else None
-        if lowest is not None and not subject.malware and (score.total or 0) > lowest.limit:
+        if lowest is not None and (score.total or 0) > lowest.limit:
             yield f"The score of {subject.label} is limited to {lowest.limit:g}: {lowest.reason}."
         worst = sorted((part for part in parts if part.lost_points >= _MIN_POINTS), key=lambda part: -part.lost_points)
         if worst:
             yield f"{subject.label} loses most points by {_list_parts(worst, lost=True)}."
+    if subject.provenance and not subject.malware:
+        yield f"Find out who published {subject.label}: {'; '.join(subject.provenance)}."
     yield from _describe_action(subject)
     if subject.trend is not None and subject.trend.change is not None:
         trend = subject.trend
@@ -247,12 +257,13 @@ def _describe_action(subject: PageSubject) -> Iterator[str]:
         ids = proposed.fixed_advisories
         fixed = f", and is not affected by {_list_ids(ids)}" if ids else ""
         number = "has no score" if proposed.value is None else f"scores {proposed.value:.1f}"
-        yield f"From {subject.label} move to {proposed.version}, which {number}{fixed}."
+        yield f"From {subject.label} move to {proposed.version}, which {number}{fixed}.{_doubt_version(proposed)}"
     elif subject.latest and subject.releases_behind:
         newest = subject.newest
         number = f", which scores {newest.value:.1f}" if newest is not None and newest.value is not None else ""
         behind = format_count(subject.releases_behind, "release")
-        yield f"{subject.label} is {behind} behind {subject.latest}{number}."
+        doubt = _doubt_version(newest) if newest is not None else ""
+        yield f"{subject.label} is {behind} behind {subject.latest}{number}.{doubt}"
     below = subject.score is None or subject.score.value is None or subject.score.value < subject.threshold
     if below and subject.choice is not None and subject.choice.options:
         names = [option.candidate.name or option.candidate.feature for option in subject.choice.options]
@@ -342,19 +353,30 @@ def _answer_version(subject: PageSubject) -> str:
         age = format_age(days_between(subject.latest_released_at, subject.as_of))
         released = f", released {age} ago on {_format_day(subject.latest_released_at)}"
     number = f" and scores {newest.value:.1f}" if newest is not None and newest.value is not None else ""
+    if subject.malware and proposed is None:
+        if subject.latest == subject.version:
+            return f"None that is known: {label}, which is malicious, is the newest{released}."
+        return f"Not {label}, which is malicious. The newest is {subject.latest}{released}{number}."
     if proposed is not None:
         ids = proposed.fixed_advisories
         fixes = f" It is not affected by {_list_ids(ids)}." if ids else ""
         return (
-            f"{proposed.version}, instead of {subject.version}: {_judge_version(proposed, subject.threshold)}.{fixes} "
+            f"{proposed.version}, instead of {subject.version}: {_judge_version(proposed, subject.threshold)}."
+            f"{fixes}{_doubt_version(proposed)} "
             f"The newest of {subject.name} is {subject.latest}{released}."
         )
     if subject.releases_behind:
         behind = format_count(subject.releases_behind, "release")
-        return f"{subject.latest} is the newest{released}{number}; {label} is {behind} behind it."
+        doubt = _doubt_version(newest) if newest is not None else ""
+        return f"{subject.latest} is the newest{released}{number}; {label} is {behind} behind it.{doubt}"
     if subject.latest == subject.version:
         return f"{label} is the newest{released}."
     return f"The newest stable version of {subject.name} is {subject.latest}{released}{number}."
+
+
+def _doubt_version(version: Version) -> str:
+    """Return a sentence with what is to be settled before a version is used; empty without anything."""
+    return f" Find out who published it first: {'; '.join(version.concerns)}." if version.concerns else ""
 
 
 def _judge_version(version: Version, threshold: float) -> str:
@@ -389,6 +411,8 @@ def _answer_by_signals(subject: PageSubject, signals: Mapping[str, Signal]) -> I
         if score is None or not (known or unknown):
             continue
         texts = [_cite(signal) for signal in known]
+        if id_ == "publisher":
+            texts += [text for text in subject.provenance if not any(text in signal.reason for signal in known)]
         reasons = dict.fromkeys(item.reason for item in unknown)
         for reason in reasons:
             names = [score.methodology.signals[item.id].name for item in unknown if item.reason == reason]

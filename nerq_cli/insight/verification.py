@@ -30,6 +30,7 @@ def list_verification(
     version: str,
     files: Sequence[ReleaseFile] = (),
     repository: str = "",
+    is_malicious: bool = False,
 ) -> tuple[Check, ...]:
     """Return the commands of a report card, with those that files, repository and digests of the target make possible.
 
@@ -40,6 +41,7 @@ def list_verification(
         version: Version or commit; empty = not known.
         files: The files of the version.
         repository: Address of its source repository; empty = not known.
+        is_malicious: Whether it is known to be: no command then installs it.
     """
     if not checks:
         return ()
@@ -47,6 +49,8 @@ def list_verification(
     listed = list(checks)
     if ecosystem == "pypi" and version:
         listed = [*_check_wheels(listed, name, version, files)]
+        if is_malicious:
+            listed = [check for check in listed if " pip install " not in check.command]
     elif ecosystem == "npm" and version:
         listed = [check for check in listed if check.command != _IN_PROJECT]
         listed += _check_archive(name, version, files)

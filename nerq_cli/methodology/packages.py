@@ -56,7 +56,8 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 weight=8,
                 name="provenance",
                 description="the version carries a provenance attestation that the registry verified, and that names "
-                "the repository which names the package too (confirmed)",
+                "the repository which names the package too (confirmed); one by another repository than the package "
+                "states counts as none",
                 levels={"confirmed": 100, "verified": 80, "none": 50, "lost": 10},
                 reference="PEP 740, npm provenance; Depdive. An own attestation is easy to obtain",
                 unknown_when="not stated by the registry",
@@ -287,7 +288,8 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 dimension="compliance",
                 weight=20,
                 name="source link",
-                description="whether the package links to its source, and whether the link is confirmed",
+                description="whether the package links to its source, and whether the link is confirmed; one that an "
+                "attestation by another repository contradicts counts as none",
                 levels={"attested": 100, "confirmed": 80, "declared": 60, "dead": 25, "none": 20, "foreign": 0},
                 reference="73.8 % (PyPI) and 69.4 % (npm) of links are valid (2024)",
                 unknown_when="metadata not read",

@@ -83,7 +83,12 @@ def _has_lost_provenance(context: Context) -> bool | None:
 
 
 def _has_new_publisher(context: Context) -> bool | None:
-    """Whether another account or repository published the version than those before, within the time of the cap."""
+    """Whether another account or repository published the version than those before, within the time of the cap.
+
+    Or another repository than the package states, whenever that was.
+    """
+    if provenance.find_mismatch(context.metadata):
+        return True
     days = context.version_days
     if context.row is None or days is None:
         return None

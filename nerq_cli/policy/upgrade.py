@@ -8,7 +8,7 @@ is suggested.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -21,6 +21,9 @@ from nerq_cli.policy.age import Availability
 from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes
 from nerq_cli.scoring.score import Score
 from nerq_cli.signals.advisories import merge_advisories
+
+if TYPE_CHECKING:
+    from nerq_cli.insight.provenance import ProvenanceFacts
 
 #: How several requirements on one dependency are joined (see :class:`~nerq_cli.inventory.Dependency`).
 _REQUIREMENT_SEPARATOR: Final = " · "
@@ -44,6 +47,8 @@ class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
     passes: bool = False
     #: Ids of the advisories that affect the version in use and not this one.
     fixed_advisories: tuple[str, ...] = ()
+    #: What its provenance is read from; None unless the options of the run keep it.
+    provenance: ProvenanceFacts | None = None
     #: Whether age rules let it be installed; None without rules.
     availability: Availability | None = None
     #: When it was published (epoch seconds UTC; 0 = not known).

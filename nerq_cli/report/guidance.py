@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from nerq_cli.facts import Found
 from nerq_cli.hub_facts import HubRepository
 from nerq_cli.insight.guidance import Check, Guidance, Subject, build_guidance
+from nerq_cli.insight.provenance import list_known_concerns
 from nerq_cli.insight.purpose import Purpose
 from nerq_cli.insight.restrictions import find_package_restrictions, find_repository_restrictions
 from nerq_cli.policy.rules.mcp import MCP_DELETED
@@ -45,6 +46,7 @@ def _describe_subject(assessment: Assessment) -> Subject:
         name=dependency.package.name,
         version=dependency.release.version if dependency.release is not None else dependency.version or "",
         is_available=assessment.score is not None and assessment.in_registry is not False,
+        concerns=() if assessment.provenance is None else list_known_concerns(assessment.provenance),
     )
     if assessment.github is not None:
         hosted = assessment.github.hosted

@@ -10,6 +10,7 @@ from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals import licences
 from nerq_cli.signals.context import Context, build_unread
 from nerq_cli.signals.licences import Licence
+from nerq_cli.signals.provenance import find_mismatch
 from nerq_cli.signals.signal import (
     Flag,
     MeasureFunction,
@@ -108,7 +109,10 @@ def measure_source_link(context: Context, spec: SignalSpec) -> Signal:
     fact, metadata = context.evidence.metadata, context.metadata
     repository, repository_fact = context.repository, context.evidence.repository
     if metadata is not None and metadata.attested_repository and isinstance(fact, Found):
-        return build_from_level(spec, "attested", f"source attested: {metadata.attested_repository}", fact)
+        reason, mismatch = f"source attested: {metadata.attested_repository}", find_mismatch(metadata)
+        if mismatch:
+            reason = f"source link contradicted: {mismatch}"
+        return build_from_level(spec, "none" if mismatch else "attested", reason, fact)
     if repository is not None and isinstance(repository_fact, Found):
         status = repository.link_status
         return build_from_level(spec, status, f"{_LINK_DESCRIPTIONS[status]}: {repository.name}", repository_fact)

@@ -20,6 +20,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.methodology.types import Methodology, SignalSpec
 from nerq_cli.patterns import compile_late
+from nerq_cli.signals.provenance import find_mismatch
 from nerq_cli.signals.signal import Signal, build_missing, build_unknown, days_between
 
 #: Major versions from here on are years.
@@ -334,7 +335,9 @@ class Context:
         Less than 1 when the link is not confirmed and the repository far more popular than the package.
         """
         repository = self.repository
-        if repository is None or repository.link_status in ("attested", "confirmed") or repository.stars is None:
+        if repository is None or repository.stars is None:
+            return 1.0
+        if repository.link_status in ("attested", "confirmed") and not find_mismatch(self.metadata):
             return 1.0
         downloads = self._downloads
         if downloads is None:

@@ -5,6 +5,8 @@ The signal, the caps, the policy rules and the pages all read provenance here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from nerq_cli.facts import ATTESTED, NEW_PUBLISHER, Metadata, PackageInfo
 
 
@@ -53,3 +55,50 @@ def has_new_publisher(info: PackageInfo | None, metadata: Metadata | None, versi
     if attested is not None and previous is not None:
         return bool(attested and previous and attested.lower() != previous.lower())
     return False if info.has_publisher_data else None
+
+
+def find_mismatch(metadata: Metadata | None, repository: str | None = None) -> str:
+    """Return that a version was attested by another repository than its package states; empty if it was not.
+
+    Args:
+        metadata: Of the version.
+        repository: That attested it, by whatever source; None = as the metadata state.
+    """
+    if repository is None:
+        repository = metadata.attested_repository if metadata is not None else None
+    declared = find_declared(metadata)
+    if not repository or not declared or repository.lower() == declared:
+        return ""
+    return f"attested by {repository}, while the package names {declared}"
+
+
+def find_declared(metadata: Metadata | None) -> str:
+    """Return the repository that the package names, as ``github.com/owner/name`` in lower case; empty without one."""
+    address = (metadata.repository or "").lower() if metadata is not None else ""
+    place = address.partition("://")[2].partition("#")[0].partition("?")[0].removeprefix("www.")
+    host, _, path = place.rpartition("@")[2].partition("/")
+    owner, _, rest = path.partition("/")
+    name = rest.partition("/")[0].removesuffix(".git")
+    # other hosts have paths of another depth, or attest nothing
+    return f"{host}/{owner}/{name}" if host == "github.com" and owner and name else ""
+
+
+def list_concerns(
+    info: PackageInfo | None, metadata: Metadata | None, version: str, repository: str | None = None
+) -> Iterator[str]:
+    """Yield what the provenance of a version holds against it, as phrases, whatever its age."""
+    mismatch = find_mismatch(metadata, repository)
+    if mismatch:
+        yield mismatch
+    if has_lost_provenance(info, metadata, version):
+        yield "earlier versions were attested, this one is not"
+    if has_new_publisher(info, metadata, version):
+        yield describe_new_publisher(info, metadata, version)
+
+
+def describe_new_publisher(info: PackageInfo | None, metadata: Metadata | None, version: str) -> str:
+    """Return who published a version of a new publisher."""
+    row = find_row(info, version)
+    if metadata is None or (info is not None and row is not None and info.flags[row] & NEW_PUBLISHER):
+        return "first version that this account published"
+    return f"published from {metadata.attested_repository}, the version before from {metadata.previous_repository}"

@@ -10,7 +10,6 @@ from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.facts import (
     ATTESTED,
     INSTALL_HOOK,
-    NEW_PUBLISHER,
     SDIST,
     WHEEL,
     Absent,
@@ -30,7 +29,7 @@ from nerq_cli.signals.advisories import (
     raise_severity,
 )
 from nerq_cli.signals.context import Context, find_line
-from nerq_cli.signals.provenance import has_lost_provenance, has_new_publisher
+from nerq_cli.signals.provenance import describe_new_publisher, find_mismatch, has_lost_provenance, has_new_publisher
 from nerq_cli.signals.signal import (
     Flag,
     MeasureFunction,
@@ -102,6 +101,8 @@ def measure_advisories(context: Context, spec: SignalSpec) -> Iterator[Signal | 
     epss_limit = context.limit("epss_raise")
     value = 100.0 * prod(1.0 - spec.levels[raise_severity(advisory, epss_limit)] for advisory in advisories)
     reason = signal_reason = describe_advisories(advisories)
+    if not advisories and isinstance(fact, Found) and fact.value:
+        signal_reason = "no known advisory beside the record of malware"
     if any(advisory.exploited is None and _has_cve(advisory) for advisory in advisories):
         signal_reason = f"{reason}; not known whether exploited"
     if isinstance(fact, LowerBound):
@@ -189,6 +190,8 @@ def _measure_version_provenance(context: Context, spec: SignalSpec) -> Signal:
 def _build_attested(context: Context, spec: SignalSpec, fact: Found[T]) -> Signal:
     """Return the signal of an attested version: confirmed when metadata and Scorecard name the same repository."""
     repository, metadata = context.repository, context.metadata
+    if mismatch := find_mismatch(metadata):
+        return build_from_level(spec, "none", mismatch, fact)
     declared_url = (metadata.repository or "").lower() if metadata is not None else ""
     if (
         repository is not None
@@ -365,13 +368,7 @@ def _flag_new_publisher(context: Context, version_days: int) -> Iterator[Flag]:
     metadata = context.metadata
     if not has_new_publisher(fact.value, metadata, context.version):
         return
-    if fact.value.flags[row] & NEW_PUBLISHER or metadata is None:
-        reason = "first version that this account published"
-    else:
-        reason = (
-            f"published from {metadata.attested_repository}, the version before from {metadata.previous_repository}"
-        )
-    reason = f"{reason}, {format_age(version_days)} ago"
+    reason = f"{describe_new_publisher(fact.value, metadata, context.version)}, {format_age(version_days)} ago"
     gap = context.days_since_previous
     if gap is not None and gap > context.limit("silence_days"):
         reason = f"{reason}, after {format_age(gap)} without a release"

@@ -422,3 +422,22 @@ def test_a_server_that_only_runs_remotely_has_a_page_without_a_score(
     assert details["protocols"] == "MCP: streamable-http at https://far.example/mcp"
     assert (document["score"]["value"], document["complete"], document["verification"]) == (None, False, [])
     assert "not scored" in document["score"]["reason"]
+
+
+# --- a malicious version
+
+
+def test_nothing_on_the_page_of_a_malicious_version_speaks_for_it(
+    registry: Registry, services: Services, nerq: Nerq
+) -> None:
+    registry.pypi("malw", "1.0", "1.1")
+    registry.most_used()
+    services.advisory("malw", "1.1", identifier="MAL-2026-1")
+    page = report(nerq, "malw").json
+    reasons = {signal["id"]: signal["reason"] for signal in page["signals"]}
+    assert reasons["known_advisories"] == "no known advisory beside the record of malware"
+    assert not [text for text in page["takeaways"] if text.startswith(("Most of the points", "malw 1.1 loses"))]
+    answers = {row["id"]: row["answer"] for row in page["questions"]}
+    assert "MAL-2026-1 (malware)" in answers["vulnerabilities"]
+    assert answers["version"].startswith("None that is known: malw 1.1, which is malicious, is the newest")
+    assert not [check for check in page["verification"] if "install" in check["command"]]

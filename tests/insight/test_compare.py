@@ -131,7 +131,7 @@ def test_versions_of_one_package_show_what_an_upgrade_gains() -> None:
     assert entry.points == pytest.approx((GOOD.value or 0) - (PICKLED.value or 0), abs=0.05)
     assert "weight_format" in entry.better
     assert entry.worse == ()
-    assert "fixes GHSA-old, newly affected by GHSA-new, still affected by GHSA-same." in entry.text
+    assert "is not affected by GHSA-old, newly affected by GHSA-new, still affected by GHSA-same." in entry.text
 
 
 def test_a_downgrade_is_worse_by_the_same_rows() -> None:
@@ -150,7 +150,7 @@ def test_the_same_vulnerability_under_another_id_is_no_change() -> None:
 def test_without_all_advisories_of_the_later_version_nothing_counts_as_fixed() -> None:
     (entry,) = compare_sides([version("x 1", OLD), version("x 2", known=False)]).changes
     assert (entry.fixed, entry.introduced) == (None, ())
-    assert "which advisories it fixes is not known" in entry.text
+    assert "which advisories no longer affect it is not known" in entry.text
     (entry,) = compare_sides([version("x 1", known=False), version("x 2", NEW)]).changes
     assert (entry.fixed, entry.introduced) == ((), None)
     assert "whether new ones affect it is not known" in entry.text

@@ -82,7 +82,7 @@ def test_what_nobody_states_is_said_not_to_be_stated(shown: Shown) -> None:
         "    severity  unknown\n"
         "    EPSS      not stated\n"
         "    affected  not stated\n"
-        "    fixed in  no fix known\n"
+        "    fixed in  no fixed version named\n"
     )
 
 
@@ -134,7 +134,9 @@ def test_malware_is_called_malware_and_needs_no_severity_or_probability(shown: S
 
 
 def test_advisories_stand_apart(shown: Shown) -> None:
-    assert "no fix known\n\n  GHSA-2\n" in shown(AffectingAdvisory(id="GHSA-1"), AffectingAdvisory(id="GHSA-2"))
+    assert "no fixed version named\n\n  GHSA-2\n" in shown(
+        AffectingAdvisory(id="GHSA-1"), AffectingAdvisory(id="GHSA-2")
+    )
 
 
 def test_a_link_is_given_once(shown: Shown) -> None:

@@ -60,7 +60,7 @@ def test_an_advisory_without_a_finding_is_a_note(assess: Assess, report_of: Make
     report = replace(report_of([one]), findings=())
     [issue] = issues_of(report, "vulnerability")
     assert issue.level == "note"
-    assert issue.text == "GHSA-1, low, exploited in the wild, no fix known: a hole"
+    assert issue.text == "GHSA-1, low, exploited in the wild, no fixed version named: a hole"
     assert issue.security_severity == 2.0
 
 

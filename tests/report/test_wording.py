@@ -79,7 +79,7 @@ def test_an_advisory_is_fixed_on_the_branch_in_use_and_newest_of_all(assess: Ass
     both = AffectingAdvisory(id="A", fixed_in=("1.26.18", "2.0.7"))
     assert wording.describe_fixed_versions(it, both) == "fixed in 1.26.18, newest fix 2.0.7"
     assert wording.describe_fixed_versions(it, AffectingAdvisory(id="A", fixed_in=("2.0.7", "1.0"))) == "fixed in 2.0.7"
-    assert wording.describe_fixed_versions(it, AffectingAdvisory(id="A", fixed_in=("1.0",))) == "no fix known"
+    assert wording.describe_fixed_versions(it, AffectingAdvisory(id="A", fixed_in=("1.0",))) == "no fixed version named"
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,13 @@ def _describe_lost_provenance(_assessment: Assessment) -> str:
 
 
 def _describe_publisher(assessment: Assessment) -> str:
-    return find_cap_reason(assessment, "new-publisher") or "published by another account or repository than before"
+    signals = assessment.score.signals if assessment.score is not None else ()
+    mismatch = next((signal.reason for signal in signals if signal.reason.startswith("attested by ")), "")
+    return (
+        find_cap_reason(assessment, "new-publisher")
+        or mismatch
+        or "published by another account or repository than before"
+    )
 
 
 FOREIGN_ORIGIN: Final = PolicyRule(
@@ -71,9 +77,10 @@ PROVENANCE_LOST: Final = PolicyRule(
 PUBLISHER_CHANGED: Final = PolicyRule(
     id="publisher-changed",
     level="allow",
-    summary="Another account or repository published the version than those before it.",
+    summary="Another account or repository published the version than those before it, or than the package states.",
     explanation="npm: the version is the first one of its package by this account. PyPI: the repository that is "
-    "attested differs from that of the version before. Versions of 30 days and more are not reported.",
+    "attested differs from that of the version before. Versions of 30 days and more are not reported. A version that "
+    "is attested by another repository than the package states is reported whatever its age.",
     hint="check that the handover is announced",
     headings=("version of a new publisher", "versions of new publishers"),
     count_phrases=("version of a new publisher", "versions of new publishers"),

@@ -82,7 +82,7 @@ def test_a_run_without_advisories_is_a_document_without_statements(calm: Report)
 
 def test_what_was_not_decided_is_under_investigation(vulnerable: Report) -> None:
     assert statement(vulnerable)["status_notes"] == "no decision; fixed in 2.0"
-    assert statement(vulnerable, "GHSA-2-2")["status_notes"] == "no decision; no fix known"
+    assert statement(vulnerable, "GHSA-2-2")["status_notes"] == "no decision; no fixed version named"
     assert {one["status"] for one in document(vulnerable)["statements"]} == {"under_investigation"}
 
 
