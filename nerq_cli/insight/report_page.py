@@ -20,6 +20,7 @@ from nerq_cli.insight.purpose import Purpose
 from nerq_cli.scoring import Score, ScorePart
 from nerq_cli.signals.advisories import describe_missing_fix, describe_severity
 from nerq_cli.signals.signal import Signal, days_between, format_age, format_count
+from nerq_cli.units import DAY
 
 #: Points (0-100) that a signal must lose to be a concern or a takeaway.
 _MIN_POINTS: Final = 0.5
@@ -294,7 +295,7 @@ def answer_questions(subject: PageSubject) -> Iterator[Answer]:
             question=f"Does {label} have known vulnerabilities?",
             answer=_answer_vulnerabilities(subject, signals["known_advisories"]),
         )
-    if subject.latest:
+    if subject.latest and subject.latest_released_at // DAY <= subject.as_of // DAY:
         yield Answer(id="version", question=f"Which version of {name} is to be used?", answer=_answer_version(subject))
     yield from _answer_by_signals(subject, signals)
     if subject.eu_class:

@@ -6,6 +6,7 @@ A signal is a row of the methodology and a function of the same id in the module
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Final
 
@@ -75,4 +76,15 @@ def _explain_no_score(context: Context) -> str:
         if context.version in package_info.value.removed:
             return f"version {context.version} was removed from the registry"
         return f"version {context.version} is not listed by the registry: removed, or not there yet"
+    if context.is_released_later:
+        moment, released = _format_day(context.as_of), _format_day(context.published_at)
+        return f"version {context.version} was not released by {moment}: it is of {released}"
     return ""
+
+
+def _format_day(seconds: int) -> str:
+    """Return the UTC date of epoch seconds; empty for a year out of range."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).date().isoformat()
+    except (OverflowError, OSError, ValueError):
+        return ""

@@ -22,6 +22,7 @@ from nerq_cli.methodology.types import Methodology, SignalSpec
 from nerq_cli.patterns import compile_late
 from nerq_cli.signals.provenance import find_mismatch
 from nerq_cli.signals.signal import Signal, build_missing, build_unknown, days_between
+from nerq_cli.units import DAY
 
 #: Major versions from here on are years.
 FIRST_YEAR: Final = 1990
@@ -78,8 +79,15 @@ class Context:
 
     @cached_property
     def version_days(self) -> int | None:
-        """Age of the version in whole UTC days."""
-        return days_between(self.published_at, self.as_of) if self.published_at else None
+        """Age of the version in whole UTC days; None when it is not known, or the version was released later."""
+        if not self.published_at or self.is_released_later:
+            return None
+        return days_between(self.published_at, self.as_of)
+
+    @cached_property
+    def is_released_later(self) -> bool:
+        """Whether the version was published on a later day than the moment."""
+        return self.published_at // DAY > self.as_of // DAY
 
     @cached_property
     def package_days(self) -> int | None:
@@ -89,7 +97,7 @@ class Context:
         """
         if self.package_info is None or self.package_info.date_problem:
             return None
-        dates = [date for date in self.package_info.published if date]
+        dates = [date for date in self.package_info.published if date and date // DAY <= self.as_of // DAY]
         days = days_between(min(dates), self.as_of) if dates else None
         if self.package_info.partial and days is not None and days < self.limit("young_days"):
             return None
@@ -106,7 +114,7 @@ class Context:
         if self.package_info is None or self.package_info.date_problem or not self.newest_stable:
             return None
         dates = self.package_info.published
-        newest = max((dates[row] for row in self.stable_rows), default=0)
+        newest = max((dates[row] for row in self.stable_rows if dates[row] // DAY <= self.as_of // DAY), default=0)
         return days_between(newest, self.as_of) if newest else None
 
     @cached_property

@@ -338,7 +338,8 @@ def measure_newness(context: Context, spec: SignalSpec) -> Iterator[Signal | Fla
         return
     version_days, package_days = context.version_days, context.package_days
     if version_days is None or (package_days is None and not fact.value.partial):
-        yield build_unknown(spec, fact.value.date_problem or "no publication date", fact.source)
+        missing = "released later" if context.is_released_later else "no publication date"
+        yield build_unknown(spec, fact.value.date_problem or missing, fact.source)
         return
     history = context.evidence.history
     is_fix = isinstance(history, Found) and history.value.fixes_predecessor
