@@ -317,11 +317,18 @@ _CLARITY_SHARE: Final[Mapping[str, float]] = {
 
 
 def assess_package_compliance(
-    evidence: Evidence, licence: PackageLicence | None, *, name: str, version: str = "", noun: str = "a package"
+    evidence: Evidence,
+    licence: PackageLicence | None,
+    *,
+    name: str,
+    version: str = "",
+    noun: str = "a package",
+    provenance_problem: str = "",
 ) -> Compliance:
     """Return the compliance of a package: licence and data handling; AI instruments are not about it.
 
-    ``licence`` None = no licence field was read; ``noun`` is what it is called.
+    ``licence`` None = no licence field was read; ``noun`` is what it is called;
+    ``provenance_problem`` why an attestation does not count, empty if it does.
     """
     metadata = evidence.metadata.value if isinstance(evidence.metadata, Found) else None
     rows = [
