@@ -28,7 +28,7 @@ from nerq_cli.policy.settings import DEFAULT_POLICY, PolicySettings
 from nerq_cli.policy.upgrade import find_uninstallable_fixes
 from nerq_cli.policy.waivers import Waiver, WaiverPaths, apply_waivers
 from nerq_cli.report.model import Assessment
-from nerq_cli.signals.advisories import describe_unread, merge_advisories
+from nerq_cli.signals.advisories import describe_severity, merge_advisories
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
@@ -415,11 +415,6 @@ def explain_range(score: scoring.Score, state: State) -> Iterator[str]:
         yield f"may score {score.low:.1f} to {score.high:.1f}: {cause}"
 
 
-def _explain_unread(advisory: AffectingAdvisory) -> str:
-    known = "severity and fix" if advisory.is_unread and not advisory.fixed_in else "severity"
-    return f"{advisory.id}: {known} not known, {describe_unread(advisory)}"
-
-
 def _collect_reasons(score: scoring.Score, evidence: Evidence, state: State) -> tuple[str, ...]:
     reasons = score.reason_texts
     if score.verdict and score.verdict not in reasons:
@@ -429,7 +424,7 @@ def _collect_reasons(score: scoring.Score, evidence: Evidence, state: State) -> 
     fact = evidence.advisories
     texts: tuple[str, ...] = ()
     if isinstance(fact, Found):
-        texts = tuple(_explain_unread(item) for item in merge_advisories(fact.value) if item.unread)
+        texts = tuple(f"{item.id}: {describe_severity(item)}" for item in merge_advisories(fact.value) if item.unread)
     if isinstance(fact, LowerBound):
         texts = (*texts, f"there may be further advisories: {fact.reason}")
     elif not isinstance(fact, Found):

@@ -32,6 +32,7 @@ from nerq_cli.methodology.repositories import REPOSITORIES
 from nerq_cli.report.compliance import ComplianceEntry, ComplianceReport
 from nerq_cli.signals.compliance import choose_licence
 from nerq_cli.signals.licences import classify_terms
+from nerq_cli.signals.provenance import find_mismatch
 from nerq_cli.signals.repositories.context import GithubContext
 from nerq_cli.sources.huggingface import LABEL as HUB_LABEL
 
@@ -273,6 +274,7 @@ def assess_package(assessment: Assessment, evidence: Evidence) -> ComplianceEntr
         version=version,
         # A server that the MCP registry lists without a package.
         noun="a server" if dependency.package.ecosystem == GENERIC else "a package",
+        provenance_problem=find_mismatch(metadata),
     )
     missing, unread = _explain_gaps(assessment, evidence)
     return ComplianceEntry(purl=dependency.purl, compliance=compliance, missing=missing, unread=unread)

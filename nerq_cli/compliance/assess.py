@@ -24,7 +24,6 @@ from nerq_cli.compliance.licences import (
 from nerq_cli.compliance.prose import iter_clauses
 from nerq_cli.facts import ATTESTED, Evidence, Fact, Found, Metadata
 from nerq_cli.hub_facts import HubCard, HubEvidence, HubRepository
-from nerq_cli.signals.provenance import find_mismatch
 
 #: What the number of the licence and data-handling block is made of, and of the whole.
 INSTRUMENTS_SHARE: Final = 0.6
@@ -318,11 +317,18 @@ _CLARITY_SHARE: Final[Mapping[str, float]] = {
 
 
 def assess_package_compliance(
-    evidence: Evidence, licence: PackageLicence | None, *, name: str, version: str = "", noun: str = "a package"
+    evidence: Evidence,
+    licence: PackageLicence | None,
+    *,
+    name: str,
+    version: str = "",
+    noun: str = "a package",
+    provenance_problem: str = "",
 ) -> Compliance:
     """Return the compliance of a package: licence and data handling; AI instruments are not about it.
 
-    ``licence`` None = no licence field was read; ``noun`` is what it is called.
+    ``licence`` None = no licence field was read; ``noun`` is what it is called;
+    ``provenance_problem`` why an attestation does not count, empty if it does.
     """
     metadata = evidence.metadata.value if isinstance(evidence.metadata, Found) else None
     rows = [
@@ -336,9 +342,9 @@ def assess_package_compliance(
         ),
         _build_package_row(
             "provenance",
-            None if (mismatch := find_mismatch(metadata)) else _has_provenance(evidence, version),
+            None if provenance_problem else _has_provenance(evidence, version),
             "attested, by the registry",
-            mismatch or "not stated by the registry",
+            provenance_problem or "not stated by the registry",
         ),
     ]
     block = _build_block(_describe_package_licence(licence), rows)

@@ -19,7 +19,7 @@ from nerq_cli.insight.history import Trend
 from nerq_cli.insight.malware import advise_about_malware, describe_malware, is_reported
 from nerq_cli.insight.purpose import Purpose
 from nerq_cli.scoring import Score, ScorePart
-from nerq_cli.signals.advisories import describe_missing_fix, describe_severity
+from nerq_cli.signals.advisories import describe_fix, describe_severity
 from nerq_cli.signals.signal import Signal, days_between, format_age, format_count
 from nerq_cli.units import DAY
 
@@ -346,9 +346,10 @@ def _answer_vulnerabilities(subject: PageSubject, signal: Signal) -> str:
 def _describe_advisory(advisory: AffectingAdvisory) -> str:
     if advisory.malware:
         return f"{advisory.id} (malware)"
-    fixed = f"fixed in {advisory.fixed_in[0]}" if advisory.fixed_in else describe_missing_fix(advisory)
-    exploited = ", known to be exploited" if advisory.exploited else ""
-    return f"{advisory.id} ({describe_severity(advisory)}{exploited}, {fixed})"
+    fixed = describe_fix(advisory, next(iter(advisory.fixed_in), ""))
+    exploited = "known to be exploited" if advisory.exploited else ""
+    parts = (describe_severity(advisory), exploited, fixed)
+    return f"{advisory.id} ({', '.join(filter(None, parts))})"
 
 
 def _answer_version(subject: PageSubject) -> str:

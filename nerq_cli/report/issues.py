@@ -20,7 +20,7 @@ from nerq_cli.report.identity import keep_for_report
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.wording import describe_waiver, shorten_version
-from nerq_cli.signals.advisories import describe_missing_fix, describe_severity
+from nerq_cli.signals.advisories import describe_fix, describe_severity
 
 #: ``error``: it fails the run, or would without its waiver; ``warning``: it does not; ``note``: an advisory that no
 #: rule of the policy reports.
@@ -203,9 +203,9 @@ def _describe_advisory(advisory: AffectingAdvisory, fix: str) -> str:
     if advisory.malware:
         return f"{advisory.id}, recorded as malicious{summary}"
     severity = describe_severity(advisory)
-    fixed = f"fixed in {fix}" if fix else describe_missing_fix(advisory)
-    exploited = ", exploited in the wild" if advisory.exploited else ""
-    return f"{advisory.id}, {severity}{exploited}, {fixed}{summary}"
+    exploited = "exploited in the wild" if advisory.exploited else ""
+    parts = (advisory.id, severity, exploited, describe_fix(advisory, fix))
+    return f"{', '.join(filter(None, parts))}{summary}"
 
 
 #: Most reasons in the text of one issue.

@@ -102,11 +102,21 @@ def raise_severity(advisory: AffectingAdvisory, epss_limit: float) -> str:
 
 
 def describe_severity(advisory: AffectingAdvisory) -> str:
-    """Return ``high``, ``of unknown severity``, or ``severity not known: its record was not read``."""
+    """Return ``high``, ``of unknown severity``, or ``severity and fix not known: its record was not read``."""
     severity = get_severity(advisory)
     if severity != "unknown" or advisory.malware or not advisory.unread:
         return "of unknown severity" if severity == "unknown" else severity
-    return f"severity not known: {describe_unread(advisory)}"
+    known = "severity and fix" if advisory.is_unread and not advisory.fixed_in else "severity"
+    return f"{known} not known: {describe_unread(advisory)}"
+
+
+def describe_fix(advisory: AffectingAdvisory, fix: str) -> str:
+    """Return ``fixed in 2.0``, or why there is no fix; empty where ``describe_severity`` has it already."""
+    if fix:
+        return f"fixed in {fix}"
+    return (
+        "" if advisory.is_unread and not advisory.malware and not advisory.fixed_in else describe_missing_fix(advisory)
+    )
 
 
 def describe_missing_fix(advisory: AffectingAdvisory) -> str:

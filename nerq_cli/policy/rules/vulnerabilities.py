@@ -13,7 +13,7 @@ from nerq_cli.policy.findings import Finding, Level
 from nerq_cli.policy.fix import find_fixing_version
 from nerq_cli.policy.rules.rule import PolicyRule, RuleInput, build_finding, build_undecided
 from nerq_cli.policy.settings import LEVELS, PolicySettings
-from nerq_cli.signals.advisories import describe_missing_fix, describe_severity, get_severity, merge_advisories
+from nerq_cli.signals.advisories import describe_fix, describe_severity, get_severity, merge_advisories
 
 #: The signal of advisories.
 _ADVISORIES: Final = "known_advisories"
@@ -139,9 +139,9 @@ def _describe_advisory(assessment: Assessment, advisory: AffectingAdvisory) -> s
         describe_severity(advisory),
         *(["exploited in the wild"] if advisory.exploited else []),
         *([f"exploit probability {advisory.epss:.0%}"] if advisory.epss is not None else []),
-        f"fixed in {fix}" if fix else describe_missing_fix(advisory),
+        describe_fix(advisory, fix),
     ]
-    return ", ".join(parts) + (f": {advisory.summary}" if advisory.summary else "")
+    return ", ".join(filter(None, parts)) + (f": {advisory.summary}" if advisory.summary else "")
 
 
 MALICIOUS: Final = PolicyRule(
