@@ -13,6 +13,7 @@ from nerq_cli.manifests.references.ids import (
     is_about_models,
     is_id,
     is_model_name,
+    is_of_other_thing,
     parse_address,
     parse_id,
 )
@@ -566,7 +567,8 @@ def read_variable(name: str, value: str, line: int, builder: ReferenceBuilder, i
         loader = next(command.loader for command in COMMANDS if Image(image).fits(command))
         builder.add(hub_id, line, "serving-image-variable", "certain", loader=loader)
     else:
-        builder.add(hub_id, line, row.id, row.certainty)
+        certainty: Certainty = "possible" if is_of_other_thing([name.lower()]) else row.certainty
+        builder.add(hub_id, line, row.id, certainty)
 
 
 def find_variable(name: str) -> VariablePattern | None:
@@ -635,7 +637,11 @@ def _find_rows(words: list[Word], image: Image) -> list[tuple[CommandPattern, li
 def _is_about_models(words: Sequence[Word], option: str) -> bool:
     """Whether the program or another option of a command is one for models."""
     names = (word.text.partition("=")[0] for word in words if word.text.startswith("-") or word is words[0])
-    scripts = (word.text.rpartition("/")[2] for word in words[:4] if not word.text.startswith("-"))
+    scripts = (
+        word.text.rpartition("/")[2]
+        for index, word in enumerate(words[:4])
+        if not word.text.startswith("-") and words[index - 1].text != option
+    )
     return is_about_models(
         part.strip("-").lower().replace("-", "_").replace(".", "_") for part in (*names, *scripts) if part != option
     )

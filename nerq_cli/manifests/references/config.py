@@ -15,6 +15,7 @@ from nerq_cli.manifests.references.ids import (
     interpret,
     is_about_models,
     is_model_name,
+    is_of_other_thing,
     parse_address,
     parse_id,
     parse_kernel_version,
@@ -101,6 +102,19 @@ _TRAINING_REFERENCES: Final = frozenset(
 _TASK_KEYS: Final = frozenset({"task", "doc_to_text", "output_type", "test_split", "validation_split", "metric_list"})
 #: Keys of the settings of anything: a repository of code, the model of a car.
 _WEAK_KEYS: Final = frozenset({"model", "repo", "encoder", "backbone", "checkpoint"})
+#: Parts of the names of keys beside a repository of the Hub, which is not one of code.
+_HUB_WORD: Final = compile_late(
+    r"(?:^|_)(?:hf(?:_|$)|hugging|gguf|model_?file|filename$|quant|repo_type|safetensors|(?:allow|ignore)_patterns)"
+)
+#: Keys with a mapping about one of the models of a program.
+_ROLES: Final = frozenset(
+    split_words(
+        """
+        actor base critic decoder discriminator draft encoder evaluator generator grader judge planner policy reader
+        ref reference reward scorer student target teacher text_encoder transformer unet vae verifier
+        """
+    )
+)
 _CLUSTER_VARIABLE: Final = compile_late(r"\$\((\w+)\)")
 _WORKFLOW_VARIABLE: Final = compile_late(r"\$\{\{\s*env\.(\w+)\s*\}\}")
 _ENV_LINE: Final = compile_late(
@@ -418,7 +432,7 @@ class SettingsReader:
         if row is not None:
             self._read_setting(row, name, node, parent, above)
 
-    def _read_setting(self, row: KeyPattern, name: str, node: Node, parent: Members, above: str) -> None:  # noqa: C901 - a rule for each key
+    def _read_setting(self, row: KeyPattern, name: str, node: Node, parent: Members, above: str) -> None:  # noqa: C901, PLR0912 - a rule for each key
         text = text_of(node)
         kind: ReferenceKind = row.kind
         if name in {"repo_id", "repo", "name"} and text_of(parent.get("repo_type")) in {"dataset", "space"}:
@@ -427,6 +441,8 @@ class SettingsReader:
             kind = "dataset"
         around = {above, *(_normalise(key) for key in parent)} - {name}
         is_weak = name in _WEAK_KEYS and not is_about_models(around)
+        if name == "repo" and any(map(_HUB_WORD.search, around)):
+            is_weak = False
         if is_weak and name != "model":
             return
         hub_id = interpret(text, kind, "setting")
@@ -445,13 +461,16 @@ class SettingsReader:
             )
         if hub_id is None:
             return
+        is_other = is_of_other_thing((name, above)) or (
+            name == "repo" and not self._is_hub_repository(hub_id, above, around)
+        )
         pattern = row.id
         if above == "litellm_params":
             pattern = "litellm"
         elif hub_id.kind == "hosted-model":
             pattern = "router-id"
-        elif is_weak and certainty == "likely" and not self._is_model_name(hub_id):
-            certainty = "possible"  # the model of a car, a printer, a phone
+        elif certainty == "likely" and (is_other or (is_weak and not self._is_model_name(hub_id, above))):
+            certainty = "possible"  # the model of a car, a printer, a phone; the repository of a program
         revision = next(
             (text_of(parent[key]) for key, start in _REVISION_KEYS if key in parent and name.startswith(start)), ""
         )
@@ -467,9 +486,16 @@ class SettingsReader:
             trust_remote_code=trust,
         )
 
-    def _is_model_name(self, hub_id: HubId) -> bool:
-        """Whether an id is that of a model by its publisher, its name, or what else the file is about."""
-        return self.is_about_models or is_model_name(hub_id)
+    def _is_hub_repository(self, hub_id: HubId, above: str, around: Iterable[str]) -> bool:
+        """Whether a repository is one of the Hub by its name or the keys around it, and not one of code."""
+        return is_model_name(hub_id) or is_about_models([above]) or any(map(_HUB_WORD.search, around))
+
+    def _is_model_name(self, hub_id: HubId, above: str) -> bool:
+        """Whether an id is that of a model by its publisher, its name, or what else the file is about.
+
+        The latter counts for keys at the top, and for mappings about one of several models.
+        """
+        return is_model_name(hub_id) or (self.is_about_models and (not above or above in _ROLES))
 
     def _read_address(self, name: str, node: Node, text: str) -> None:
         hub_id = parse_address(text.strip())
