@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeAlias
 
 from nerq_cli.manifests.references import python
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
-from nerq_cli.manifests.references.commands import Word, read_script, read_variable, read_words
+from nerq_cli.manifests.references.commands import REVISION_VARIABLE, Word, read_script, read_variable, read_words
 from nerq_cli.manifests.references.ids import (
     HubId,
     interpret,
@@ -340,24 +340,27 @@ class SettingsReader:
     def _read_variables(self, node: Node, parent: Node) -> bool:
         """Read a mapping or list of environment variables."""
         image = text_of(members_of(parent).get("image"))
+        revision = dict(_list_variables(node)).get(REVISION_VARIABLE, "")
         if isinstance(node.data, dict):
             for name, value in node.data.items():
                 if isinstance(value.data, str):
-                    self._read_variable(name, value.data, value.line, image)
+                    self._read_variable(name, value.data, value.line, image, revision)
             return all(isinstance(value.data, str) for value in node.data.values())
         for item in node.data if isinstance(node.data, list) else ():
             if isinstance(item.data, str):
                 name, equals, value_text = item.data.partition("=")
                 if equals:
-                    self._read_variable(name, value_text, item.line, image)
+                    self._read_variable(name, value_text, item.line, image, revision)
             else:
                 members = members_of(item)
-                self._read_variable(text_of(members.get("name")), text_of(members.get("value")), item.line, image)
+                name, value_text = text_of(members.get("name")), text_of(members.get("value"))
+                self._read_variable(name, value_text, item.line, image, revision)
         return True
 
-    def _read_variable(self, name: str, value: str, line: int, image: str) -> None:
+    def _read_variable(self, name: str, value: str, line: int, image: str, revision: str) -> None:
         default = re.fullmatch(r"\$\{\w+:?-([^{}]+)\}", value)
-        read_variable(name, default[1] if default else value, line, self.builder, "" if default else image)
+        source = "" if default else image
+        read_variable(name, default[1] if default else value, line, self.builder, source, revision=revision)
 
     def _read_command(self, name: str, node: Node, parent: Members) -> None:
         """Read the words of a command, with those of the image and the entry point before it."""
@@ -381,7 +384,7 @@ class SettingsReader:
         if words and words[0].text.startswith("-") and image:
             words = [Word(image, 0), *words]
         if words:
-            read_words(words, self.builder, image, self._read_python)
+            read_words([*words, *_list_revision(words, parent)], self.builder, image, self._read_python)
 
     def _expand(self, match: re.Match[str]) -> str:
         """Return the value of a variable of the document, if it has one; the text as it is otherwise."""
@@ -541,6 +544,17 @@ def _find_variables(node: Node) -> dict[str, tuple[str, bool]]:
                 is_certain = key == "env" and variables.get(name, (value, True))[0] == value
                 variables[name] = value, is_certain
     return variables
+
+
+def _list_revision(words: Sequence[Word], container: Members) -> list[Word]:
+    """Return the option for the revision that a variable of a container states, if its command has none."""
+    if not container.get("image") or any(word.text.partition("=")[0] == "--revision" for word in words):
+        return []
+    variables = [
+        item for key in container if _normalise(key) in _VARIABLE_KEYS for item in _list_variables(container[key])
+    ]
+    revision = dict(variables).get(REVISION_VARIABLE)
+    return [Word("--revision", 0), Word(revision, 0)] if revision else []
 
 
 def _list_variables(node: Node) -> list[tuple[str, str]]:
