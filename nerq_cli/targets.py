@@ -140,7 +140,20 @@ def _parse_link(target: str, path: str | None, original: str) -> Declaration:
     link = huggingface.parse_hub_uri(target[3:]) if path is None else huggingface.parse_hub_path(path)
     if link is None:
         raise UsageError(f"{original!r} leads to no repository of the Hub", hint=_HUB_HINT)
+    if link.ecosystem == HF_MODEL and path is not None and re.split("[?#]", path)[0].strip("/") == link.name:
+        _check_not_owner(link.name, original)
     return _make_declaration(link.ecosystem, link.name, link.revision, original)
+
+
+def _check_not_owner(name: str, original: str) -> None:
+    """Raise UsageError for the page of an account: the Hub has it where models without an owner once were."""
+    from nerq_cli.manifests.references.known_names import MODEL  # few targets are addresses
+
+    if "/" not in name and MODEL.fullmatch(name) is None:
+        raise UsageError(
+            f"{original!r} leads to an account, not to a repository",
+            hint=f"write hf:{name}/NAME for one of its models; hf:{name} if that is a model without an owner",
+        )
 
 
 def _parse_github_address(target: str, original: str) -> Declaration | None:

@@ -107,3 +107,24 @@ def test_a_repository_without_a_prefix_is_refused_with_the_prefix_to_write(text:
     with pytest.raises(UsageError) as caught:
         parse_target(text)
     assert part in caught.value.hint
+
+
+@pytest.mark.parametrize("target", [f"{HUB}/acme", f"{HUB.partition('://')[2]}/acme/", "https://hf.co/acme?sort=1"])
+def test_the_page_of_an_account_is_no_model(target: str) -> None:
+    with pytest.raises(UsageError, match="leads to an account") as caught:
+        parse_target(target)
+    assert "hf:acme/NAME" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        (f"{HUB}/gpt2", "gpt2"),
+        (f"{HUB}/bert-base-uncased", "bert-base-uncased"),
+        ("hf:acme", "acme"),
+        (f"{HUB}/acme/tree/main", "acme"),
+        (f"{HUB}/datasets/squad", "squad"),
+    ],
+)
+def test_a_model_or_dataset_without_an_owner_is_a_target(target: str, name: str) -> None:
+    assert [declaration.name for declaration in parse_target(target)] == [name]

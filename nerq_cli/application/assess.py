@@ -174,7 +174,7 @@ def _assess_dependency(
         )
         return _add_package_advisories(assessment, fact, package_advisories, options)
     assessment = assess_release(dependency, evidence[release], options, scores.get(release))
-    if unsatisfied is None or assessment.advisories or not unsatisfied.nearest:
+    if unsatisfied is None or assessment.advisories or not (unsatisfied.nearest or unsatisfied.is_missing):
         return assessment
     if isinstance(fact, Found) and release.version in fact.value.versions:
         return assessment
@@ -302,6 +302,7 @@ def _assess_unsatisfied(dependency: Dependency, unsatisfied: Unsatisfied) -> Ass
         reasons=(unsatisfied.reason,),
         fix=f"nearest: {nearest}" if nearest else "",
         in_registry=True,
+        is_missing_version=unsatisfied.is_missing,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nerq_cli.application.absence import describe_absence
 from nerq_cli.application.snapshots import summarise_report
 from nerq_cli.errors import UsageError
 from nerq_cli.report.badge import Badge
@@ -18,7 +19,7 @@ def describe_target(result: CheckResult) -> Badge:
     """Return the badge of a check of one target. Without a grade it is grey.
 
     Raises:
-        UsageError: the name may be several packages, or there is no such package.
+        UsageError: the name may be several packages, or the target does not exist.
     """
     report = result.report
     if result.servers:
@@ -33,9 +34,9 @@ def describe_target(result: CheckResult) -> Badge:
     if len(report.dependencies) != 1:
         raise UsageError("a badge is about one package", hint="name one of those that nerq check shows")
     [assessment] = report.dependencies
-    dependency = assessment.dependency
-    if assessment.in_registry is False:
-        raise UsageError(f"there is no package {dependency.package.name} on {dependency.package.ecosystem}")
+    absence = describe_absence(assessment)
+    if absence:
+        raise UsageError(absence, hint=assessment.fix)
     return describe_assessment(assessment, report.as_of)
 
 

@@ -10,11 +10,13 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli import targets
+from nerq_cli.application.absence import describe_absence
 from nerq_cli.application.build_report import build_report
 from nerq_cli.application.report_alternatives import add_alternatives
 from nerq_cli.application.scan import assess_declarations, finish_report
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import is_repository
+from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import McpRegistration
 from nerq_cli.inventory import MCP_GROUP, Declaration, Package, RegistrationProblem
 from nerq_cli.privacy import PrivacyRules, mark_withheld
@@ -141,7 +143,21 @@ def report_targets(
         assessments += [assessment for assessment in matches if assessment not in assessments]
         if not is_server and len({assessment.dependency.package for assessment in matches}) > 1:
             ambiguous.append(tuple(matches))
-    return build_report((), assessments, options, sources=provider.describe_sources()), tuple(ambiguous)
+    report = build_report((), assessments, options, sources=provider.describe_sources())
+    return _refuse_absent(report), tuple(ambiguous)
+
+
+def _refuse_absent(report: Report) -> Report:
+    """Return a report with the exit status 2 if one of its targets does not exist. The cards stay in it.
+
+    A package that the MCP registry names is no target: that it does not exist is a finding about the server.
+    """
+    targets = [item for item in report.dependencies if MCP_GROUP not in item.dependency.groups]
+    absences = list(filter(None, map(describe_absence, targets)))
+    if not absences:
+        return report
+    reasons = [*absences, *([report.exit_reason] if report.exit is ExitStatus.BELOW else [])]
+    return replace(report, exit=ExitStatus.USAGE, judged_exit=ExitStatus.USAGE, exit_reason="; ".join(reasons))
 
 
 def group_by_package(assessments: Iterable[Assessment]) -> dict[Package, list[Assessment]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from msgspec.structs import replace
 
 from nerq_cli import __version__
+from nerq_cli.application.absence import explain_absence
 from nerq_cli.application.build_report import describe_incomplete
 from nerq_cli.application.check import group_by_package, mark_targets, parse_targets, select_matches
 from nerq_cli.application.evidence_run import EvidenceRun
@@ -324,8 +325,9 @@ def _explain_gaps(assessment: Assessment, evidence: Evidence) -> tuple[str, tupl
     dependency = assessment.dependency
     if dependency.skip_reason:
         return "", (dependency.skip_reason,)
-    if assessment.in_registry is False:
-        return f"there is no such package on {dependency.package.ecosystem}", ()
+    absence = explain_absence(assessment)
+    if absence:
+        return absence, ()
     if dependency.release is None:
         return "", assessment.reasons[:1]
     facts: dict[str, Fact[Any]] = {"versions": evidence.package_info, "metadata": evidence.metadata}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from nerq_cli.application.absence import describe_absence, list_repository_facts
 from nerq_cli.application.build_report import describe_incomplete
 from nerq_cli.application.check import MCP_PREFIX, group_by_package, mark_targets, parse_targets, select_matches
 from nerq_cli.application.scan import assess_declarations
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import UsageError
-from nerq_cli.facts import Absent, Fact, McpRegistration, Unknown
+from nerq_cli.facts import McpRegistration, Unknown
 from nerq_cli.inventory import Declaration, Package
 from nerq_cli.report.model import Assessment
 
@@ -133,23 +134,14 @@ def _get_value(assessment: Assessment) -> float:
     return float(assessment.score.value or 0) if assessment.score is not None else 0.0
 
 
-def _list_repository_facts(assessment: Assessment) -> list[Fact[Any]]:
-    """Return the facts that decide whether a repository exists; none for a package."""
-    if assessment.github is not None:
-        return [assessment.github.hosted, assessment.github.revision]
-    return [assessment.hub.repository] if assessment.hub is not None else []
-
-
 def _check_existence(assessment: Assessment) -> None:
-    """Raise UsageError if a package, a version or a repository does not exist."""
+    """Raise UsageError if a package, a version or a repository does not exist, or has no version at all."""
+    absence = describe_absence(assessment)
+    if absence:
+        raise UsageError(absence, hint=assessment.fix)
     dependency = assessment.dependency
-    if assessment.in_registry is False:
-        raise UsageError(f"{dependency.package.ecosystem} has no {dependency.package.name}")
-    for fact in _list_repository_facts(assessment):
-        if isinstance(fact, Absent):
-            raise UsageError(f"{dependency.package.name}: {fact.reason}")
     if assessment.in_registry and assessment.score is None and not dependency.skip_reason:
-        reason = assessment.reasons[0] if assessment.reasons else "there is no such version"
+        reason = next(iter(assessment.reasons), "there is no version")
         raise UsageError(f"{dependency.package.name}{dependency.requirement}: {reason}", hint=assessment.fix)
 
 
@@ -177,7 +169,7 @@ def explain_no_score(assessment: Assessment) -> str:
     score = assessment.score
     if score is not None and score.value is not None:
         return ""
-    unread = next((fact for fact in _list_repository_facts(assessment) if isinstance(fact, Unknown)), None)
+    unread = next((fact for fact in list_repository_facts(assessment) if isinstance(fact, Unknown)), None)
     if unread is not None:
         return unread.reason
     verdict = score.verdict if score is not None else ""

@@ -34,7 +34,8 @@ def badge(
     target: Annotated[
         str | None,
         typer.Argument(
-            help="A package or model: requests==2.31.0, npm:lodash; with --project a directory.", show_default=False
+            help="A target of nerq check: requests==2.31.0, npm:lodash, hf:owner/model; with --project a directory.",
+            show_default=False,
         ),
     ] = None,
     project: Annotated[

@@ -29,8 +29,9 @@ def check(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Packages: requests, requests==2.31.0, npm:lodash@4.17.21, pkg:pypi/flask@3.0.0; "
-            "repositories: hf:owner/model, github:owner/name@v1.",
+            help="Packages: requests, requests==2.31.0, npm:lodash@4.17.21, pkg:pypi/flask@3.0.0; models: "
+            "hf:owner/name@REVISION; also hf-dataset:, hf-space:, hf-kernel:, github:owner/name@v1, mcp:SERVER, and "
+            "addresses of repositories.",
             show_default=False,
         ),
     ] = None,
@@ -44,10 +45,10 @@ def check(
     rescore: options.Rescore = False,
     shared: options.ReportOptions,
 ) -> None:
-    """Show the report card of a package.
+    """Show the report cards of packages, models, repositories or MCP servers.
 
-    The card has the score, every signal behind it, and what would raise it. With --for it also has, in words, whether
-    the package suits that purpose: this changes no exit status.
+    A card has the score, every signal behind it, and what would raise it. With --for it also has, in words, whether
+    the target suits that purpose: this changes no exit status. A target that does not exist is an error.
     """
     from nerq_cli.application.check import run_check
     from nerq_cli.application.session import Session
@@ -67,7 +68,9 @@ def check(
         replayed = replay_file(replay, command="check", rescore=rescore)
         report, ambiguous, notices = replayed.report, replayed.ambiguous, replayed.notices
     elif not targets:
-        raise UsageError("there is no package to check", hint="name one: nerq check requests")
+        raise UsageError(
+            "there is no target to check", hint="name one: nerq check requests, or nerq check hf:owner/name"
+        )
     else:
         with Session.open(shared, Path(), shared.progress_factory) as session:
             recording.check_files(session, outputs, "")

@@ -29,7 +29,8 @@ def history(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Packages or models: requests, requests==2.31.0, npm:lodash; with --project a directory.",
+            help="Targets of nerq check: requests, requests==2.31.0, npm:lodash, hf:owner/model; with --project a "
+            "directory.",
             show_default=False,
         ),
     ] = None,

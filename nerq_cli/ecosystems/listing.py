@@ -77,6 +77,7 @@ class Listing(msgspec.Struct, frozen=True):
             None,
             any_interpreter.suggest_versions(version),
             f"no version {_shorten_text(version)} of {self.package_info.name} exists",
+            is_missing=True,
         )
 
     def choose(self, requirement: str, parsed: Requirement, index: int | None) -> VersionChoice:
@@ -84,7 +85,11 @@ class Listing(msgspec.Struct, frozen=True):
         if index is not None:
             return VersionChoice(self.package_info.versions[index])
         return VersionChoice(
-            None, self.suggest_versions(parsed.reference_version), self._explain_no_match(requirement, parsed)
+            None,
+            self.suggest_versions(parsed.reference_version),
+            self._explain_no_match(requirement, parsed),
+            is_missing=bool(self.package_info.versions)
+            and not any(parsed.allows(version, prereleases=True) for version in self.package_info.versions),
         )
 
     def refuse_requirement(self, requirement: str) -> VersionChoice:

@@ -162,7 +162,8 @@ class NpmEcosystem(Ecosystem):
         refusal = listing.refuse_requirement(tag)
         if not _DIST_TAG.fullmatch(tag):
             return refusal
-        return VersionChoice(None, (), f"{refusal.reason}, and {package_info.name} has no such dist-tag")
+        reason = f"{refusal.reason}, and {package_info.name} has no such dist-tag"
+        return VersionChoice(None, (), reason, is_missing=True)
 
     def parse_advisory_version(self, version: str) -> Any | None:  # noqa: ANN401
         if not semver.parse_version(version) and (match := _SHORT_VERSION.fullmatch(version)):

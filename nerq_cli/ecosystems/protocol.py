@@ -52,6 +52,8 @@ class VersionChoice(msgspec.Struct, frozen=True):
     suggestions: tuple[str, ...] = ()
     #: Empty if ``version`` is set.
     reason: str = ""
+    #: Whether the registry lists none that the requirement allows, installable or not.
+    is_missing: bool = False
 
 
 class Requirement(Protocol):

@@ -65,6 +65,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     advisories: tuple[AffectingAdvisory, ...] = ()
     #: Whether the registry has the package; None when the registry did not answer.
     in_registry: bool | None = None
+    #: Whether the registry has the package, and is known never to have had the version that is asked for.
+    is_missing_version: bool = False
     #: For a dependency below the threshold: the version that passes, or else the one with the highest score.
     upgrade: Upgrade | None = None
     #: The version ``latest``, where it was scored.

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import Ecosystem, get_ecosystem
+from nerq_cli.ecosystems import Ecosystem, VersionChoice, get_ecosystem
 from nerq_cli.facts import Absent, Fact, Found, PackageInfo
 from nerq_cli.inventory import (
     NOT_UNDERSTOOD,
@@ -45,6 +45,8 @@ class Unsatisfied(msgspec.Struct, frozen=True, kw_only=True, order=True):
     #: The nearest listed versions, newest first.
     nearest: tuple[str, ...]
     locations: tuple[Location, ...]
+    #: Whether the registry lists no version that the requirement allows, and none of them is known to be real.
+    is_missing: bool = False
 
 
 class Resolution(msgspec.Struct, frozen=True):
@@ -303,9 +305,7 @@ class _PackageResolver(msgspec.Struct, frozen=True):
                 or version in self.fact.value.removed
                 or any(ecosystem.is_same_version(version, real_version) for real_version in self.real_versions)
             )
-            unsatisfied = self._build_unsatisfied(
-                declaration, declaration.requirement, choice.reason, () if is_real else choice.suggestions
-            )
+            unsatisfied = self._build_unsatisfied(declaration, declaration.requirement, choice, is_real=is_real)
         return _ResolvedDeclaration(declaration, choice.version or version, "pinned", constraints, unsatisfied)
 
     def resolve_range(self, declaration: Declaration, constraints: tuple[Declaration, ...]) -> _ResolvedDeclaration:
@@ -333,9 +333,7 @@ class _PackageResolver(msgspec.Struct, frozen=True):
         choice = ecosystem.choose_version(requirement, self.fact.value, interpreter=self._select_python(declaration))
         if choice.version is not None:
             return _ResolvedDeclaration(declaration, choice.version, "range", constraints)
-        unsatisfied = self._build_unsatisfied(
-            declaration, requirement, choice.reason, () if removed_version else choice.suggestions
-        )
+        unsatisfied = self._build_unsatisfied(declaration, requirement, choice, is_real=removed_version is not None)
         resolution: Literal["range", "unresolved"] = "range" if removed_version else "unresolved"
         return _ResolvedDeclaration(declaration, removed_version, resolution, constraints, unsatisfied)
 
@@ -351,14 +349,15 @@ class _PackageResolver(msgspec.Struct, frozen=True):
         return self.python if _applies_to_python(declaration, self.python) else None
 
     def _build_unsatisfied(
-        self, declaration: Declaration, requirement: str, reason: str, nearest: tuple[str, ...]
+        self, declaration: Declaration, requirement: str, choice: VersionChoice, *, is_real: bool
     ) -> Unsatisfied:
         return Unsatisfied(
             package=self.package,
             requirement=requirement,
-            reason=reason,
-            nearest=nearest,
+            reason=choice.reason,
+            nearest=() if is_real else choice.suggestions,
             locations=(declaration.location,),
+            is_missing=choice.is_missing and not is_real,
         )
 
 
@@ -593,20 +592,9 @@ def _make_single(text: str) -> tuple[str, ...]:
 
 
 def _merge_unsatisfied(unsatisfied: Iterable[Unsatisfied]) -> Iterator[Unsatisfied]:
-    """Merge equal entries of several locations."""
-    locations_by_requirement: dict[tuple[Package, str, str, tuple[str, ...]], set[Location]] = defaultdict(set)
-    for unsatisfied_requirement in unsatisfied:
-        locations_by_requirement[
-            unsatisfied_requirement.package,
-            unsatisfied_requirement.requirement,
-            unsatisfied_requirement.reason,
-            unsatisfied_requirement.nearest,
-        ].update(unsatisfied_requirement.locations)
-    for (package, requirement, reason, nearest), locations in locations_by_requirement.items():
-        yield Unsatisfied(
-            package=package,
-            requirement=requirement,
-            reason=reason,
-            nearest=nearest,
-            locations=tuple(sorted(locations)),
-        )
+    """Merge entries that are equal but for their locations."""
+    locations_by_requirement: dict[Unsatisfied, set[Location]] = defaultdict(set)
+    for item in unsatisfied:
+        locations_by_requirement[replace(item, locations=())].update(item.locations)
+    for item, locations in locations_by_requirement.items():
+        yield replace(item, locations=tuple(sorted(locations)))

@@ -148,7 +148,7 @@ def test_files_are_written(packages: Registry, nerq: Nerq, project: Path) -> Non
     ("arguments", "message"),
     [
         ([], "there is no target"),
-        (["pypi:gone-gone"], "PyPI has no gone-gone"),
+        (["pypi:gone-gone"], "gone-gone: there is no such package on PyPI"),
         (["github:acme/.."], "names no repository"),
         (["pypi:fuzzywuzzy", "--project", "nowhere"], "nowhere: there is no such file or directory"),
         (["pypi:fuzzywuzzy", "-o", "x.pdf"], "no format with the suffix"),

@@ -193,7 +193,7 @@ def test_a_repository_that_may_be_private_is_not_known(hub: HubStandIn, nerq: Ne
         (["pypi:acme"] * 9, "9 targets to compare: 2 to 8 are needed"),
         (["pypi:acme"] * 2, "pypi:acme is named twice: acme 2.0"),
         (["pypi:acme", "pypi:acme==2.0"], "pypi:acme and pypi:acme==2.0 are the same: acme 2.0"),
-        (["pypi:acme", "pypi:acme-gone"], "PyPI has no acme-gone"),
+        (["pypi:acme", "pypi:acme-gone"], "acme-gone: there is no such package on PyPI"),
         (["pypi:acme", "pypi:acme==9.0"], "acme==9.0: "),
         (["pypi:acme", "github:acme/x"], "github:acme/x is a repository"),
         (["pypi:acme", "pypi:other", "-o", "x.pdf"], "no format with the suffix '.pdf'"),

@@ -348,7 +348,7 @@ def test_the_text_fits_the_width(packages: Registry, nerq: Nerq, monkeypatch: py
     ("arguments", "message"),
     [
         ([], "there is no target"),
-        (["pypi:gone"], "PyPI has no gone"),
+        (["pypi:gone"], "gone: there is no such package on PyPI"),
         (["pypi:acme==9.0"], "acme==9.0: "),
         (["pypi:acme", "-o", "x.pdf"], "no format with the suffix '.pdf'"),
         (["acme"], "acme may be pypi:acme or npm:acme"),

@@ -400,7 +400,7 @@ def test_a_pin_without_a_local_part_accepts_a_local_build() -> None:
 def test_a_pin_that_is_not_listed_has_neighbours() -> None:
     project = listing("2.3", "2.2", "2.1", "2.0", "1.9", name="requests", flags={"2.0": YANKED})
     assert get_ecosystem(PYPI).choose_version("==2.1.5", project) == VersionChoice(
-        None, ("2.2", "2.1", "1.9"), "no version 2.1.5 of requests exists"
+        None, ("2.2", "2.1", "1.9"), "no version 2.1.5 of requests exists", is_missing=True
     )
     assert get_ecosystem(PYPI).choose_version("==9", project).suggestions == ("2.3", "2.2", "2.1")
     assert get_ecosystem(PYPI).choose_version("==0.1", project).suggestions == ("2.2", "2.1", "1.9")
@@ -412,7 +412,9 @@ def test_a_pin_that_is_not_listed_has_neighbours() -> None:
 def test_a_range_that_nothing_satisfies_says_what_is_newest() -> None:
     project = listing("3.0rc1", "2.34.2", "2.34.1", flags={"3.0rc1": PRERELEASE})
     chosen = get_ecosystem(PYPI).choose_version(">=9", project)
-    assert chosen == VersionChoice(None, ("2.34.2", "2.34.1"), "no version satisfies >=9; newest is 2.34.2")
+    assert chosen == VersionChoice(
+        None, ("2.34.2", "2.34.1"), "no version satisfies >=9; newest is 2.34.2", is_missing=True
+    )
     assert (
         get_ecosystem(NPM).choose_version("^9.0.0", listing("2.0.0")).reason
         == "no version satisfies ^9.0.0; newest is 2.0.0"
@@ -480,7 +482,7 @@ def test_npm_takes_any_version_when_latest_is_a_pre_release_and_anything_goes() 
     project = listing("1.0.0-rc.1", tags={"latest": "1.0.0-rc.1"})
     assert get_ecosystem(NPM).choose_version("", project).version == "1.0.0-rc.1"
     assert get_ecosystem(NPM).choose_version("^1.0.0", project) == VersionChoice(
-        None, (), "no version satisfies ^1.0.0; newest is 1.0.0-rc.1"
+        None, (), "no version satisfies ^1.0.0; newest is 1.0.0-rc.1", is_missing=True
     )
     assert (
         get_ecosystem(NPM).choose_version("x", listing("1.0.0-rc.1")).reason

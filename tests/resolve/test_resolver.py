@@ -397,6 +397,7 @@ def test_a_range_that_nothing_satisfies_is_reported_with_its_neighbours() -> Non
             reason="no version satisfies >=9; newest is 3.0",
             nearest=("3.0", "2.1", "2.0"),
             locations=(place("a.txt:1"), place("b.txt:2")),
+            is_missing=True,
         ),
     )
 

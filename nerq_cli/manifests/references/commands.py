@@ -13,6 +13,7 @@ from nerq_cli.manifests.references.ids import (
     is_about_models,
     is_id,
     is_model_name,
+    is_of_other_thing,
     parse_address,
     parse_id,
 )
@@ -67,6 +68,8 @@ _FETCHERS: Final = frozenset(
     )
 )
 
+#: Environment variable with the revision of the model that a container serves.
+REVISION_VARIABLE: Final = "REVISION"
 #: An override of the setting of a model, with its value.
 _OVERRIDE: Final = compile_late(
     r"[+~]*(?:[\w.]+\.)?(?:model\.(?:path|name|id|name_or_path)|(?:base_)?model_(?:path|name|id|name_or_path))=(\S+)"
@@ -377,6 +380,7 @@ class _Shell:
 
     def _read_container_variables(self, words: list[Word], image: Image) -> None:
         """Add what the environment variables refer to that ``docker run -e NAME=value`` sets."""
+        assignments: list[tuple[str, str, Word]] = []
         for index, word in enumerate(words):
             option, equals, value = word.text.partition("=")
             if option not in {"-e", "--env"}:
@@ -384,7 +388,11 @@ class _Shell:
             item = word._replace(text=value) if equals else (words[index + 1] if index + 1 < len(words) else word)
             match = _ASSIGNMENT.fullmatch(item.text)
             if match is not None:
-                read_variable(match[1], match[2], item.line, self.builder, image.name if item.is_certain else "")
+                assignments.append((match[1], match[2], item))
+        revision = next((value for name, value, _ in assignments if name == REVISION_VARIABLE), "")
+        for name, value, item in assignments:
+            source = image.name if item.is_certain else ""
+            read_variable(name, value, item.line, self.builder, source, revision=revision)
 
     def _assign(self, name: str, value: str, word: Word) -> None:
         is_certain = word.is_certain and (name not in self.variables or self.variables[name][0] == value)
@@ -548,8 +556,19 @@ class _Shell:
                     )
 
 
-def read_variable(name: str, value: str, line: int, builder: ReferenceBuilder, image: str = "") -> None:
-    """Add the reference of an environment variable, if its name and value fit."""
+def read_variable(
+    name: str, value: str, line: int, builder: ReferenceBuilder, image: str = "", *, revision: str = ""
+) -> None:
+    """Add the reference of an environment variable, if its name and value fit.
+
+    Args:
+        name: Name of the variable.
+        value: Its value.
+        line: Line of the file.
+        builder: Takes the reference.
+        image: Container image whose program reads the variable; empty if there is none.
+        revision: Revision that another variable of the container states.
+    """
     value = value.strip().strip("\"'")
     address = parse_address(value) if "://" in value else None
     if address is not None and address.is_file:
@@ -564,9 +583,18 @@ def read_variable(name: str, value: str, line: int, builder: ReferenceBuilder, i
         builder.add(hub_id, line, "router-id", "likely")
     elif is_served and row.kind == "model":
         loader = next(command.loader for command in COMMANDS if Image(image).fits(command))
-        builder.add(hub_id, line, "serving-image-variable", "certain", loader=loader)
+        builder.add(
+            hub_id,
+            line,
+            "serving-image-variable",
+            "certain",
+            loader=loader,
+            revision=revision if "$" not in revision else "",
+            is_revision_known="$" not in revision,
+        )
     else:
-        builder.add(hub_id, line, row.id, row.certainty)
+        certainty: Certainty = "possible" if is_of_other_thing([name.lower()]) else row.certainty
+        builder.add(hub_id, line, row.id, certainty)
 
 
 def find_variable(name: str) -> VariablePattern | None:
@@ -635,7 +663,11 @@ def _find_rows(words: list[Word], image: Image) -> list[tuple[CommandPattern, li
 def _is_about_models(words: Sequence[Word], option: str) -> bool:
     """Whether the program or another option of a command is one for models."""
     names = (word.text.partition("=")[0] for word in words if word.text.startswith("-") or word is words[0])
-    scripts = (word.text.rpartition("/")[2] for word in words[:4] if not word.text.startswith("-"))
+    scripts = (
+        word.text.rpartition("/")[2]
+        for index, word in enumerate(words[:4])
+        if not word.text.startswith("-") and words[index - 1].text != option
+    )
     return is_about_models(
         part.strip("-").lower().replace("-", "_").replace(".", "_") for part in (*names, *scripts) if part != option
     )

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeAlias
 
 from nerq_cli.manifests.references import python
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
-from nerq_cli.manifests.references.commands import Word, read_script, read_variable, read_words
+from nerq_cli.manifests.references.commands import REVISION_VARIABLE, Word, read_script, read_variable, read_words
 from nerq_cli.manifests.references.ids import (
     HubId,
     interpret,
     is_about_models,
     is_model_name,
+    is_of_other_thing,
     parse_address,
     parse_id,
     parse_kernel_version,
@@ -101,6 +102,19 @@ _TRAINING_REFERENCES: Final = frozenset(
 _TASK_KEYS: Final = frozenset({"task", "doc_to_text", "output_type", "test_split", "validation_split", "metric_list"})
 #: Keys of the settings of anything: a repository of code, the model of a car.
 _WEAK_KEYS: Final = frozenset({"model", "repo", "encoder", "backbone", "checkpoint"})
+#: Parts of the names of keys beside a repository of the Hub, which is not one of code.
+_HUB_WORD: Final = compile_late(
+    r"(?:^|_)(?:hf(?:_|$)|hugging|gguf|model_?file|filename$|quant|repo_type|safetensors|(?:allow|ignore)_patterns)"
+)
+#: Keys with a mapping about one of the models of a program.
+_ROLES: Final = frozenset(
+    split_words(
+        """
+        actor base critic decoder discriminator draft encoder evaluator generator grader judge planner policy reader
+        ref reference reward scorer student target teacher text_encoder transformer unet vae verifier
+        """
+    )
+)
 _CLUSTER_VARIABLE: Final = compile_late(r"\$\((\w+)\)")
 _WORKFLOW_VARIABLE: Final = compile_late(r"\$\{\{\s*env\.(\w+)\s*\}\}")
 _ENV_LINE: Final = compile_late(
@@ -326,24 +340,27 @@ class SettingsReader:
     def _read_variables(self, node: Node, parent: Node) -> bool:
         """Read a mapping or list of environment variables."""
         image = text_of(members_of(parent).get("image"))
+        revision = dict(_list_variables(node)).get(REVISION_VARIABLE, "")
         if isinstance(node.data, dict):
             for name, value in node.data.items():
                 if isinstance(value.data, str):
-                    self._read_variable(name, value.data, value.line, image)
+                    self._read_variable(name, value.data, value.line, image, revision)
             return all(isinstance(value.data, str) for value in node.data.values())
         for item in node.data if isinstance(node.data, list) else ():
             if isinstance(item.data, str):
                 name, equals, value_text = item.data.partition("=")
                 if equals:
-                    self._read_variable(name, value_text, item.line, image)
+                    self._read_variable(name, value_text, item.line, image, revision)
             else:
                 members = members_of(item)
-                self._read_variable(text_of(members.get("name")), text_of(members.get("value")), item.line, image)
+                name, value_text = text_of(members.get("name")), text_of(members.get("value"))
+                self._read_variable(name, value_text, item.line, image, revision)
         return True
 
-    def _read_variable(self, name: str, value: str, line: int, image: str) -> None:
+    def _read_variable(self, name: str, value: str, line: int, image: str, revision: str) -> None:
         default = re.fullmatch(r"\$\{\w+:?-([^{}]+)\}", value)
-        read_variable(name, default[1] if default else value, line, self.builder, "" if default else image)
+        source = "" if default else image
+        read_variable(name, default[1] if default else value, line, self.builder, source, revision=revision)
 
     def _read_command(self, name: str, node: Node, parent: Members) -> None:
         """Read the words of a command, with those of the image and the entry point before it."""
@@ -367,7 +384,7 @@ class SettingsReader:
         if words and words[0].text.startswith("-") and image:
             words = [Word(image, 0), *words]
         if words:
-            read_words(words, self.builder, image, self._read_python)
+            read_words([*words, *_list_revision(words, parent)], self.builder, image, self._read_python)
 
     def _expand(self, match: re.Match[str]) -> str:
         """Return the value of a variable of the document, if it has one; the text as it is otherwise."""
@@ -418,7 +435,7 @@ class SettingsReader:
         if row is not None:
             self._read_setting(row, name, node, parent, above)
 
-    def _read_setting(self, row: KeyPattern, name: str, node: Node, parent: Members, above: str) -> None:  # noqa: C901 - a rule for each key
+    def _read_setting(self, row: KeyPattern, name: str, node: Node, parent: Members, above: str) -> None:  # noqa: C901, PLR0912 - a rule for each key
         text = text_of(node)
         kind: ReferenceKind = row.kind
         if name in {"repo_id", "repo", "name"} and text_of(parent.get("repo_type")) in {"dataset", "space"}:
@@ -427,6 +444,8 @@ class SettingsReader:
             kind = "dataset"
         around = {above, *(_normalise(key) for key in parent)} - {name}
         is_weak = name in _WEAK_KEYS and not is_about_models(around)
+        if name == "repo" and any(map(_HUB_WORD.search, around)):
+            is_weak = False
         if is_weak and name != "model":
             return
         hub_id = interpret(text, kind, "setting")
@@ -445,13 +464,16 @@ class SettingsReader:
             )
         if hub_id is None:
             return
+        is_other = is_of_other_thing((name, above)) or (
+            name == "repo" and not self._is_hub_repository(hub_id, above, around)
+        )
         pattern = row.id
         if above == "litellm_params":
             pattern = "litellm"
         elif hub_id.kind == "hosted-model":
             pattern = "router-id"
-        elif is_weak and certainty == "likely" and not self._is_model_name(hub_id):
-            certainty = "possible"  # the model of a car, a printer, a phone
+        elif certainty == "likely" and (is_other or (is_weak and not self._is_model_name(hub_id, above))):
+            certainty = "possible"  # the model of a car, a printer, a phone; the repository of a program
         revision = next(
             (text_of(parent[key]) for key, start in _REVISION_KEYS if key in parent and name.startswith(start)), ""
         )
@@ -467,9 +489,16 @@ class SettingsReader:
             trust_remote_code=trust,
         )
 
-    def _is_model_name(self, hub_id: HubId) -> bool:
-        """Whether an id is that of a model by its publisher, its name, or what else the file is about."""
-        return self.is_about_models or is_model_name(hub_id)
+    def _is_hub_repository(self, hub_id: HubId, above: str, around: Iterable[str]) -> bool:
+        """Whether a repository is one of the Hub by its name or the keys around it, and not one of code."""
+        return is_model_name(hub_id) or is_about_models([above]) or any(map(_HUB_WORD.search, around))
+
+    def _is_model_name(self, hub_id: HubId, above: str) -> bool:
+        """Whether an id is that of a model by its publisher, its name, or what else the file is about.
+
+        The latter counts for keys at the top, and for mappings about one of several models.
+        """
+        return is_model_name(hub_id) or (self.is_about_models and (not above or above in _ROLES))
 
     def _read_address(self, name: str, node: Node, text: str) -> None:
         hub_id = parse_address(text.strip())
@@ -515,6 +544,17 @@ def _find_variables(node: Node) -> dict[str, tuple[str, bool]]:
                 is_certain = key == "env" and variables.get(name, (value, True))[0] == value
                 variables[name] = value, is_certain
     return variables
+
+
+def _list_revision(words: Sequence[Word], container: Members) -> list[Word]:
+    """Return the option for the revision that a variable of a container states, if its command has none."""
+    if not container.get("image") or any(word.text.partition("=")[0] == "--revision" for word in words):
+        return []
+    variables = [
+        item for key in container if _normalise(key) in _VARIABLE_KEYS for item in _list_variables(container[key])
+    ]
+    revision = dict(variables).get(REVISION_VARIABLE)
+    return [Word("--revision", 0), Word(revision, 0)] if revision else []
 
 
 def _list_variables(node: Node) -> list[tuple[str, str]]:

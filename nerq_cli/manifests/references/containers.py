@@ -6,7 +6,14 @@ import re
 from typing import Final
 
 from nerq_cli.manifests.references.builder import ReferenceBuilder
-from nerq_cli.manifests.references.commands import Word, read_script, read_variable, read_words, split_commands
+from nerq_cli.manifests.references.commands import (
+    REVISION_VARIABLE,
+    Word,
+    read_script,
+    read_variable,
+    read_words,
+    split_commands,
+)
 from nerq_cli.manifests.references.config import read_python_code
 from nerq_cli.manifests.references.ids import parse_address
 from nerq_cli.patterns import compile_late
@@ -26,14 +33,17 @@ def read_dockerfile(text: str, builder: ReferenceBuilder) -> None:  # noqa: C901
     def read_code(code: str, line: int) -> None:
         read_python_code(code, line, builder)
 
-    for name, rest, line in _split_instructions(text):
+    instructions = _split_instructions(text)
+    pairs = [pair for name, rest, _ in instructions if name == "ENV" for pair in _read_pairs(rest)]
+    revision = dict(pairs).get(REVISION_VARIABLE, "")
+    for name, rest, line in instructions:
         if name == "FROM":
             image, entry_point = rest.split()[0] if rest.split() else "", []
         elif name in {"ENV", "ARG"}:
             for key, value in _read_pairs(rest):
                 variables[key] = value, name == "ENV"
                 if name == "ENV" or value:
-                    read_variable(key, value, line, builder, image)
+                    read_variable(key, value, line, builder, image, revision=revision)
         elif name == "RUN":
             read_script(
                 _FLAG.sub("", rest, count=1) if rest.startswith("--") else rest,

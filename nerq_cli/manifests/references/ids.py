@@ -116,8 +116,16 @@ _TOKEN: Final = compile_late(r"hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|gh[pous
 _MODEL_PART: Final = compile_late(
     r"(?:^|[-_.])(?:\d+(?:\.\d+)?[bm]|v\d[\d.]*|(?:ro|distil|al|de)?bert\w*|gpt\w*|llama\w*|qwen\w*|mi[sx]tral\w*|gemma\w*|phi\d*|t5|bart"
     r"|vit|clip|whisper|instruct\w*|chat|base|large|small|mini\w*|tiny|embed\w*|rerank\w*|lora|gguf|awq|gptq|diffusion|sdxl"
-    r"|flux\w*|encoder|llm|lm|ner|classifier|sentiment|finetuned?|ft|adapter|model)(?=$|[-_.])",
+    r"|flux\w*|encoder|llm|lm|ner|classifier|sentiment|finetuned?|ft|adapter)(?=$|[-_.])"
+    r"|(?:[-_.]model|^model(?![-_.]?\w{1,2}$))(?=$|[-_.])",  # ``model-3`` is a car
     re.IGNORECASE,
+)
+#: Things that have models of another kind, as parts of names of settings and variables.
+_OTHER_THING: Final = compile_late(
+    r"(?:^|_)(?:cars?|vehicles?|automobiles?|trucks?|bikes?|motorcycles?|aircrafts?|planes?|boats?|phones?|smartphones?|mobiles?|tablets?"
+    r"|laptops?|notebooks?|computers?|pcs?|devices?|printers?|scanners?|cameras?|lens(?:es)?|televisions?|tvs?|monitors?|watch(?:es)?"
+    r"|routers?|modems?|switch(?:es)?|sensors?|drones?|robots?|motors?|boards?|hardware|equipment|appliances?|instruments?|products?|shoes?"
+    r"|guitars?|bicycles?|scooters?|machines?|meters?|inverters?|thermostats?)(?:_|$)"
 )
 #: Begins of words in keys of settings and in commands that are about models.
 _ABOUT_MODELS: Final = compile_late(
@@ -235,6 +243,11 @@ def is_model_name(hub_id: HubId) -> bool:
         or is_known_namespace(hub_id.name)
         or _MODEL_PART.search(hub_id.name.rpartition("/")[2]) is not None
     )
+
+
+def is_of_other_thing(words: Iterable[str]) -> bool:
+    """Whether one of some words, in lower case with underscores, is a thing with models of another kind: a car."""
+    return any(_OTHER_THING.search(word) for word in words)
 
 
 def is_about_models(words: Iterable[str]) -> bool:

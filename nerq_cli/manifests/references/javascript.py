@@ -11,7 +11,7 @@ from nerq_cli.manifests.references.builder import ReferenceBuilder
 from nerq_cli.manifests.references.ids import HubId, interpret, parse_address
 from nerq_cli.manifests.references.known_names import MODEL
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
-from nerq_cli.manifests.references.table import SCRIPTS, ScriptPattern
+from nerq_cli.manifests.references.table import SCRIPT_FACTORIES, SCRIPTS, ScriptPattern
 from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
 
@@ -151,7 +151,7 @@ class _ScriptReader:
         #: Name of the object, or position of the class, that has a value of ``properties``; empty if it is not known.
         self.owners: dict[int, str | int] = {}
 
-    def read(self) -> None:
+    def read(self) -> None:  # noqa: C901 - a branch for each form
         self._find_imports()
         self._find_classes()
         self._find_assignments()
@@ -162,6 +162,10 @@ class _ScriptReader:
                 end = self._skip_type(index + 1)
                 if end:
                     self._read_call(index, end)
+            elif token.kind == "mark" and token.text == ")" and self._text(index + 1) == "(":
+                made = self._find_factory(self._opening(index) - 1)
+                if made is not None:
+                    self._read_function(*made, [made[1]], index + 1)
             elif token.kind == "string" and ("://" in token.text):
                 if self._text(index + 1) != "+":
                     self._read_address(token, index)
@@ -498,9 +502,38 @@ class _ScriptReader:
         function = (
             ".".join(names[1:]) if origin == "*" and len(names) > 1 else ".".join([origin or names[0], *names[1:]])
         )
+        if not package and (made := self._find_made(index - 2 * (len(names) - 2), names[0])) is not None:
+            package, origin = made
+            function = ".".join([origin, *names[1:]])
+        self._read_function(package, function, names, bracket)
+
+    def _read_function(self, package: str, function: str, names: list[str], bracket: int) -> None:
         for row in SCRIPTS:
             if self._fits(row, package, function, names) and self._read_row(row, bracket):
                 return
+
+    def _find_made(self, index: int, name: str) -> tuple[str, str] | None:
+        """Return the package and the function that the object of a call is, if a factory of the table made it."""
+        if not name:  # a method of what the call before it returns
+            return self._find_factory(self._opening(index - 2) - 1) if self._text(index - 2) == ")" else None
+        positions = self.values.get(name, [])
+        return self._find_factory(positions[0]) if len(positions) == 1 else None
+
+    def _find_factory(self, index: int) -> tuple[str, str] | None:
+        if index < 0 or self._text(index + 1) != "(":
+            return None
+        package, origin = self.imports.get(self._text(index), ("", ""))
+        return (package, SCRIPT_FACTORIES[origin]) if origin in SCRIPT_FACTORIES else None
+
+    def _opening(self, end: int) -> int:
+        """Return the position of the bracket that ``end`` closes; 0 if it is too far away."""
+        depth = 0
+        for index in range(end, max(end - _MAX_ARGUMENT_TOKENS, -1), -1):
+            text = self._text(index)
+            depth += 1 if text in _CLOSE else -1 if text in _OPEN else 0
+            if depth == 0:
+                return index
+        return 0
 
     def _dotted_name(self, index: int) -> list[str]:
         names = [self.tokens[index].text]

@@ -6,6 +6,7 @@ variable as often as a repository.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -125,6 +126,16 @@ NAMESPACES: Final = frozenset(
 )
 
 
+#: Names of devices and programs of publishers that make more than models.
+_PRODUCT: Final = compile_late(
+    r"(?:iphone|ipad|imac|ipod|macbook|mac-?(?:mini|pro|studio)|airpods|apple-?(?:tv|watch)|watch|vision-?pro|homepod|pixel(?!-?art)"
+    r"|nexus-?\d|chromebook|nest-|surface(?:-|$)|xbox|hololens|windows|rtx|gtx|geforce|quadro|jetson|shield|titan-?(?:v|x)|dgx|[avh]\d00"
+    r"|core-?i\d|xeon|nuc|echo(?:-|$)|kindle|fire-?(?:tv|hd)|thinkpad|z\d\d$)[\w.-]*",
+    re.IGNORECASE,
+)
+
+
 def is_known_namespace(name: str) -> bool:
-    """Whether the namespace of an id is one of a publisher that many projects use."""
-    return name.partition("/")[0] in NAMESPACES
+    """Whether the namespace of an id is one of a publisher that many projects use, and the rest no device of theirs."""
+    namespace, _, base = name.partition("/")
+    return namespace in NAMESPACES and _PRODUCT.fullmatch(base) is None

@@ -19,9 +19,28 @@ _SHELL_CELLS: Final = frozenset({"bash", "sh", "script", "shell", "zsh"})
 _PYTHON_CELLS: Final = frozenset(
     {"time", "timeit", "capture", "prun", "python", "python3", "debug", "memit", "wandb", "py"}
 )
+#: Magics that write the cell to a file.
+_FILE_CELLS: Final = frozenset({"writefile", "file"})
 #: Magics that set an environment variable (``%env NAME=value``, ``%env NAME value``).
 _VARIABLE_MAGICS: Final = frozenset({"env", "set_env"})
 _SHELL_MAGICS: Final = frozenset({"sx", "system", "sc"})
+#: Magics of a line that run a statement, and the letters of their options with a value.
+_STATEMENT_MAGICS: Final = {
+    "time": "",
+    "timeit": "nrpv",
+    "prun": "lsTD",
+    "memit": "rti",
+    "mprun": "fT",
+    "lprun": "fmDTsu",
+    "heat": "o",
+    "snakeviz": "f",
+    "scalene": "",
+    "pyinstrument": "",
+}
+_OPTION: Final = compile_late(r"--?(?P<letter>\w)(?P<value>[\w.-]*)(?:\s+|$)")
+_WRITTEN_FILE: Final = compile_late(
+    r"[\w./-]+\.(?:ya?ml|json|toml|js|mjs|ts|env)|(?:[\w./-]*/)?(?:Dockerfile|Modelfile|\.env)[\w.-]*"
+)
 
 
 class _Cell(NamedTuple):
@@ -46,7 +65,7 @@ def read(text: str, builder: ReferenceBuilder) -> None:
     try:
         tree = python.parse(_join(code))
     except UnreadableError:
-        code = [cell for cell in code if _is_python(cell)]
+        code = [cell for cell in code if _is_valid("\n".join(cell.lines))]
         builder.note = "some cells cannot be parsed"
         tree = python.parse(_join(code))
     numbers = [number for cell in code for number in (*cell.numbers, cell.numbers[-1] if cell.numbers else 0)]
@@ -59,14 +78,6 @@ def read(text: str, builder: ReferenceBuilder) -> None:
 
 def _join(cells: list[_Cell]) -> str:
     return "\n".join("\n".join([*cell.lines, ""]) for cell in cells)
-
-
-def _is_python(cell: _Cell) -> bool:
-    try:
-        python.parse("\n".join(cell.lines))
-    except UnreadableError:
-        return False
-    return True
 
 
 def _find_cells(text: str) -> Iterator[_Cell]:
@@ -108,7 +119,7 @@ def _read_cell(reader: JsonReader, index: LineIndex) -> _Cell | None:
     return _Cell(lines, numbers) if kind == "code" else None
 
 
-def _prepare(cell: _Cell, builder: ReferenceBuilder) -> _Cell | None:
+def _prepare(cell: _Cell, builder: ReferenceBuilder) -> _Cell | None:  # noqa: C901 - one branch for each kind of cell
     """Return the Python lines of a cell, and read its shell lines; None if it is in another language."""
     lines = list(cell.lines)
     first = next((index for index, line in enumerate(lines) if line.strip()), -1)
@@ -120,12 +131,18 @@ def _prepare(cell: _Cell, builder: ReferenceBuilder) -> _Cell | None:
                 lines[index] = ""
             _read_shell(lines, cell.numbers, builder)
             return None
-        if name == "writefile" and (words[-1:] or [""])[0].endswith(".sh"):
+        if name in _FILE_CELLS and words[-1].endswith(".sh"):
             _read_shell(lines[first + 1 :], cell.numbers[first + 1 :], builder)
             return None
-        if name not in _PYTHON_CELLS and not (name == "writefile" and words[-1].endswith(".py")):
+        if name in _FILE_CELLS and _WRITTEN_FILE.fullmatch(words[-1]):
+            _read_file(words[-1], lines[first + 1 :], cell.numbers[first + 1 :], builder)
             return None
-        lines[first] = ""
+        if name not in _PYTHON_CELLS and not (name in _FILE_CELLS and words[-1].endswith(".py")):
+            return None
+        statement = (
+            _skip_options(name, lines[first].lstrip()[2:].partition(" ")[2]) if name in _STATEMENT_MAGICS else ""
+        )
+        lines[first] = statement if _is_valid(statement) else ""
     position = 0
     while position < len(lines):
         match = _MAGIC.match(lines[position])
@@ -133,26 +150,63 @@ def _prepare(cell: _Cell, builder: ReferenceBuilder) -> _Cell | None:
         if match is not None and not (match["mark"] == "%" and not re.match(r"[\w]", match["rest"])):
             while lines[end - 1].endswith("\\") and end < len(lines):
                 end += 1
-            _read_magic(match, lines[position:end], cell.numbers[position], builder)
-            lines[position] = f"{match['indent']}pass"
+            statement = _read_magic(match, lines[position:end], cell.numbers[position], builder) or "pass"
+            lines[position] = f"{match['indent']}{statement}"
             for index in range(position + 1, end):
                 lines[index] = ""
         position = end
     return _Cell(lines, cell.numbers)
 
 
-def _read_magic(match: re.Match[str], lines: list[str], number: int, builder: ReferenceBuilder) -> None:
+def _read_magic(match: re.Match[str], lines: list[str], number: int, builder: ReferenceBuilder) -> str:
+    """Read a line that is passed to a shell or to the notebook; return the Python statement that it runs, if any."""
     command = "\n".join([match["rest"], *lines[1:]])
     if match["mark"] == "%":
         name, _, rest = command.partition(" ")
         if name in _VARIABLE_MAGICS:
             variable, _, value = rest.strip().replace(" ", "=", "=" not in rest).partition("=")
             read_variable(variable, value, number, builder)
-        if name not in _SHELL_MAGICS:
-            return
+            return f"os.environ[{variable.strip()!r}] = {value.strip()!r}" if value else ""
+        if name in _STATEMENT_MAGICS:
+            text = _skip_options(name, rest.replace("\\\n", " "))
+            if not text.startswith("!"):
+                return text if _is_valid(text) else ""
+            rest = text
+        elif name == "run":
+            rest = f"python {rest}"
+        elif name not in _SHELL_MAGICS:
+            return ""
         command = rest
     if match["mark"] != "?":
         read_script(command.lstrip("!"), number, builder, has_lines=False)
+    return ""
+
+
+def _skip_options(name: str, text: str) -> str:
+    """Return what a magic runs: its text behind the options."""
+    text = text.strip()
+    while (option := _OPTION.match(text)) is not None:
+        text = text[option.end() :]
+        if option["letter"] in _STATEMENT_MAGICS[name] and not option["value"]:
+            text = text.partition(" ")[2].lstrip()
+    return text
+
+
+def _is_valid(text: str) -> bool:
+    try:
+        python.parse(text)
+    except UnreadableError:
+        return False
+    return True
+
+
+def _read_file(name: str, lines: list[str], numbers: list[int], builder: ReferenceBuilder) -> None:
+    """Read a cell that is written to a file, as a file of that name."""
+    from nerq_cli.manifests.references.find import find_references
+
+    for reference in find_references(name, "\n".join(lines).encode()).references:
+        line = reference.location.line
+        builder.add_reference(reference, numbers[line - 1] if 0 < line <= len(numbers) else 0)
 
 
 def _read_shell(lines: list[str], numbers: list[int], builder: ReferenceBuilder) -> None:

@@ -17,7 +17,15 @@ from msgspec.structs import replace
 from nerq_cli.inventory import Location
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
 from nerq_cli.manifests.references.commands import find_variable, is_command, read_arguments, read_script
-from nerq_cli.manifests.references.ids import HubId, interpret, is_hosted, parse_address, parse_id, parse_kernel_version
+from nerq_cli.manifests.references.ids import (
+    HubId,
+    interpret,
+    is_hosted,
+    is_of_other_thing,
+    parse_address,
+    parse_id,
+    parse_kernel_version,
+)
 from nerq_cli.manifests.references.known_names import (
     DATASET_BUILDERS,
     DATASETS,
@@ -800,7 +808,8 @@ class _PythonReader:
         if found is None or text in self.written or self.builder.has(text):
             return
         is_named = (_MODEL_NAME if name == names[-1] else _MODEL_TABLE).fullmatch(name) is not None
-        if is_known_namespace(text) and is_named and not self._is_for_services():
+        is_clear = is_known_namespace(text) and is_named and not is_of_other_thing([name.lower()])
+        if is_clear and not self._is_for_services():
             self.builder.add(found, line, "model-constant", "likely")
         elif name == names[-1]:
             self.builder.add(found, line, "near-model-word", "possible")

@@ -45,6 +45,8 @@ _ENVIRONMENT_READERS: Final = frozenset(
     {"os.getenv", "os.environ.get", "environ.get", "getenv", "decouple.config", "config", "env", "env.str", "env.get"}
     | {"get_env", "getenv_or", "os.environ.setdefault", "config.get", "get_env_var", "dotenv.get"}
 )
+#: Mapping of the environment variables, as programs write it.
+_ENVIRONMENTS: Final = frozenset({"os.environ", "environ"})
 #: Functions that describe a field or an option and take its default.
 _FIELD_FUNCTIONS: Final = frozenset(
     split_words(
@@ -153,6 +155,8 @@ class ModuleAnalysis:
         self._functions: dict[str, list[Scope]] = defaultdict(list)
         self._options: dict[str, list[Binding]] = defaultdict(list)
         self._object_attributes: dict[str, list[Binding]] = defaultdict(list)
+        #: What the file sets environment variables to.
+        self._environment: dict[str, list[Binding]] = defaultdict(list)
         self._returned: dict[str, str] = {}
         self._forwarded: dict[str, CallSite] | None = None
         self._calls_by_name: dict[str, list[CallSite]] | None = None
@@ -350,8 +354,10 @@ class ModuleAnalysis:
                     values = value.elts
                 for part, part_value in zip(targets, values, strict=True):
                     self._bind(part, part_value, line, scope, conditional=conditional)
-            case ast.Subscript(slice=ast.Constant(value=str() as name)):
+            case ast.Subscript(value=mapping, slice=ast.Constant(value=str() as name)):
                 self._object_attributes[name].append(binding)
+                if dotted(mapping) in _ENVIRONMENTS:
+                    self._environment[name].append(binding)
                 return name
         return ""
 
@@ -452,7 +458,9 @@ class ModuleAnalysis:
 
     # Values of expressions -------------------------------------------------------------------------------------------
 
-    def evaluate(self, node: ast.expr | None, scope: Scope, depth: int = 0) -> list[Value]:  # noqa: C901, PLR0911
+    def evaluate(  # noqa: C901, PLR0911, PLR0912
+        self, node: ast.expr | None, scope: Scope, depth: int = 0
+    ) -> list[Value]:
         """Return the strings that an expression may have; empty if it is computed."""
         self._steps += 1
         if node is None or depth > MAX_DEPTH or self._steps > MAX_STEPS:
@@ -476,7 +484,9 @@ class ModuleAnalysis:
                 return _weaken([*self.evaluate(body, scope, depth + 1), *self.evaluate(other, scope, depth + 1)])
             case ast.NamedExpr(value=value) | ast.Await(value=value):
                 return self.evaluate(value, scope, depth + 1)
-            case ast.Subscript():
+            case ast.Subscript(value=mapping):
+                if dotted(mapping) in _ENVIRONMENTS:
+                    return self._evaluate_variable(_text_of(node.slice), depth)
                 found = self.find_nodes(node, scope, depth + 1)
                 values = [item for value, owner in found for item in self.evaluate(value, owner, depth + 1)]
                 return values if len(found) == 1 else _weaken(values)
@@ -687,7 +697,9 @@ class ModuleAnalysis:
         last = _last_name(node.func)
         default = _get_keyword(node, "default")
         if self.is_environment_reader(node.func, function):
-            return _weaken(self.evaluate(default or _get_item(node.args, 1), scope, depth + 1))
+            name = _text_of(_get_item(node.args, 0))
+            values = self._evaluate_variable(name, depth) if name in self._environment else []
+            return values or _weaken(self.evaluate(default or _get_item(node.args, 1), scope, depth + 1))
         if last in _FIELD_FUNCTIONS:
             return _weaken(self.evaluate(default or _get_item(node.args, 0), scope, depth + 1))
         if function == "getattr":
@@ -712,6 +724,12 @@ class ModuleAnalysis:
             if last in {"selectbox", "radio", "text_input", "Dropdown", "Textbox"}:
                 return self._evaluate_widget(node, scope, depth)
         return []
+
+    def _evaluate_variable(self, name: str, depth: int) -> list[Value]:
+        """Return what the file sets an environment variable to."""
+        bindings = self._environment.get(name, [])[:MAX_VALUES]
+        values = [item for binding in bindings for item in self._evaluate_binding(binding, depth + 1)]
+        return values if len(bindings) == 1 and not bindings[0].is_conditional else _weaken(values)
 
     def is_environment_reader(self, node: ast.expr, function: str) -> bool:
         """Whether a function, by its name as written, returns the value of a variable or else a default."""

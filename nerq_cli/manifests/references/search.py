@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nerq_cli.manifests.references.project_modules import ProjectModules
 
 #: Version of what the readers find: a change makes what was kept before unused.
-FINDER_VERSION: Final = 6
+FINDER_VERSION: Final = 7
 #: Most references of a search.
 MAX_REFERENCES: Final = 100_000
 #: Most files that are named with the reason why they were not read; further ones are counted.

@@ -418,8 +418,12 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         libraries=("vllm",),
         functions=("LLM", "EngineArgs", "AsyncEngineArgs", "ModelConfig"),
         argument=(0, "model"),
-        other_arguments=("tokenizer", "speculative_model"),
-        own_revisions={"tokenizer": ("tokenizer_revision", "revision"), "speculative_model": ()},
+        other_arguments=("tokenizer", "speculative_model", "speculative_config.model"),
+        own_revisions={
+            "tokenizer": ("tokenizer_revision", "revision"),
+            "speculative_model": (),
+            "speculative_config.model": (),
+        },
         bare_names="models",
     ),
     CallPattern(
@@ -435,6 +439,8 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         libraries=("sglang*",),
         functions=("Engine", "Runtime", "ServerArgs"),
         argument=("model_path",),
+        other_arguments=("tokenizer_path", "speculative_draft_model_path"),
+        own_revisions={"speculative_draft_model_path": ("speculative_draft_model_revision",)},
     ),
     CallPattern(
         id="lmdeploy-pipeline",
@@ -985,7 +991,12 @@ SCRIPTS: Final[tuple[ScriptPattern, ...]] = (
         functions=(
             "openrouter",
             "openrouter.chat",
+            "openrouter.completion",
+            "openrouter.languageModel",
+            "openrouter.textEmbeddingModel",
             "gateway",
+            "gateway.languageModel",
+            "gateway.textEmbeddingModel",
             "generateText",
             "streamText",
             "generateObject",
@@ -1020,6 +1031,14 @@ SCRIPTS: Final[tuple[ScriptPattern, ...]] = (
         certainty="likely",
     ),
 )
+
+#: Functions of these packages that return what the package exports under another name.
+SCRIPT_FACTORIES: Final[Mapping[str, str]] = {
+    "createOpenRouter": "openrouter",
+    "createGateway": "gateway",
+    "createGatewayProvider": "gateway",
+    "createHuggingFace": "huggingface",
+}
 
 _DOWNLOAD_VALUES: Final = (
     "--include",

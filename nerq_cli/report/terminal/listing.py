@@ -11,8 +11,14 @@ from nerq_cli.report import wording
 from nerq_cli.report.model import Report
 from nerq_cli.report.terminal.layout import Column, Page, Span, add_table, fit_widths
 
-_MAX_WIDTHS: Final = (44, 16, 18, 40, 28, 60)
-_MIN_WIDTHS: Final = (44, 16, 4, 11, 6, 60)
+_MAX_WIDTHS: Final = (44, 19, 20, 40, 28, 60)
+#: In narrower columns words break, and two lines for each dependency are easier to read.
+_MIN_WIDTHS: Final = (44, 19, 20, 11, 16, 60)
+#: The same of the column with reasons, which are sentences.
+_MIN_REASON_WIDTH: Final = 24
+_REASON: Final = "Why"
+#: Digits of a digest that are shown.
+_SHORT_DIGEST: Final = 12
 
 #: Package, version, ecosystem, requirement, groups, location.
 Row: TypeAlias = tuple[Span, Span, Span, Span, Span, Span]
@@ -36,7 +42,7 @@ def add_dependencies(page: Page, report: Report, *, limit: int | None = None) ->
         _add_rows(page, (wording.name_column(active), "Version", "Eco", "Requirement", "Groups", "Where"), active)
     if skipped:
         page.add_gap()
-        _add_rows(page, ("Skipped", "Version", "Eco", "Why", "Groups", "Where"), skipped)
+        _add_rows(page, ("Skipped", "Version", "Eco", _REASON, "Groups", "Where"), skipped)
     if not total_count:
         page.add_line((f"  {wording.describe_empty(report)}", ""))
     else:
@@ -59,12 +65,18 @@ def _build_row(page: Page, dependency: Dependency) -> Row:
     alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
     return (
         (page.safe_text(f"{wording.name_with_extras(dependency)}{alias}"), "strong"),
-        (page.safe_text(wording.shorten_version(dependency.version or "")), ""),
+        (page.safe_text(_shorten_version(dependency.version or "")), ""),
         (f"{wording.label_ecosystem(dependency)} {wording.label_kind(dependency)}".rstrip(), "dim"),
         (page.safe_text(dependency.skip_reason or _requirement_text(dependency)), ""),
         (page.safe_text(", ".join(dependency.groups)), ""),
         (page.safe_text(wording.format_locations(dependency.locations)), "dim"),
     )
+
+
+def _shorten_version(version: str) -> str:
+    """Return a version as the table has it: of a digest (``sha256:…``) and of a commit the first digits."""
+    algorithm, colon, digest = version.partition(":")
+    return f"{algorithm}:{digest[:_SHORT_DIGEST]}" if colon else wording.shorten_version(version)
 
 
 def _requirement_text(dependency: Dependency) -> str:
@@ -80,7 +92,10 @@ def _add_rows(page: Page, headings: tuple[str, str, str, str, str, str], depende
 
     The rows are built twice: a million of them take more memory than the rest of the run.
     """
-    columns = tuple(map(Column, headings, _MAX_WIDTHS, _MIN_WIDTHS))
+    min_widths = [*_MIN_WIDTHS]
+    if headings[3] == _REASON:
+        min_widths[3] = _MIN_REASON_WIDTH
+    columns = tuple(map(Column, headings, _MAX_WIDTHS, min_widths))
     widths = fit_widths(columns, (_build_row(page, dependency) for dependency in dependencies), page.width - 2)
     rows = (_build_row(page, dependency) for dependency in dependencies)
     if sum(widths) + 2 * len(widths) <= page.width:

@@ -57,6 +57,43 @@ def test_the_line_in_a_notebook_is_that_of_the_file() -> None:
     assert "acme/x" in text.splitlines()[reference.location.line - 1]
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%time m = T.from_pretrained('acme/x')",
+        "%timeit -n 1 -r1 T.from_pretrained('acme/x')",
+        "out = %timeit -o T.from_pretrained('acme/x')",
+        "%%timeit -n1 m = T.from_pretrained('acme/x')\nm(1)",
+        "for _ in range(2):\n    %memit -r 1 T.from_pretrained('acme/x')",
+        "%prun -l 5 -s cumulative T.from_pretrained('acme/x')",
+        "%lprun -f T.forward T.from_pretrained('acme/x')",
+        "%time\n%load_ext autoreload\n%time x ==\nT.from_pretrained('acme/x')",
+        "%env NAME=acme/x\nT.from_pretrained(os.environ['NAME'])",
+        "%env NAME acme/x\nT.from_pretrained(os.getenv('NAME', 'acme/y'))",
+        "%time !hf download acme/x",
+        "%run train.py --model_name_or_path acme/x",
+        "%%writefile conf/train.yaml\nmodel_name_or_path: acme/x\n",
+        "%%writefile src/app.py\nT.from_pretrained('acme/x')\n",
+    ],
+)
+def test_magics_of_a_notebook_are_read(cell: str) -> None:
+    cells = [{"cell_type": "code", "source": ["from transformers import AutoModel as T\n", "import os"]}]
+    text = json.dumps({"cells": [*cells, {"cell_type": "code", "source": cell.splitlines(keepends=True)}]}, indent=1)
+    reference = only("a.ipynb", text)
+    assert (reference.name, reference.certainty) == ("acme/x", "certain")
+    assert "acme/x" in text.splitlines()[reference.location.line - 1] or "os." in cell
+
+
+@pytest.mark.parametrize(
+    "cell", ["%who T.from_pretrained('acme/x')", "%%html\nT.from_pretrained('acme/x')", "%time x =="]
+)
+def test_other_magics_refer_to_nothing(cell: str) -> None:
+    source = f"from transformers import AutoModel as T\n{cell}" if not cell.startswith("%%") else cell
+    cells = [{"cell_type": "code", "source": source}, {"cell_type": "code", "source": "import transformers\nx = 'a/b'"}]
+    found = find_references("a.ipynb", json.dumps({"cells": cells}).encode())
+    assert (found.references, found.note) == ((), "")
+
+
 def test_the_line_in_settings_is_that_of_the_value() -> None:
     assert only("a.yaml", "llm:\n  size: 1\n  model: acme/x\n").location.line == 3
     assert only("a.json", '{"llm": {\n"size": 1,\n"model": "acme/x"}}').location.line == 3

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from nerq_cli.ecosystems import HF_MODEL
 from nerq_cli.errors import ExitStatus
-from nerq_cli.inventory import Location
+from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.findings import Finding
 from nerq_cli.problem import Problem
 from nerq_cli.report import wording
@@ -310,6 +311,25 @@ def test_a_list_keeps_names_and_places_in_one_piece_on_a_narrow_screen(
         " {7,}", " " * 6, printed
     )
     assert "    pypi  ==2.9.0.post0 (main)\n" in printed
+
+
+@pytest.mark.parametrize("width", [80, 90, 100, 110, 120, 160])
+def test_a_list_breaks_no_word_of_kinds_groups_and_reasons(
+    screen: Screen, assess: Assess, report_of: Make, width: int
+) -> None:
+    model = Package(ecosystem=HF_MODEL, name="microsoft/Phi-4-multimodal-instruct")
+    one = assess("x", None)
+    likely = replace(one.dependency, package=model, groups=("models:likely",), requirement="v1.0-of-the-model")
+    skipped = assess("corp-private", "sha256:" + "a" * 64, skip="container image (by its digest): not scored")
+    report = report_of([replace(one, dependency=likely), skipped], listed=True)
+    printed = drawn(screen, report, width=width)
+    for text in ("microsoft/Phi-4-multimodal-instruct", "hf model", "models:likely", "sha256:aaaaaaaaaaaa "):
+        assert text in printed
+    assert printed.count("aaa") == 4
+    reason = " ".join(
+        part for line in printed.splitlines() if "image" in line or "scored" in line for part in line.split()
+    )
+    assert {"container", "image", "scored"} <= set(re.findall(r"\w+", reason))
 
 
 def test_an_empty_list_says_so(screen: Screen, report_of: Make, assess: Assess) -> None:
