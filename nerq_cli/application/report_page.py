@@ -174,8 +174,10 @@ def _find_standing(
     if assessment.hub is not None or assessment.score is None:
         return None
     stated = (*profile.value.topics, *profile.value.keywords) if isinstance(profile, Found) else ()
+    release = assessment.dependency.release
     return find_standing(
         assessment.dependency.package,
+        release.version if release is not None else assessment.dependency.version or "",
         describe_present(assessment.score),
         history.snapshots if history is not None else (),
         session.history,

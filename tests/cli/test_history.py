@@ -231,6 +231,20 @@ def test_a_target_is_compared_with_the_project_and_its_past(
     assert lowest["past"] is None
 
 
+def test_another_version_than_that_of_the_project_is_compared_as_another(
+    file: HistoryFile, demo: Registry, nerq: Nerq, project: Path
+) -> None:
+    demo.pypi("third", "1.0", license_expression=None, project_urls={}, summary="")
+    (project / "requirements.txt").write_text("demo==1.0\nthird==1.0\n")
+    (project / "package.json").unlink(missing_ok=True)
+    [used] = [item for item in nerq("scan", ".", "-f", "json").json["dependencies"] if item["name"] == "demo"]
+    document = nerq("report", "pypi:demo==2.0", "-f", "json").json["peers"]["project"]
+    assert (document["member"], document["used"]) == (True, [{"version": "1.0", "score": used["score"]}])
+    text = f"the project uses 1.0 ({used['score']:.1f}); 2.0 would be the highest of 2 in "
+    assert text in " ".join(nerq("report", "pypi:demo==2.0").out.split())
+    assert "would be" not in nerq("report", "pypi:demo==1.0").out
+
+
 def test_a_part_of_a_project_leaves_no_snapshot_of_it(file: HistoryFile, nerq: Nerq, tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("demo==2.0\n")
     nerq("scan", str(tmp_path / "requirements.txt"))
