@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -115,12 +116,20 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
     return replace(
         page,
         target=target.text,
+        options=_format_options(session),
         complete=report.complete and not missing,
         strict=not missing,
         exit=status,
         exit_reason=reason,
         warnings=tuple(dict.fromkeys((*run.warnings, *notes))),
     )
+
+
+def _format_options(session: Session) -> str:
+    """Return the options of a run without which the same command could give another page."""
+    settings = session.settings
+    options = ["--as-of", settings.as_of] if settings.as_of is not None else []
+    return shlex.join([*options, *(["--no-config"] if settings.no_config else [])])
 
 
 def _find_server(name: str, run: KeepingRun) -> tuple[McpRegistration | None, tuple[RegistrationProblem, ...]]:

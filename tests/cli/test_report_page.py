@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from html import unescape
 from html.parser import HTMLParser
@@ -74,7 +75,7 @@ def test_a_page_has_every_part(packages: Registry, services: Services, nerq: Ner
     assert details["stars"]["reason"].startswith("not known: ")
     assert document["history_reason"] == "no run before this one left a snapshot"
     assert document["badge"]["svg"].startswith("<svg")
-    assert document["addresses"]["command"] == "nerq report pypi:acme==1.0 -f json"
+    assert document["addresses"]["command"] == f"nerq report pypi:acme==1.0 --as-of {AS_OF} -f json"
     questions = {answer["id"]: answer["answer"] for answer in document["questions"]}
     assert "GHSA-aaaa-bbbb-cccc" in questions["vulnerabilities"]
     assert questions["version"].startswith("2.0, instead of 1.0: its score of ")
@@ -108,6 +109,19 @@ def test_the_verdict_is_about_the_purpose(packages: Registry, nerq: Nerq) -> Non
         document = report(nerq, "pypi:acme", "--for", purpose).json
         assert document["verdict"] == next(use for use in document["uses"] if use["purpose"] == purpose)
         assert document["questions"][0]["question"] == f"Is acme 2.0 safe to use for {purpose}?"
+
+
+def test_the_commands_of_a_page_give_that_page(packages: Registry, nerq: Nerq, tmp_path: Path) -> None:
+    for options in (("--as-of", AS_OF), ("--as-of", AS_OF, "--for", "critical"), ("--as-of", "2024-06-01T10:00:00Z")):
+        result = nerq("report", "pypi:acme==1.0", *options, "-f", "json")
+        document = result.json
+        assert nerq(*shlex.split(document["addresses"]["command"])[1:]).out == result.out
+        command = shlex.split(document["badge"]["command"])[1:-1]
+        assert nerq(*command, str(tmp_path / "badge.svg")).status == 0
+        assert (tmp_path / "badge.svg").read_text() == document["badge"]["svg"]
+        page = nerq("report", "pypi:acme==1.0", *options).out
+        assert document["addresses"]["command"] in page
+        assert document["badge"]["command"] in page
 
 
 def test_what_no_source_has_is_not_known(packages: Registry, services: Services, nerq: Nerq) -> None:

@@ -17,7 +17,7 @@ from nerq_cli.insight.guidance import Check
 from nerq_cli.insight.history import History
 from nerq_cli.insight.peers import Standing
 from nerq_cli.insight.provenance import ProvenanceRecord
-from nerq_cli.insight.purpose import PURPOSES, Purpose
+from nerq_cli.insight.purpose import DEFAULT_PURPOSE, PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, PageTexts
 from nerq_cli.insight.target_details import Description, Detail
 from nerq_cli.policy.reviews import ReviewResult
@@ -84,6 +84,8 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     #: As an argument of a command, quoted for a shell.
     command: str
+    #: The options of the run that change what is read or how it is judged, quoted for a shell.
+    options: str = ""
     #: ``pypi``, ``npm``, ``hf`` ...
     ecosystem: str
     kind: Kind
@@ -120,6 +122,17 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         """Ecosystem, name and version; of an MCP server its own."""
         return self.server or f"{self.ecosystem}:{self.subject.label}"
+
+    @property
+    def page_command(self) -> str:
+        """The command that writes this page as JSON."""
+        purpose = "" if self.subject.purpose == DEFAULT_PURPOSE else f"--for {self.subject.purpose}"
+        return " ".join(filter(None, ("nerq report", self.command, purpose, self.options, "-f json")))
+
+    @property
+    def badge_command(self) -> str:
+        """The command that writes the badge of this page."""
+        return " ".join(filter(None, ("nerq badge", self.command, self.options, "-o badge.svg")))
 
 
 # --- JSON
@@ -416,11 +429,11 @@ def build_page_document(report: PageReport) -> PageDocument:
             message=report.badge.message,
             color=report.badge.color,
             svg=render_svg(report.badge).decode(),
-            command=clean(f"nerq badge {report.command} -o badge.svg"),
+            command=clean(report.badge_command),
         ),
         addresses=PageAddresses(
             purl=clean(report.purl),
-            command=clean(f"nerq report {report.command} -f json"),
+            command=clean(report.page_command),
             schema_command="nerq schema page",
         ),
         warnings=list(map(clean, report.warnings)),
@@ -862,7 +875,7 @@ def _list_badge(report: PageReport) -> Iterator[Block]:
     )
     yield Commands(
         (
-            Check(f"nerq badge {report.command} -o badge.svg", "writes it"),
+            Check(report.badge_command, "writes it"),
             Check(f"![{escape(f'{badge.label}: {badge.message}')}](badge.svg)", "shows it in Markdown"),
         )
     )
@@ -872,7 +885,7 @@ def _list_addresses(report: PageReport) -> Iterator[Block]:
     yield Table("addresses", ("", ""), (("Package URL", report.purl),))
     yield Commands(
         (
-            Check(f"nerq report {report.command} -f json", "this page as JSON"),
+            Check(report.page_command, "this page as JSON"),
             Check("nerq schema page", "its JSON Schema"),
         )
     )
