@@ -335,6 +335,7 @@ def _build_version(upgrade: Upgrade | None) -> Version | None:
         version=upgrade.version,
         value=upgrade.value,
         passes=upgrade.passes,
+        is_open=upgrade.value is not None and (upgrade.grade is None or upgrade.uncertain),
         fixed_advisories=upgrade.fixed_advisories,
     )
 

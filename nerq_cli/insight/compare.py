@@ -290,8 +290,8 @@ def _compare_scores(sides: Sequence[Side], rows: Sequence[Row]) -> Outcome:
 
 
 def _describe_number(side: Side) -> str:
-    """Return the label and the score; ``~`` marks a provisional one."""
-    sign = "~" if side.score is not None and side.score.provisional else ""
+    """Return the label and the score; ``~`` marks one that is not settled."""
+    sign = side.score.sign if side.score is not None else ""
     return f"{side.label} {sign}{_get_value(side) or 0:.1f}"
 
 

@@ -214,7 +214,7 @@ def _judge(
 
 def _judge_number(score: Score, value: float, minimum: float, *, needs_verified: bool) -> tuple[Answer, str]:
     low, high = (value if bound is None else bound for bound in (score.low, score.high))
-    numbers = f"score {value:.1f}, {minimum:g} is asked for"
+    numbers = f"score {score.sign}{value:.1f}, {minimum:g} is asked for"
     if high < minimum:
         return "avoid", "; ".join((numbers, *score.reason_texts[:1]))
     if score.provisional or low < minimum:

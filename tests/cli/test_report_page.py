@@ -347,6 +347,26 @@ def test_a_page_of_html_loads_nothing(packages: Registry, nerq: Nerq, project: P
     assert (project / "a.txt").read_text(encoding="utf-8").startswith("pypi:acme 2.0\n")
 
 
+def test_a_score_that_is_not_settled_is_one_everywhere(packages: Registry, nerq: Nerq) -> None:
+    packages.pypi("open", "1.0", license_expression=None, project_urls={})
+    document = report(nerq, "pypi:open").json
+    score = document["score"]
+    assert (score["grade"], score["provisional"]) == (None, False)
+    assert score["low"] < 70 <= score["value"]
+    number = f"~{score['value']:.1f}"
+    assert document["takeaways"][0].startswith(
+        f"open 1.0 scores {number} (no grade, {score['low']} to {score['high']} by what is not known), "
+        "which leaves open whether it reaches the threshold of 70, "
+    )
+    text = nerq("report", "pypi:open", "--as-of", AS_OF).out
+    assert f"{number} of 100" in text
+    html = nerq("report", "pypi:open", "--as-of", AS_OF, "-f", "html").out
+    assert f"{number} - nerq" in html
+    assert "reviewRating" not in read_linked_data(html)
+    assert number in nerq("compare", "pypi:open", "pypi:acme", "--as-of", AS_OF).out
+    assert number in nerq("alternatives", "pypi:open", "--as-of", AS_OF).out
+
+
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_the_text_fits_the_width(packages: Registry, nerq: Nerq, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setenv("COLUMNS", str(width))

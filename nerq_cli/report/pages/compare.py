@@ -323,7 +323,7 @@ def describe_score(side: Side) -> str:
     if score is None or score.value is None:
         return f"no score: {side.reason}"
     grade = f" ({score.grade})" if score.grade else ""
-    return f"{'~' if score.provisional else ''}{score.value:.1f}{grade}"
+    return f"{score.sign}{score.value:.1f}{grade}"
 
 
 def _describe_range(side: Side) -> str:

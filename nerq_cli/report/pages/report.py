@@ -582,7 +582,7 @@ def _list_score(report: PageReport) -> Iterator[Block]:
     if score is None or score.value is None:
         rows.append(("Score", f"none: {subject.reason}"))
     else:
-        rows.append(("Score", f"{'~' * score.provisional}{score.value:.1f} of 100"))
+        rows.append(("Score", f"{score.sign}{score.value:.1f} of 100"))
         rows.append(("Grade", score.grade or "none: what is not known could change it"))
     if score is not None:
         label = score.methodology.find_coverage_label(score.coverage)
@@ -929,7 +929,7 @@ def render_html(report: PageReport) -> str:
     lead, lead_style = _find_verdict(report)
     sections = build_sections(report)
     score = report.subject.score
-    number = "?" if score is None or score.value is None else f"{'~' * score.provisional}{score.value:.1f}"
+    number = "?" if score is None or score.value is None else f"{score.sign}{score.value:.1f}"
     grade = (score.grade if score is not None else None) or "no grade"
     head = (
         element("meta", charset="utf-8"),
@@ -1002,7 +1002,7 @@ def build_linked_data(report: PageReport) -> str:
         "itemReviewed": item,
         "reviewBody": clean(subject.guidance[subject.purpose].verdict),
     }
-    if score is not None and score.value is not None:
+    if score is not None and score.value is not None and score.grade is not None:
         review["reviewRating"] = {
             "@type": "Rating",
             "ratingValue": round_number(score.value, _DIGITS),
