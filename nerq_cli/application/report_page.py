@@ -263,7 +263,7 @@ def build_page(
         history=parts.history,
         history_reason=parts.history_reason,
         standing=parts.standing,
-        badge=parts.badge or describe_assessment(assessment, report.as_of),
+        badge=parts.badge or describe_assessment(assessment, report),
         provenance=_build_provenance(assessment),
         reviews=assessment.review,
         complete=report.complete,

@@ -410,6 +410,36 @@ def test_a_badge_of_what_is_not_known_is_grey(demo: Registry, nerq: Nerq, tmp_pa
     assert endpoint["color"] == "#6b6b6b"
 
 
+def test_a_badge_of_what_fails_a_rule_is_not_green(
+    demo: Registry, nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo.most_used()
+    (project / "requirements.txt").write_text("demo==2.0\n")
+    for command in (("badge", "--project", "."), ("badge", "pypi:demo==2.0")):
+        endpoint = json.loads(nerq(*command, "-f", "shields").out)
+        assert "fails" not in endpoint["message"]
+        assert endpoint["color"] == "#1a7f37"
+    assert nerq("review", "add", "pypi:demo==2.0", "--verdict", "reject", "--who", "Ann").status == 0
+    assert nerq("scan", ".").status == 1
+    endpoint = json.loads(nerq("badge", "--project", ".", "-f", "shields").out)
+    assert endpoint["message"].startswith("fails 1 rule, lowest ")
+    assert endpoint["color"] == "#b42318"
+    endpoint = json.loads(nerq("badge", "pypi:demo==2.0", "-f", "shields").out)
+    assert endpoint["message"].startswith("fails 1 rule, ")
+    assert endpoint["color"] == "#b42318"
+    endpoint = json.loads(nerq("badge", "--project", ".", "-f", "shields", "--offline", "--no-cache").out)
+    assert endpoint["message"].startswith("fails 1 rule, not all checked, ")
+
+
+@pytest.mark.parametrize("name", ["badge.png", "badge.pdf", "badge"])
+def test_a_badge_has_no_format_of_another_suffix(demo: Registry, nerq: Nerq, tmp_path: Path, name: str) -> None:
+    result = nerq("badge", "pypi:demo==2.0", "-o", str(tmp_path / name))
+    assert result.status == 2
+    assert "there is no format with the suffix" in result.err
+    assert not (tmp_path / name).exists()
+    assert nerq("badge", "pypi:demo==2.0", "-f", "svg", "-o", str(tmp_path / name)).status == 0
+
+
 def test_a_badge_needs_a_target_that_exists(demo: Registry, nerq: Nerq, tmp_path: Path) -> None:
     assert nerq("badge").status == 2
     assert nerq("badge", "--project", "nowhere").status == 2
