@@ -24,6 +24,7 @@ from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import NOT_REQUESTED, Evidence, Fact, Found, McpRegistration, ReleaseProfile, Unknown
+from nerq_cli.insight.provenance import build_record, read_version
 from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, Version, write_texts
 from nerq_cli.insight.target_details import (
@@ -232,7 +233,8 @@ def build_page(
         details = tuple(list_server_details(parts.server))
         description = Description(text="", reason=subject.reason)
     else:
-        details = tuple(list_package_details(evidence, parts.profile, parts.server))
+        used = read_version(assessment.provenance) if assessment.provenance is not None else None
+        details = tuple(list_package_details(evidence, parts.profile, parts.server, provenance=used))
         description = describe_package(parts.profile)
     texts = write_texts(subject)
     if server is not None:
@@ -344,8 +346,6 @@ def _build_provenance(assessment: Assessment) -> ProvenanceRecord | None:
     """Return the provenance of the version in use beside that of others; None for what is no package."""
     if assessment.provenance is None:
         return None
-    from nerq_cli.insight.provenance import build_record
-
     upgrade = assessment.upgrade
     version = upgrade.version if upgrade is not None else assessment.latest if assessment.releases_behind else None
     return build_record(assessment.provenance, version)

@@ -367,6 +367,29 @@ def test_a_score_that_is_not_settled_is_one_everywhere(packages: Registry, nerq:
     assert number in nerq("alternatives", "pypi:open", "--as-of", AS_OF).out
 
 
+def test_what_is_stated_to_be_none_is_not_unknown(packages: Registry, nerq: Nerq) -> None:
+    packages.pypi("odd", "1.0", project_urls={"Source": "javascript:alert(1)", "Homepage": "git+ssh://x"})
+    document = report(nerq, "pypi:odd").json
+    details = {detail["id"]: detail["reason"] for detail in document["details"]}
+    assert document["provenance"]["used"]["state"] == "none"
+    assert details["attestation"] == "none: no attestation"
+    assert details["repository"] == details["homepage"] == "no usable address stated"
+
+
+def test_rows_about_a_licence_do_not_read_as_restrictions(packages: Registry, hub: HubStandIn, nerq: Nerq) -> None:
+    hub.repositories["spaces", "org/demo"] |= {"models": ["org/one"]}
+    rows = {row["id"]: row for row in report(nerq, "hf-space:org/demo").json["regulation"]["licence"]["rows"]}
+    assert (rows["restrictions"]["label"], rows["restrictions"]["text"]) == ("terms of use", "no restriction of use")
+    assert rows["text"]["label"] == "licence text or link"
+    assert rows["lineage"]["text"].endswith("licences of what it uses are not compared")
+    hub.add_model("org/closed", cardData={"license": "llama3.1"})
+    rows = {row["id"]: row for row in report(nerq, "hf:org/closed").json["regulation"]["licence"]["rows"]}
+    assert rows["restrictions"]["state"] == "present"
+    assert rows["restrictions"]["text"].startswith("restrictions: ")
+    rows = {row["id"]: row for row in report(nerq, "pypi:acme").json["regulation"]["licence"]["rows"]}
+    assert (rows["restrictions"]["label"], rows["restrictions"]["text"]) == ("terms of use", "MIT: permissive")
+
+
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_the_text_fits_the_width(packages: Registry, nerq: Nerq, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
