@@ -48,7 +48,7 @@ from nerq_cli.report.pages.provenance import PageProvenance, build_provenance, l
 from nerq_cli.report.reviews import ReviewDocument, build_review
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
-from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology
+from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology, name_change
 from nerq_cli.scoring import Cap, Score, ScorePart
 from nerq_cli.signals.advisories import describe_missing_fix, describe_unread
 
@@ -638,8 +638,7 @@ def _list_details(report: PageReport) -> Iterator[Block]:
     subject = report.subject
     rows = [("Kind", f"{KIND_NAMES[report.kind][0]} ({report.ecosystem})", "")]
     if subject.released_at:
-        verb = "Last changed" if report.kind in ("repository", "model", "dataset", "space", "kernel") else "Released"
-        rows.append((verb, format_date(subject.released_at), ""))
+        rows.append((name_change(report.kind).capitalize(), format_date(subject.released_at), ""))
     if subject.latest:
         behind = f", {subject.releases_behind:,} newer" if subject.releases_behind else ""
         released = format_date(subject.latest_released_at)
