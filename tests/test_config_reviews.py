@@ -66,7 +66,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("who", None, 1, "the review has no who", "add who"),
         ("when", None, 1, "the review has no when", 'add when = "2026-11-02"'),
         ("verdict", '"okay"', 6, "reviews.verdict must be one of ok, concern, reject", "did you mean 'ok'?"),
-        ("when", "2026-11-23", 6, "reviews.when is a day of the future", "today is 2026-11-21"),
+        ("when", "2026-11-23", 6, "reviews.when 2026-11-23 is a day of the future", "today is 2026-11-21"),
         ("when", '"soon"', 6, "reviews.when must be a day, such as", ""),
         ("package", '"demo"', 6, "reviews.package must begin with an ecosystem", 'write "pypi:demo" or "npm:demo"'),
         ("package", '"pyp:demo"', 6, "reviews.package must begin with an ecosystem", "did you mean 'pypi'?"),

@@ -221,7 +221,9 @@ def _read_versions(text: str, declaration: Declaration, file: HistoryFile, today
         purl=Release(package=declaration.package, version=series[-1].version).purl,
         versions=tuple(versions),
         history=build_history(series, today),
-        standing=find_standing(declaration.package, describe_present(series[-1]), series, file, root, today),
+        standing=find_standing(
+            declaration.package, series[-1].version, describe_present(series[-1]), series, file, root, today
+        ),
     )
 
 

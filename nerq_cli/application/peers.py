@@ -46,6 +46,7 @@ def describe_present(score: Score | Snapshot) -> Present:
 
 def find_standing(
     package: Package,
+    version: str,
     present: Present,
     snapshots: Sequence[Snapshot],
     file: HistoryFile | None,
@@ -57,6 +58,7 @@ def find_standing(
 
     Args:
         package: The target.
+        version: Its version that has the score; empty = not known.
         present: Its score now.
         snapshots: Its past, oldest first, the present included.
         file: The history; None without one.
@@ -71,7 +73,9 @@ def find_standing(
             load_table(), package.ecosystem, categories, present.methodology, present.low, present.high
         )
     return Standing(
-        project=None if present.value is None else find_project_standing(package, present.value, file, root, today),
+        project=None
+        if present.value is None
+        else find_project_standing(package, version, present.value, file, root, today),
         past=stand_in_past(snapshots) if snapshots else None,
         outside=None if isinstance(outside, str) else outside,
         outside_reason=outside if isinstance(outside, str) else "",
@@ -79,7 +83,7 @@ def find_standing(
 
 
 def find_project_standing(
-    package: Package, value: float, file: HistoryFile | None, root: Path, today: int
+    package: Package, version: str, value: float, file: HistoryFile | None, root: Path, today: int
 ) -> ProjectStanding | None:
     """Return the place of a score among the dependencies of the project of a directory, or of the nearest parent.
 
@@ -92,17 +96,21 @@ def find_project_standing(
         if rows := file.read_projects(str(path), today):
             [newest] = rows
             scores = _read_scores(file, newest.members, newest.day)
-            return stand_in_project(
-                path.name or str(path), newest.day, scores, f"{package.ecosystem}/{package.name}", value
-            )
+            name = f"{package.ecosystem}/{package.name}"
+            lowest: dict[str, float] = {}
+            for (member, _), score in scores.items():
+                if score is not None:
+                    lowest[member] = min(lowest.get(member, score), score)
+            used = [(other, score) for (member, other), score in sorted(scores.items()) if member == name]
+            return stand_in_project(path.name or str(path), newest.day, lowest, name, value, version=version, used=used)
     return None
 
 
-def _read_scores(file: HistoryFile, members: Iterable[str], day: int) -> Mapping[str, float]:
-    """Return the lowest score of each package of a project on a day."""
-    scores: dict[str, float] = {}
-    for name, snapshot_day, numbers in file.read_numbers(frozenset(members), day):
-        value, package = read_value(numbers), name.rpartition("@")[0]
-        if snapshot_day == day and value is not None:
-            scores[package] = min(scores.get(package, value), value)
-    return scores
+def _read_scores(file: HistoryFile, members: Iterable[str], day: int) -> Mapping[tuple[str, str], float | None]:
+    """Return the score on a day of each package and version of a project; None without one."""
+    names = frozenset(members)
+    scores: dict[str, float | None] = dict.fromkeys(names)
+    for name, snapshot_day, numbers in file.read_numbers(names, day):
+        if snapshot_day == day:
+            scores[name] = read_value(numbers)
+    return {(name.rpartition("@")[0], name.rpartition("@")[2]): value for name, value in scores.items()}

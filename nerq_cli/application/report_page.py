@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import NOT_REQUESTED, Evidence, Fact, Found, McpRegistration, ReleaseProfile, Unknown
-from nerq_cli.insight.provenance import list_known_concerns
+from nerq_cli.insight.provenance import build_record, list_known_concerns, read_version
 from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, Version, write_texts
 from nerq_cli.insight.target_details import (
@@ -116,12 +117,20 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
     return replace(
         page,
         target=target.text,
+        options=_format_options(session),
         complete=report.complete and not missing,
         strict=not missing,
         exit=status,
         exit_reason=reason,
         warnings=tuple(dict.fromkeys((*run.warnings, *notes))),
     )
+
+
+def _format_options(session: Session) -> str:
+    """Return the options of a run without which the same command could give another page."""
+    settings = session.settings
+    options = ["--as-of", settings.as_of] if settings.as_of is not None else []
+    return shlex.join([*options, *(["--no-config"] if settings.no_config else [])])
 
 
 def _find_server(name: str, run: KeepingRun) -> tuple[McpRegistration | None, tuple[RegistrationProblem, ...]]:
@@ -175,8 +184,10 @@ def _find_standing(
     if assessment.hub is not None or assessment.score is None:
         return None
     stated = (*profile.value.topics, *profile.value.keywords) if isinstance(profile, Found) else ()
+    release = assessment.dependency.release
     return find_standing(
         assessment.dependency.package,
+        release.version if release is not None else assessment.dependency.version or "",
         describe_present(assessment.score),
         history.snapshots if history is not None else (),
         session.history,
@@ -222,7 +233,8 @@ def build_page(
         details = tuple(list_server_details(parts.server))
         description = Description(text="", reason=subject.reason)
     else:
-        details = tuple(list_package_details(evidence, parts.profile, parts.server))
+        used = read_version(assessment.provenance) if assessment.provenance is not None else None
+        details = tuple(list_package_details(evidence, parts.profile, parts.server, provenance=used))
         description = describe_package(parts.profile)
     texts = write_texts(subject)
     if server is not None:
@@ -254,7 +266,7 @@ def build_page(
         history=parts.history,
         history_reason=parts.history_reason,
         standing=parts.standing,
-        badge=parts.badge or describe_assessment(assessment, report.as_of),
+        badge=parts.badge or describe_assessment(assessment, report),
         provenance=_build_provenance(assessment),
         reviews=assessment.review,
         complete=report.complete,
@@ -327,6 +339,7 @@ def _build_version(upgrade: Upgrade | None) -> Version | None:
         version=upgrade.version,
         value=upgrade.value,
         passes=upgrade.passes,
+        is_open=upgrade.value is not None and (upgrade.grade is None or upgrade.uncertain),
         fixed_advisories=upgrade.fixed_advisories,
         concerns=() if upgrade.provenance is None else list_known_concerns(upgrade.provenance),
     )
@@ -336,8 +349,6 @@ def _build_provenance(assessment: Assessment) -> ProvenanceRecord | None:
     """Return the provenance of the version in use beside that of others; None for what is no package."""
     if assessment.provenance is None:
         return None
-    from nerq_cli.insight.provenance import build_record
-
     upgrade = assessment.upgrade
     if upgrade is None and assessment.releases_behind:
         upgrade = assessment.latest_upgrade

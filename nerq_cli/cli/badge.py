@@ -27,6 +27,25 @@ class Format(str, Enum):
     SHIELDS = "shields"
 
 
+#: Formats by suffix.
+_SUFFIXES: Final = {".svg": Format.SVG, ".json": Format.SHIELDS}
+
+
+def _find_format(path: Path) -> Format:
+    """Return the format of a file.
+
+    Raises:
+        UsageError: there is none with its suffix.
+    """
+    form = _SUFFIXES.get(path.suffix.lower())
+    if form is None:
+        raise UsageError(
+            f"{path}: there is no format with the suffix {path.suffix!r}",
+            hint=f"known suffixes: {', '.join(_SUFFIXES)}; or name the format: -f svg",
+        )
+    return form
+
+
 @app.command(epilog=_STATUSES)
 @options.with_read_options
 def badge(
@@ -46,7 +65,7 @@ def badge(
         typer.Option(
             "--format",
             "-f",
-            help="svg, or shields for the JSON that shields.io reads.  [default: by the suffix of the file, else svg]",
+            help="svg, or shields for the JSON that shields.io reads.  [default: by the suffix, else svg]",
         ),
     ] = None,
     output: Annotated[
@@ -67,7 +86,7 @@ def badge(
     if not project and not target:
         raise UsageError("there is no target", hint="name one: nerq badge requests==2.31.0, or nerq badge --project")
     if form is None:
-        form = Format.SHIELDS if output is not None and output.suffix.lower() == ".json" else Format.SVG
+        form = Format.SVG if output is None else _find_format(output)
     if output is not None:
         check_target(output)
         check_outputs([Output(form.value, output)])

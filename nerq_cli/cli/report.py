@@ -11,7 +11,7 @@ from nerq_cli.cli import options, page_output
 from nerq_cli.cli.command import create_app
 from nerq_cli.cli.page_output import PageFormat
 from nerq_cli.errors import UsageError
-from nerq_cli.insight.purpose import Purpose
+from nerq_cli.insight.purpose import DEFAULT_PURPOSE, Purpose
 
 app = create_app()
 
@@ -30,7 +30,7 @@ def report(
     ] = None,
     purpose: Annotated[
         Purpose, typer.Option("--for", help="What it is to be used for: the verdict is about that.")
-    ] = "production",
+    ] = DEFAULT_PURPOSE,
     form: page_output.FormatOption = PageFormat.TABLE,
     output: page_output.OutputOption = None,
     shared: options.ReportOptions,

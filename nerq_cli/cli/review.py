@@ -104,11 +104,8 @@ def list_reviews(
     if not path.exists():
         raise UsageError(f"there is no {path.name} here", hint="nerq review add writes one")
     packages = [_parse_target(name, needs_version=False)[0] for name in names or ()]
-    reviews = [
-        item
-        for item in read_reviews(path, _read_today()).reviews
-        if not packages or _format_package(item.package) in packages
-    ]
+    kept = read_reviews(path, _read_today()).reviews
+    reviews = [item for item in kept if not packages or _format_package(item.package) in packages]
     reviews.sort(key=lambda item: (item.label, item.when, item.who))
     if form == "json":
         _print_json(reviews)
@@ -118,8 +115,9 @@ def list_reviews(
 
     for item in reviews:
         typer.echo(defuse_ci_commands(sanitize_text(f"{item.label}: {describe_review(item)}", 0)))
-    count = len(reviews)
-    typer.echo(f"{count:,} {'review' if count == 1 else 'reviews'} in {path.as_posix()}", err=True)
+    total = f"{len(kept):,} {'review' if len(kept) == 1 else 'reviews'} in {path.as_posix()}"
+    text = f"{len(reviews):,} of {total} {'is' if len(reviews) == 1 else 'are'} of {', '.join(packages)}"
+    typer.echo(sanitize_text(text if packages else total), err=True)
 
 
 @app.command("import")

@@ -35,6 +35,8 @@ LINK_POINTS: Final = 20.0
 UNRESTRICTED_POINTS: Final = 20.0
 RESTRICTION_POINTS: Final = 5.0
 LINEAGE_POINTS: Final = 20.0
+#: Label of the row about restrictions: its state is about the terms, which may be without any.
+_TERMS_LABEL: Final = "terms of use"
 #: Share of the licence in the block; the rest is data handling.
 LICENCE_SHARE: Final = 0.75
 
@@ -193,8 +195,8 @@ def _build_block(summary: str, rows: Sequence[BlockRow], conflicts: Sequence[Lin
 def _iter_licence_rows(
     facts: HubRepository | None, licences: Sequence[ModelLicence] | None, key: KeyEvidence
 ) -> Iterator[BlockRow]:
-    names = (("declared", "licence declared", DECLARED_POINTS), ("text", "text of the licence", LINK_POINTS))
-    restrictions = ("restrictions", "restrictions", UNRESTRICTED_POINTS)
+    names = (("declared", "licence declared", DECLARED_POINTS), ("text", "licence text or link", LINK_POINTS))
+    restrictions = ("restrictions", _TERMS_LABEL, UNRESTRICTED_POINTS)
     if licences is None or facts is None:
         for id_, label, maximum in (*names, restrictions):
             yield _unknown_row(id_, label, maximum, key.reason or "the metadata of the card was not read")
@@ -218,7 +220,9 @@ def _iter_licence_rows(
         return
     flags = sorted({flag for licence in declared for flag in licence.flags} & RESTRICTIONS)
     text = f"restrictions: {', '.join(flag.replace('_', ' ') for flag in flags)}" if flags else "no restriction of use"
-    yield _row(id_, label, maximum, max(0.0, maximum - RESTRICTION_POINTS * len(flags)), text)
+    points = max(0.0, maximum - RESTRICTION_POINTS * len(flags))
+    # The terms are known however few points they leave.
+    yield BlockRow(id=id_, label=label, state="present", points=points, maximum=maximum, text=text)
 
 
 def _find_licence_text(facts: HubRepository, declared: Sequence[ModelLicence]) -> str:
@@ -251,7 +255,8 @@ def _build_lineage_row(
     if checks := [conflict for conflict in conflicts if not conflict.is_note]:
         return _row(id_, label, LINEAGE_POINTS, 0.0, f"check: {checks[0].text}")
     if not bases:
-        return BlockRow(id=id_, label=label, state="not_applicable", text="no base model is stated")
+        used = "; licences of what it uses are not compared" if facts.used_models or facts.used_datasets else ""
+        return BlockRow(id=id_, label=label, state="not_applicable", text=f"no base model is stated{used}")
     unread = sorted(base for base in bases if not isinstance(evidence.bases.get(base), Found))
     if unread:
         return _unknown_row(id_, label, LINEAGE_POINTS, f"not read: {', '.join(unread[:3])}")
@@ -300,7 +305,7 @@ class PackageLicence(msgspec.Struct, frozen=True, kw_only=True):
 #: Points of the rows of a package; they make 100.
 _PACKAGE_POINTS: Final[Mapping[str, tuple[str, float]]] = {
     "declared": ("licence declared", 40.0),
-    "restrictions": ("restrictions", 15.0),
+    "restrictions": (_TERMS_LABEL, 15.0),
     "security_contact": ("security contact", 15.0),
     "changelog": ("changelog", 10.0),
     "provenance": ("provenance", 20.0),

@@ -33,7 +33,7 @@ from nerq_cli.config.entries import (
     read_word,
 )
 from nerq_cli.config.values import SettingError, suggest
-from nerq_cli.ecosystems import ECOSYSTEMS, get_ecosystem, normalise_name
+from nerq_cli.ecosystems import ECOSYSTEMS, get_ecosystem, is_repository, normalise_name
 from nerq_cli.inventory import Location, Package
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy.reviews import VERDICTS, Review, format_package
@@ -347,19 +347,31 @@ def check_entry(entry: Mapping[str, object], today: date) -> list[EntryProblem]:
 def _check_review(values: Mapping[str, Any], today: date) -> Iterator[EntryProblem]:
     """Yield what is wrong with the values of a review beside each other."""
     if "when" in values and date.fromisoformat(values["when"]) - today > _CLOCK_SKEW:
-        yield EntryProblem("when", "reviews.when is a day of the future", f"today is {today}")
-    if "package" not in values or "version" not in values:
-        return
-    package: Package = values["package"]
-    yield from check_range("reviews.version", format_package(package), values["version"])
-    if "since" not in values:
-        return
+        yield EntryProblem("when", f"reviews.when {values['when']} is a day of the future", f"today is {today}")
+    if "package" in values and "version" in values:
+        yield from _check_versions(values["package"], values["version"], values.get("since"))
+
+
+def _check_versions(package: Package, version: str, since: str | None) -> Iterator[EntryProblem]:
+    """Yield what is wrong with the version of a review, and with the one that its differences begin at."""
+    yield from check_range("reviews.version", format_package(package), version)
     ecosystem = get_ecosystem(package.ecosystem)
-    for key in ("since", "version"):
-        if ecosystem in ECOSYSTEMS and ecosystem.parse_version(values[key]) is None:
+    stated = {"version": version} if since is None else {"since": since, "version": version}
+    if is_repository(package.ecosystem):
+        for key, text in stated.items():
+            if ecosystem.parse_pin(text) is None:
+                message = f"reviews.{key} must be a whole commit: a branch or tag may be another one tomorrow"
+                yield EntryProblem(key, message, "nerq check shows the commit")
+    if since is None:
+        return
+    versions: dict[str, Any] = {key: ecosystem.parse_version(text) for key, text in stated.items()}
+    for key, parsed in versions.items():
+        if ecosystem in ECOSYSTEMS and parsed is None:
             yield EntryProblem(key, f"reviews.{key} must be one version where differences were read")
-    if ecosystem.is_same_version(values["since"], values["version"]):
+    if ecosystem.is_same_version(since, version):
         yield EntryProblem("since", "reviews.since is the version that was reviewed")
+    elif None not in versions.values() and versions["since"] > versions["version"]:
+        yield EntryProblem("since", "reviews.since must be an earlier version than the one that was reviewed")
 
 
 def build_schema() -> dict[str, Any]:

@@ -300,7 +300,7 @@ def describe_score(option: Option, target: Score | None) -> str:
     if option.score is None or option.value is None:
         return f"not scored: {option.reason or 'not computed'}"
     grade = f" ({option.score.grade})" if option.score.grade else ""
-    text = f"score {'~' if option.score.provisional else ''}{option.value:.1f}{grade}"
+    text = f"score {option.score.sign}{option.value:.1f}{grade}"
     if target is None or target.value is None:
         return text
     difference = option.value - target.value

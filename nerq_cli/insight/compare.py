@@ -274,10 +274,10 @@ def _compare_scores(sides: Sequence[Side], rows: Sequence[Row]) -> Outcome:
     numbers = ", ".join(map(_describe_number, sides))
     best = max(range(len(sides)), key=values.__getitem__)
     if values.count(values[best]) > 1:
-        leaders = " and ".join(side.label for side, value in zip(sides, values, strict=True) if value == values[best])
-        return Outcome(
-            best=None, certain=False, text=f"{leaders} have the same score ({numbers}).{_name_deciding(rows)}"
-        )
+        leaders = [side.label for side, value in zip(sides, values, strict=True) if value == values[best]]
+        relation = "the same" if len(leaders) == len(sides) else "the highest"
+        text = f"{_join(leaders)} have {relation} score ({numbers}).{_name_deciding(rows, 'What differs')}"
+        return Outcome(best=None, certain=False, text=text)
     certain = _is_certain(sides, best)
     doubt = "" if certain else " What is not known could change the order."
     return Outcome(
@@ -290,8 +290,8 @@ def _compare_scores(sides: Sequence[Side], rows: Sequence[Row]) -> Outcome:
 
 
 def _describe_number(side: Side) -> str:
-    """Return the label and the score; ``~`` marks a provisional one."""
-    sign = "~" if side.score is not None and side.score.provisional else ""
+    """Return the label and the score; ``~`` marks one that is not settled."""
+    sign = side.score.sign if side.score is not None else ""
     return f"{side.label} {sign}{_get_value(side) or 0:.1f}"
 
 
@@ -309,12 +309,17 @@ def _is_certain(sides: Sequence[Side], best: int) -> bool:
     return all(high is not None and low > high for high in highs)
 
 
-def _name_deciding(rows: Sequence[Row]) -> str:
+def _join(texts: Sequence[str]) -> str:
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _name_deciding(rows: Sequence[Row], verb: str = "What decides") -> str:
     deciding = [row for row in rows if row.group == "decides"][:_MAX_NAMED]
     if not deciding:
         return " No signal that is known of all differs."
     names = ", ".join(f"{row.name} ({row.points:.1f} points)" for row in deciding)
-    return f" What decides: {names}."
+    return f" {verb}: {names}."
 
 
 # --- versions of one package

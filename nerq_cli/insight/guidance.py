@@ -67,8 +67,9 @@ _AVOID: Final[Mapping[str, tuple[float, str]]] = MappingProxyType(
         "publisher": (50, "before you have checked who publishes it"),
     }
 )
-#: Matches .md, .json and .py in one pattern: releases of ``hf`` differ in how they take several.
-_READABLE: Final = "*.[jmp][dsy]*"
+#: Patterns of files to read before anything is loaded; of datasets without formats that hold the data.
+_READABLE: Final = ("*.md", "*.py", "*.yaml", "*.yml", "LICENSE*")
+_READABLE_BESIDE_WEIGHTS: Final = (*_READABLE, "*.json", "*.txt")
 #: Findings and uses to avoid that are named.
 _MAX_FINDINGS: Final = 6
 #: Of these, warnings of the rules.
@@ -234,7 +235,7 @@ def _judge(
 
 def _judge_number(score: Score, value: float, minimum: float, *, needs_verified: bool) -> tuple[Answer, str]:
     low, high = (value if bound is None else bound for bound in (score.low, score.high))
-    numbers = f"score {value:.1f}, {minimum:g} is asked for"
+    numbers = f"score {score.sign}{value:.1f}, {minimum:g} is asked for"
     if high < minimum:
         return "avoid", "; ".join((numbers, *score.reason_texts[:1]))
     if score.provisional or low < minimum:
@@ -323,7 +324,8 @@ def _list_checks(subject: Subject) -> Iterator[Check]:
     elif ecosystem.startswith("huggingface"):
         yield from _list_hub_checks(ecosystem.partition("-")[2], subject)
     for file, digest in subject.digests[:1]:
-        yield Check(_join("sha256sum", file), f"must print {digest.removeprefix('sha256:')}")
+        line = _join("printf", "%s\\n", f"{digest.removeprefix('sha256:')}  {file}")
+        yield Check(f"{line} | sha256sum --check", "compares the file with the digest of the registry")
 
 
 def _list_hub_checks(kind: str, subject: Subject) -> Iterator[Check]:
@@ -331,10 +333,16 @@ def _list_hub_checks(kind: str, subject: Subject) -> Iterator[Check]:
     words += ["--repo-type", kind] if kind else []
     words += ["--revision", subject.version] if subject.version else []
     at = "at this commit" if subject.version else "at its newest commit"
-    readable = ["--include", _READABLE, "--local-dir", "checked-files"]
+    patterns = _READABLE if kind == "dataset" else _READABLE_BESIDE_WEIGHTS
     note = "; needs a token whose account has access" if subject.is_gated else ""
-    shows = f"card, configuration and code {at}, without weights; runs nothing of it{note}"
-    yield Check(_join(*words, *readable), shows)
+    what = "card, licence and code" if kind == "dataset" else "card, licence, configuration and code"
+    left_out = "data" if kind == "dataset" else "weights"
+    # One pattern at a time: releases of hf differ in how they take several.
+    download = f'{_join(*words)} --include "$files" --local-dir checked-files'
+    yield Check(
+        f"for files in {_join(*patterns)}; do {download}; done",
+        f"{what} {at}, without {left_out}; runs nothing of it{note}",
+    )
     if not kind and subject.has_pickle is not False:
         yield Check(
             _join("picklescan", "--huggingface", subject.name),

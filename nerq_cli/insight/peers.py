@@ -33,11 +33,20 @@ class ProjectStanding(msgspec.Struct, frozen=True, kw_only=True):
     day: int
     #: Whether the project depends on the package, in whatever version.
     is_member: bool
+    #: The version of the target.
+    version: str = ""
+    #: The versions of the package that the project uses, each with its score (0-100) on that day; None without one.
+    used: tuple[tuple[str, float | None], ...] = ()
     #: Packages with a score, the target included.
     count: int
     #: Others with a lower score, and with the same one.
     lower: int
     equal: int
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the project uses the version of the target."""
+        return self.is_member and (not self.used or any(version == self.version for version, _ in self.used))
 
 
 class PastStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +120,14 @@ def load_table() -> PeerTable | None:
 
 
 def stand_in_project(
-    name: str, day: int, scores: Mapping[str, float], package: str, value: float
+    name: str,
+    day: int,
+    scores: Mapping[str, float],
+    package: str,
+    value: float,
+    *,
+    version: str = "",
+    used: Iterable[tuple[str, float | None]] = (),
 ) -> ProjectStanding | None:
     """Return the place of a score among the dependencies of a project; None if it has no other with a score.
 
@@ -121,14 +137,19 @@ def stand_in_project(
         scores: The lowest score of each package of the project.
         package: Name of the target, as in ``scores``. The target takes the place of the version that the project uses.
         value: Score of the target.
+        version: Version of the target.
+        used: Versions of the package that the project uses, each with its score; None without one.
     """
+    used = tuple(used)
     others = [score for other, score in scores.items() if other != package]
     if not others:
         return None
     return ProjectStanding(
         name=name,
         day=day,
-        is_member=package in scores,
+        is_member=package in scores or bool(used),
+        version=version,
+        used=used,
         count=len(others) + 1,
         lower=sum(score < value for score in others),
         equal=sum(score == value for score in others),

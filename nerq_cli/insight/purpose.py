@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias, get_args
 Purpose: TypeAlias = Literal["research", "sandbox", "production", "critical"]
 
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
+DEFAULT_PURPOSE: Final[Purpose] = "production"
 #: Lowest score for each purpose, 0 to 100: of ``check --for``, and as a threshold of the gate by name (``--policy``).
 MINIMUM_SCORES: Final[Mapping[Purpose, float]] = MappingProxyType(
     {"research": 30.0, "sandbox": 50.0, "production": 70.0, "critical": 80.0}

@@ -41,10 +41,17 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     #: None = it could not be scored.
     value: float | None
     passes: bool
+    #: Whether what is not known leaves its score without a grade, or may take it below the threshold.
+    is_open: bool = False
     #: Ids of the advisories that affect the version in use and not this one.
     fixed_advisories: tuple[str, ...] = ()
     #: What its provenance holds against it, as phrases.
     concerns: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> str:
+        """The score as shown; empty without one."""
+        return "" if self.value is None else f"{'~' * self.is_open}{self.value:.1f}"
 
 
 class PageSubject(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,13 +240,30 @@ def _describe_result(subject: PageSubject) -> str:
         return f"{describe_malware(label, subject.kind, subject.malware)}."
     if score is None or score.value is None:
         return f"{label} has no score: {subject.reason}."
-    grade = f" (grade {score.grade})" if score.grade else " (provisional)" if score.provisional else ""
-    difference = score.value - subject.threshold
-    relation = f"{abs(difference):.1f} {'above' if difference > 0 else 'below'}" if difference else "exactly at"
     return (
-        f"{label} scores {score.value:.1f}{grade}, {relation} the threshold of {subject.threshold:g}, "
+        f"{label} scores {score.sign}{score.value:.1f}{_qualify_score(score)}, "
+        f"{_place_score(score, score.value, subject.threshold)}, "
         f"with {score.coverage:.0%} of the evidence known on {_format_day(subject.as_of)}."
     )
+
+
+def _qualify_score(score: Score) -> str:
+    """Return what stands after the number: the grade, or the range without one."""
+    if score.grade is not None:
+        return f" (grade {score.grade})"
+    low, high = (score.value if bound is None else bound for bound in (score.low, score.high))
+    words = "provisional" if score.provisional else "no grade"
+    return f" ({words}, {low or 0:.1f} to {high or 0:.1f} by what is not known)"
+
+
+def _place_score(score: Score, value: float, threshold: float) -> str:
+    """Return where a score is beside the threshold; on which side is not settled where its range has both."""
+    low, high = (value if bound is None else bound for bound in (score.low, score.high))
+    if score.grade is None and low < threshold <= high:
+        return f"which leaves open whether it reaches the threshold of {threshold:g}"
+    difference = value - threshold
+    relation = f"{abs(difference):.1f} {'above' if difference > 0 else 'below'}" if difference else "exactly at"
+    return f"{relation} the threshold of {threshold:g}"
 
 
 def _list_parts(parts: Sequence[ScorePart], *, lost: bool) -> str:
@@ -261,11 +285,11 @@ def _describe_action(subject: PageSubject) -> Iterator[str]:
     if proposed is not None:
         ids = proposed.fixed_advisories
         fixed = f", and is not affected by {_list_ids(ids)}" if ids else ""
-        number = "has no score" if proposed.value is None else f"scores {proposed.value:.1f}"
+        number = "has no score" if proposed.value is None else f"scores {proposed.number}"
         yield f"From {subject.label} move to {proposed.version}, which {number}{fixed}.{_doubt_version(proposed)}"
     elif subject.latest and subject.releases_behind:
         newest = subject.newest
-        number = f", which scores {newest.value:.1f}" if newest is not None and newest.value is not None else ""
+        number = f", which scores {newest.number}" if newest is not None and newest.number else ""
         behind = format_count(subject.releases_behind, "release")
         doubt = _doubt_version(newest) if newest is not None else ""
         yield f"{subject.label} is {behind} behind {subject.latest}{number}.{doubt}"
@@ -358,7 +382,7 @@ def _answer_version(subject: PageSubject) -> str:
     if subject.latest_released_at:
         age = format_age(days_between(subject.latest_released_at, subject.as_of))
         released = f", released {age} ago on {_format_day(subject.latest_released_at)}"
-    number = f" and scores {newest.value:.1f}" if newest is not None and newest.value is not None else ""
+    number = f" and scores {newest.number}" if newest is not None and newest.number else ""
     if subject.malware and proposed is None:
         if subject.latest == subject.version:
             return f"None that is known: {label}, which is malicious, is the newest{released}."
@@ -388,7 +412,7 @@ def _doubt_version(version: Version) -> str:
 def _judge_version(version: Version, threshold: float) -> str:
     if version.value is None:
         return "it was not scored"
-    number = f"its score of {version.value:.1f}"
+    number = f"its score of {version.number}"
     if version.passes:
         return f"{number} reaches {threshold:g}"
     if version.value >= threshold:

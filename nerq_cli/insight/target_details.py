@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.facts import (
     Adoption,
@@ -22,8 +23,11 @@ from nerq_cli.facts import (
 )
 from nerq_cli.github_facts import GithubEvidence, HostedRepository
 from nerq_cli.hub_facts import HubEvidence, HubRepository
+from nerq_cli.insight.provenance import VersionProvenance
 from nerq_cli.signals.signal import format_count
 
+#: Of links: what is stated may be no address that can be shown, which is not kept.
+_NO_LINK: Final = "no usable address stated"
 #: Items of a list that are shown.
 _MAX_ITEMS: Final = 8
 
@@ -58,9 +62,20 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_package_details(
-    evidence: Evidence, profile: Fact[ReleaseProfile], server: McpRegistration | None = None
+    evidence: Evidence,
+    profile: Fact[ReleaseProfile],
+    server: McpRegistration | None = None,
+    *,
+    provenance: VersionProvenance | None = None,
 ) -> Iterator[Detail]:
-    """Yield the details of a release of a package, and of the MCP server that it is published for."""
+    """Yield the details of a release of a package, and of the MCP server that it is published for.
+
+    Args:
+        evidence: Of the release.
+        profile: Its page on the registry.
+        server: Registration of the server.
+        provenance: What is known of how the release was published.
+    """
     yield from list_server_details(server)
     yield _take("author", "Author, as stated", profile, lambda item: item.author or "none stated by name")
     yield _take("publishers", "Accounts that can publish", evidence.package_info, _describe_publishers)
@@ -70,14 +85,22 @@ def list_package_details(
     yield _take("downloads", "Downloads per week", source, _describe_downloads, "downloads")
     yield _take("rank", "Place by downloads", evidence.popularity, _describe_rank)
     yield _take("dependents", "Packages that depend on it", evidence.adoption, _describe_dependents, "dependents")
-    yield _take("repository", "Source repository", evidence.metadata, lambda item: item.repository, "repository")
+    yield _take(
+        "repository", "Source repository", evidence.metadata, lambda item: item.repository, "repository", _NO_LINK
+    )
     yield _take("stars", "Stars of the repository", evidence.repository, _describe_stars, "stars")
-    yield _take("homepage", "Home page", evidence.metadata, lambda item: item.homepage, "homepage")
-    yield _take("documentation", "Documentation", evidence.metadata, lambda item: item.documentation, "documentation")
-    yield _take("changelog", "Changes", evidence.metadata, lambda item: item.changelog, "changelog")
+    yield _take("homepage", "Home page", evidence.metadata, lambda item: item.homepage, "homepage", _NO_LINK)
+    yield _take(
+        "documentation", "Documentation", evidence.metadata, lambda item: item.documentation, "documentation", _NO_LINK
+    )
+    yield _take("changelog", "Changes", evidence.metadata, lambda item: item.changelog, "changelog", _NO_LINK)
     yield _take("interpreter", "Requires", evidence.metadata, lambda item: item.required_interpreter, "")
     yield _take("dependencies", "Direct dependencies", profile, _describe_dependencies)
-    yield _take("attestation", "Repository of its build, verified", evidence.metadata, _describe_attestation, "")
+    attestation = _take("attestation", "Repository of its build, verified", evidence.metadata, _describe_attestation)
+    if not attestation.value and provenance is not None:
+        reason = "" if provenance.repository else _explain_no_repository(provenance)
+        attestation = replace(attestation, value=provenance.repository, reason=reason)
+    yield attestation
     yield _take("status", "Status, as stated", profile, lambda item: item.status)
 
 
@@ -107,13 +130,26 @@ def list_server_details(server: McpRegistration | None) -> Iterator[Detail]:
         yield Detail(id=id_, label=label, value=value, reason="" if value else "not stated", source=source)
 
 
-def _take(id_: str, label: str, fact: Fact[Any], read: Callable[[Any], str | None], field: str = "") -> Detail:
+def _explain_no_repository(provenance: VersionProvenance) -> str:
+    """Return why no repository of a build is verified, as the section about provenance has it."""
+    words = "not known" if provenance.state in ("unknown", "attested") else "none"
+    return f"{words}: {provenance.reason}"
+
+
+def _take(
+    id_: str,
+    label: str,
+    fact: Fact[Any],
+    read: Callable[[Any], str | None],
+    field: str = "",
+    absent: str = "none stated",
+) -> Detail:
     """Return a detail from a fact: with a value, as not stated, or as not known."""
     if not isinstance(fact, Found):
         return Detail(id=id_, label=label, value="", reason=f"not known: {fact.reason}", source=fact.source)
     value = read(fact.value)
     origin = get_origin(fact, field)
-    reason = "" if value else "not known" if value is None else "none stated"
+    reason = "" if value else "not known" if value is None else absent
     return Detail(
         id=id_, label=label, value=value or "", reason=reason, source=origin.source, retrieved_at=origin.retrieved_at
     )

@@ -105,7 +105,7 @@ def summarise_score(option: Option) -> str:
         return ""
     if option.score is None or option.value is None:
         return "not scored"
-    return f"score {'~' if option.score.provisional else ''}{option.value:.1f}"
+    return f"score {option.score.sign}{option.value:.1f}"
 
 
 def describe_briefly(row: AlternativeRow) -> str:

@@ -85,6 +85,15 @@ def check_target(dependency: Dependency) -> str:
     return shlex.quote(f"{get_prefix(package.ecosystem)}:{package.name}{version}")
 
 
+#: Kinds of targets whose day is that of their last change: they have no releases.
+_CHANGING_KINDS: Final = frozenset({"repository", "model", "dataset", "space", "kernel"})
+
+
+def name_change(kind: Kind) -> str:
+    """Return what the day of a target is of: ``released`` or ``last changed``."""
+    return "last changed" if kind in _CHANGING_KINDS else "released"
+
+
 def name_with_extras(dependency: Dependency) -> str:
     """Return ``requests[socks]``."""
     extras = f"[{','.join(dependency.extras)}]" if dependency.extras else ""

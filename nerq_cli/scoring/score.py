@@ -74,6 +74,11 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     may_change: bool = False
 
     @property
+    def sign(self) -> str:
+        """What stands before the number: ``~`` where what is not known leaves it without a grade, else nothing."""
+        return "~" if self.value is not None and self.grade is None else ""
+
+    @property
     def signals(self) -> tuple[Signal, ...]:
         """The signals, in the order of the methodology."""
         return self.breakdown.signals

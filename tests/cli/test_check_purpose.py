@@ -46,7 +46,7 @@ def test_every_kind_of_repository_has_the_card(hub: HubStandIn, nerq: Nerq, targ
         assert guidance["purpose"] == purpose
         assert guidance["verdict"]
         assert guidance["licence"]
-        assert guidance["checks"][0]["command"].startswith("hf download org/")
+        assert "hf download org/" in guidance["checks"][0]["command"]
 
 
 def test_a_package_has_the_card(registry: Registry, nerq: Nerq) -> None:
@@ -133,7 +133,7 @@ def test_terms_and_banned_practices_rule_out_production(hub: HubStandIn, nerq: N
 
 def test_picklescan_is_not_named_without_pickle_files(hub: HubStandIn, nerq: Nerq) -> None:
     hub.add_model("org/safe", siblings=[{"rfilename": "model.safetensors", "size": 3}])
-    assert [check["command"].split()[0] for check in ask(nerq, "hf:org/safe")["checks"]] == ["hf"]
+    assert not any("picklescan" in check["command"] for check in ask(nerq, "hf:org/safe")["checks"])
 
 
 @pytest.mark.parametrize("width", ["80", "200"])

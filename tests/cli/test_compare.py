@@ -55,6 +55,28 @@ def test_the_scores_are_those_of_check(packages: Registry, nerq: Nerq) -> None:
         assert entry["score"] == score
 
 
+def test_many_targets_on_a_narrow_terminal_have_their_reasons(
+    packages: Registry, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    names = [f"p{number}" for number in range(6)]
+    for name in names:
+        packages.pypi(name, "1.0")
+    text = nerq("compare", *(f"pypi:{name}" for name in names), "pypi:acme", "pypi:other", "--as-of", AS_OF).out
+    _, _, rows = text.partition("\nWhat decides\n")
+    rows = rows.partition("\n\n")[0]
+    lines = [line for line in rows.splitlines() if re.match(r"    p0 1.0: \d", line)]
+    assert lines
+    assert all(re.match(r"    p0 1.0: \d+: \w", line) for line in lines)
+
+
+def test_the_day_of_a_model_is_that_of_its_last_change(hub: HubStandIn, nerq: Nerq) -> None:
+    hub.add_model("org/two", cardData={"license": "mit"})
+    text = nerq("compare", "hf:org/one", "hf:org/two", "--as-of", AS_OF).out
+    assert "last changed" in text
+    assert "\nreleased" not in text
+
+
 def test_versions_of_one_package_show_what_the_upgrade_gains(
     packages: Registry, services: Services, nerq: Nerq
 ) -> None:

@@ -231,6 +231,20 @@ def test_a_target_is_compared_with_the_project_and_its_past(
     assert lowest["past"] is None
 
 
+def test_another_version_than_that_of_the_project_is_compared_as_another(
+    file: HistoryFile, demo: Registry, nerq: Nerq, project: Path
+) -> None:
+    demo.pypi("third", "1.0", license_expression=None, project_urls={}, summary="")
+    (project / "requirements.txt").write_text("demo==1.0\nthird==1.0\n")
+    (project / "package.json").unlink(missing_ok=True)
+    [used] = [item for item in nerq("scan", ".", "-f", "json").json["dependencies"] if item["name"] == "demo"]
+    document = nerq("report", "pypi:demo==2.0", "-f", "json").json["peers"]["project"]
+    assert (document["member"], document["used"]) == (True, [{"version": "1.0", "score": used["score"]}])
+    text = f"the project uses 1.0 ({used['score']:.1f}); 2.0 would be the highest of 2 in "
+    assert text in " ".join(nerq("report", "pypi:demo==2.0").out.split())
+    assert "would be" not in nerq("report", "pypi:demo==1.0").out
+
+
 def test_a_part_of_a_project_leaves_no_snapshot_of_it(file: HistoryFile, nerq: Nerq, tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("demo==2.0\n")
     nerq("scan", str(tmp_path / "requirements.txt"))
@@ -394,6 +408,36 @@ def test_a_badge_of_what_is_not_known_is_grey(demo: Registry, nerq: Nerq, tmp_pa
     endpoint = json.loads(nerq("badge", "--project", str(tmp_path), "-f", "shields", "--offline").out)
     assert endpoint["message"].startswith("unknown")
     assert endpoint["color"] == "#6b6b6b"
+
+
+def test_a_badge_of_what_fails_a_rule_is_not_green(
+    demo: Registry, nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo.most_used()
+    (project / "requirements.txt").write_text("demo==2.0\n")
+    for command in (("badge", "--project", "."), ("badge", "pypi:demo==2.0")):
+        endpoint = json.loads(nerq(*command, "-f", "shields").out)
+        assert "fails" not in endpoint["message"]
+        assert endpoint["color"] == "#1a7f37"
+    assert nerq("review", "add", "pypi:demo==2.0", "--verdict", "reject", "--who", "Ann").status == 0
+    assert nerq("scan", ".").status == 1
+    endpoint = json.loads(nerq("badge", "--project", ".", "-f", "shields").out)
+    assert endpoint["message"].startswith("fails 1 rule, lowest ")
+    assert endpoint["color"] == "#b42318"
+    endpoint = json.loads(nerq("badge", "pypi:demo==2.0", "-f", "shields").out)
+    assert endpoint["message"].startswith("fails 1 rule, ")
+    assert endpoint["color"] == "#b42318"
+    endpoint = json.loads(nerq("badge", "--project", ".", "-f", "shields", "--offline", "--no-cache").out)
+    assert endpoint["message"].startswith("fails 1 rule, not all checked, ")
+
+
+@pytest.mark.parametrize("name", ["badge.png", "badge.pdf", "badge"])
+def test_a_badge_has_no_format_of_another_suffix(demo: Registry, nerq: Nerq, tmp_path: Path, name: str) -> None:
+    result = nerq("badge", "pypi:demo==2.0", "-o", str(tmp_path / name))
+    assert result.status == 2
+    assert "there is no format with the suffix" in result.err
+    assert not (tmp_path / name).exists()
+    assert nerq("badge", "pypi:demo==2.0", "-f", "svg", "-o", str(tmp_path / name)).status == 0
 
 
 def test_a_badge_needs_a_target_that_exists(demo: Registry, nerq: Nerq, tmp_path: Path) -> None:

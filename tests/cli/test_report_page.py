@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from html import unescape
 from html.parser import HTMLParser
@@ -74,7 +75,7 @@ def test_a_page_has_every_part(packages: Registry, services: Services, nerq: Ner
     assert details["stars"]["reason"].startswith("not known: ")
     assert document["history_reason"] == "no run before this one left a snapshot"
     assert document["badge"]["svg"].startswith("<svg")
-    assert document["addresses"]["command"] == "nerq report pypi:acme==1.0 -f json"
+    assert document["addresses"]["command"] == f"nerq report pypi:acme==1.0 --as-of {AS_OF} -f json"
     questions = {answer["id"]: answer["answer"] for answer in document["questions"]}
     assert "GHSA-aaaa-bbbb-cccc" in questions["vulnerabilities"]
     assert questions["version"].startswith("2.0, instead of 1.0: its score of ")
@@ -108,6 +109,19 @@ def test_the_verdict_is_about_the_purpose(packages: Registry, nerq: Nerq) -> Non
         document = report(nerq, "pypi:acme", "--for", purpose).json
         assert document["verdict"] == next(use for use in document["uses"] if use["purpose"] == purpose)
         assert document["questions"][0]["question"] == f"Is acme 2.0 safe to use for {purpose}?"
+
+
+def test_the_commands_of_a_page_give_that_page(packages: Registry, nerq: Nerq, tmp_path: Path) -> None:
+    for options in (("--as-of", AS_OF), ("--as-of", AS_OF, "--for", "critical"), ("--as-of", "2024-06-01T10:00:00Z")):
+        result = nerq("report", "pypi:acme==1.0", *options, "-f", "json")
+        document = result.json
+        assert nerq(*shlex.split(document["addresses"]["command"])[1:]).out == result.out
+        command = shlex.split(document["badge"]["command"])[1:-1]
+        assert nerq(*command, str(tmp_path / "badge.svg")).status == 0
+        assert (tmp_path / "badge.svg").read_text() == document["badge"]["svg"]
+        page = nerq("report", "pypi:acme==1.0", *options).out
+        assert document["addresses"]["command"] in page
+        assert document["badge"]["command"] in page
 
 
 def test_what_no_source_has_is_not_known(packages: Registry, services: Services, nerq: Nerq) -> None:
@@ -331,6 +345,49 @@ def test_a_page_of_html_loads_nothing(packages: Registry, nerq: Nerq, project: P
     assert data["reviewRating"]["ratingValue"] == json.loads((project / "a.json").read_text())["score"]["value"]
     assert (project / "a.md").read_text(encoding="utf-8").startswith("# pypi:acme 2.0\n")
     assert (project / "a.txt").read_text(encoding="utf-8").startswith("pypi:acme 2.0\n")
+
+
+def test_a_score_that_is_not_settled_is_one_everywhere(packages: Registry, nerq: Nerq) -> None:
+    packages.pypi("open", "1.0", license_expression=None, project_urls={})
+    document = report(nerq, "pypi:open").json
+    score = document["score"]
+    assert (score["grade"], score["provisional"]) == (None, False)
+    assert score["low"] < 70 <= score["value"]
+    number = f"~{score['value']:.1f}"
+    assert document["takeaways"][0].startswith(
+        f"open 1.0 scores {number} (no grade, {score['low']} to {score['high']} by what is not known), "
+        "which leaves open whether it reaches the threshold of 70, "
+    )
+    text = nerq("report", "pypi:open", "--as-of", AS_OF).out
+    assert f"{number} of 100" in text
+    html = nerq("report", "pypi:open", "--as-of", AS_OF, "-f", "html").out
+    assert f"{number} - nerq" in html
+    assert "reviewRating" not in read_linked_data(html)
+    assert number in nerq("compare", "pypi:open", "pypi:acme", "--as-of", AS_OF).out
+    assert number in nerq("alternatives", "pypi:open", "--as-of", AS_OF).out
+
+
+def test_what_is_stated_to_be_none_is_not_unknown(packages: Registry, nerq: Nerq) -> None:
+    packages.pypi("odd", "1.0", project_urls={"Source": "javascript:alert(1)", "Homepage": "git+ssh://x"})
+    document = report(nerq, "pypi:odd").json
+    details = {detail["id"]: detail["reason"] for detail in document["details"]}
+    assert document["provenance"]["used"]["state"] == "none"
+    assert details["attestation"] == "none: no attestation"
+    assert details["repository"] == details["homepage"] == "no usable address stated"
+
+
+def test_rows_about_a_licence_do_not_read_as_restrictions(packages: Registry, hub: HubStandIn, nerq: Nerq) -> None:
+    hub.repositories["spaces", "org/demo"] |= {"models": ["org/one"]}
+    rows = {row["id"]: row for row in report(nerq, "hf-space:org/demo").json["regulation"]["licence"]["rows"]}
+    assert (rows["restrictions"]["label"], rows["restrictions"]["text"]) == ("terms of use", "no restriction of use")
+    assert rows["text"]["label"] == "licence text or link"
+    assert rows["lineage"]["text"].endswith("licences of what it uses are not compared")
+    hub.add_model("org/closed", cardData={"license": "llama3.1"})
+    rows = {row["id"]: row for row in report(nerq, "hf:org/closed").json["regulation"]["licence"]["rows"]}
+    assert rows["restrictions"]["state"] == "present"
+    assert rows["restrictions"]["text"].startswith("restrictions: ")
+    rows = {row["id"]: row for row in report(nerq, "pypi:acme").json["regulation"]["licence"]["rows"]}
+    assert (rows["restrictions"]["label"], rows["restrictions"]["text"]) == ("terms of use", "MIT: permissive")
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])

@@ -33,6 +33,28 @@ def add(nerq: Nerq, target: str = "pypi:demo==1.0", verdict: str = "ok", *more: 
     return nerq("review", "add", target, "--verdict", verdict, *ANN, *more)
 
 
+def test_a_review_of_a_model_is_of_its_commit(nerq: Nerq, project: Path) -> None:
+    assert add(nerq, f"hf:org/one@{'a' * 40}").status == 0
+    assert add(nerq, f"hf:org/one@{'b' * 40}", "ok", "--since", "a" * 40).status == 0
+    file = project / "nerq-reviews.toml"
+    file.write_text(file.read_text().replace("a" * 40, "main"))
+    result = nerq("review", "list")
+    assert result.status == 2
+    assert "reviews.version must be a whole commit" in result.err
+
+
+def test_a_list_states_of_which_packages_it_is(nerq: Nerq) -> None:
+    add(nerq)
+    add(nerq, "npm:lodash@4.17.21")
+    for names, first, last in (
+        ((), "2 reviews in ", "nerq-reviews.toml\n"),
+        (("pypi:demo",), "1 of 2 reviews in ", "nerq-reviews.toml is of pypi:demo\n"),
+        (("pypi:other",), "0 of 2 reviews in ", "nerq-reviews.toml are of pypi:other\n"),
+    ):
+        text = nerq("review", "list", *names).err
+        assert (text[: len(first)], text[-len(last) :]) == (first, last)
+
+
 def scan(nerq: Nerq, *options: str) -> Any:
     return nerq("scan", *AS_OF, "--threshold", "50", "--format", "json", *options)
 
@@ -85,8 +107,13 @@ def test_the_person_is_the_one_that_git_knows(nerq: Nerq, project: Path, monkeyp
         (("pypi:demo", "--verdict", "ok"), "names no version"),
         (("demo", "--verdict", "ok"), "may be a package of PyPI or of npm"),
         (("pypi:demo==1.0", "--verdict", "fine"), "must be one of ok, concern, reject"),
-        (("pypi:demo==1.0", "--verdict", "ok", "--when", "2027-01-01"), "is a day of the future"),
+        (("pypi:demo==1.0", "--verdict", "ok", "--when", "2027-01-01"), "2027-01-01 is a day of the future"),
         (("pypi:demo==1.0", "--verdict", "ok", "--since", "1.0"), "is the version that was reviewed"),
+        (("pypi:demo==2.0", "--verdict", "ok", "--since", "3.0"), "must be an earlier version"),
+        (("hf:org/one@main", "--verdict", "ok"), "must be a whole commit"),
+        (("hf:org/one@0123abc", "--verdict", "ok"), "must be a whole commit"),
+        (("github:org/one@v1", "--verdict", "ok"), "must be a whole commit"),
+        ((f"hf:org/one@{'a' * 40}", "--verdict", "ok", "--since", "main"), "must be a whole commit"),
     ],
 )
 def test_mistakes_write_nothing(nerq: Nerq, project: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -55,6 +55,18 @@ def test_equal_targets_have_no_winner_and_nothing_that_decides() -> None:
     assert not [row for row in comparison.rows if row.group == "decides"]
 
 
+def test_equal_targets_above_others_have_the_highest_score() -> None:
+    text = compare_sides([side("a", GOOD), side("b", PICKLED), side("c", GOOD), side("d", GOOD)]).outcome.text
+    assert text.startswith(f"a, c and d have the highest score (a {GOOD.value:.1f}, b ")
+
+
+def test_of_equal_targets_nothing_decides() -> None:
+    capped = replace(GOOD, value=30.0)
+    outcome = compare_sides([side("a", capped), side("b", replace(PICKLED, value=30.0))]).outcome
+    assert outcome.text.startswith("a and b have the same score (a 30.0, b 30.0). What differs: ")
+    assert "decides" not in outcome.text
+
+
 def test_the_higher_score_is_named_whatever_the_order() -> None:
     for sides, best in (([side("a", GOOD), side("b", PICKLED)], 0), ([side("b", PICKLED), side("a", GOOD)], 1)):
         outcome = compare_sides(sides).outcome

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import msgspec
@@ -90,10 +92,30 @@ def test_commands_name_the_version_in_use() -> None:
     assert "npm view @scope/x@1.2.3 " in list_commands(Subject(ecosystem="npm", name="@scope/x", version="1.2.3"))
     assert f"hf download acme/demo-1b --revision {SHA} " in list_commands(MODEL)
     dataset = Subject(ecosystem="huggingface-dataset", name="acme/texts")
-    assert "hf download acme/texts --repo-type dataset --include '*.[jmp][dsy]*'" in list_commands(dataset)
+    assert 'hf download acme/texts --repo-type dataset --include "$files" --local-dir checked-files' in list_commands(
+        dataset
+    )
     digests = (("demo.whl", "sha256:" + "ab" * 32),)
     check = build_guidance(Subject(ecosystem="pypi", name="x", digests=digests), None, "research").checks[-1]
-    assert (check.command, check.shows) == ("sha256sum demo.whl", "must print " + "ab" * 32)
+    assert check.command == f"printf '%s\\n' '{'ab' * 32}  demo.whl' | sha256sum --check"
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "read", "left"),
+    [
+        (
+            "huggingface",
+            ("README.md", "config.json", "code/modeling.py", "LICENSE", "LICENSE.txt", "vocab.txt", "conf.yaml"),
+            ("flax_model.msgpack", "model.pdparams", "x.pyc", "model.safetensors", "pytorch_model.bin", "model.pkl"),
+        ),
+        ("huggingface-dataset", ("README.md", "texts.py", "LICENSE"), ("train.json", "train.txt", "data/0.parquet")),
+    ],
+)
+def test_the_files_to_read_are_spelt_out(ecosystem: str, read: Sequence[str], left: Sequence[str]) -> None:
+    command = build_guidance(Subject(ecosystem=ecosystem, name="a/b"), None, "research").checks[0].command
+    patterns = shlex.split(command.partition(";")[0])[3:]
+    for name in (*read, *left):
+        assert any(fnmatchcase(name, pattern) for pattern in patterns) is (name in read), name
 
 
 def test_what_fails_the_run_rules_out_production_whatever_the_score() -> None:
@@ -241,7 +263,12 @@ def test_a_higher_threshold_of_the_gate_rules_out_operation_only() -> None:
 def test_picklescan_is_named_where_there_may_be_pickle_files() -> None:
     def list_programs(**fields: Any) -> list[str]:
         subject = msgspec.structs.replace(MODEL, **fields)
-        return [check.command.split()[0] for check in build_guidance(subject, None, "research").checks]
+        return [
+            program
+            for check in build_guidance(subject, None, "research").checks
+            for program in ("hf", "picklescan")
+            if f"{program} " in check.command
+        ]
 
     assert list_programs(has_pickle=True) == ["hf", "picklescan"]
     assert list_programs(has_pickle=None) == ["hf", "picklescan"]

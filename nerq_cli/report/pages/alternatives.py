@@ -130,7 +130,7 @@ def _describe_target(report: AlternativesReport) -> str:
     if score is None or score.value is None:
         return f"{report.label} has no score: {report.reason}."
     grade = f" ({score.grade})" if score.grade else ""
-    number = f"{'~' if score.provisional else ''}{score.value:.1f}{grade}"
+    number = f"{score.sign}{score.value:.1f}{grade}"
     if score.value < report.threshold:
         may_rise = score.high is not None and score.high >= report.threshold
         relation = f"is below {report.threshold:g}{', unless what is not known raises it' if may_rise else ''}"

@@ -16,7 +16,7 @@ from nerq_cli.report.html.markup import Markup, element, escape_command, join, l
 from nerq_cli.report.markdown_text import escape
 from nerq_cli.report.pages.markdown import write_table
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
-from nerq_cli.report.terminal.layout import Column, Page, add_row, add_table, fit_widths
+from nerq_cli.report.terminal.layout import Column, Page, add_row, add_table, fit_widths, wrap_text
 
 #: Longest command, in characters: one with the digests of a dozen wheels has 1,400.
 _COMMAND_LIMIT: Final = 4_000
@@ -112,7 +112,8 @@ def _add_block(page: Page, block: Block) -> None:
             _add_table(page, block)
     elif isinstance(block, Commands):
         for check in block.checks:
-            page.add_paragraph(page.safe_text(f"# {check.shows}"), "dim")
+            for line in wrap_text(page.safe_text(check.shows), page.width - 4):
+                page.add_line(("  # ", "dim"), (line, "dim"))  # each line is a comment: whole blocks are copied
             page.add_line(("  ", ""), (page.safe_text(check.command, _COMMAND_LIMIT), "action"))  # whole: to be copied
     else:
         for text, style, indent, prefix in _iter_texts(block):

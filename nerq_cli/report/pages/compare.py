@@ -19,7 +19,7 @@ from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean,
 from nerq_cli.report.pages.html_table import build_table
 from nerq_cli.report.pages.markdown import write_paragraph, write_table
 from nerq_cli.report.terminal.layout import Column, Page, Span, add_table
-from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology
+from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology, name_change
 
 #: Version of the schema of the document.
 SCHEMA_VERSION: Final = 1
@@ -308,7 +308,7 @@ def _list_facts(report: CompareReport) -> Iterator[tuple[str, ...]]:
     yield ("range", *(_describe_range(side) for side in sides))
     yield ("coverage", *("-" if side.score is None else f"{side.score.coverage:.0%}" for side in sides))
     if any(item.released_at for item in facts):
-        yield ("released", *(format_date(item.released_at) or "not known" for item in facts))
+        yield (name_change(report.kind), *(format_date(item.released_at) or "not known" for item in facts))
     if any(item.latest for item in facts):
         yield ("newest", *(item.latest or "not known" for item in facts))
     if any(side.provenance is not None for side in sides):
@@ -323,7 +323,7 @@ def describe_score(side: Side) -> str:
     if score is None or score.value is None:
         return f"no score: {side.reason}"
     grade = f" ({score.grade})" if score.grade else ""
-    return f"{'~' if score.provisional else ''}{score.value:.1f}{grade}"
+    return f"{score.sign}{score.value:.1f}{grade}"
 
 
 def _describe_range(side: Side) -> str:
@@ -364,6 +364,11 @@ def _select_rows(report: CompareReport, group: Group) -> list[Row]:
     return [replace(alike[0], name=", ".join(row.name for row in alike)) for alike in by_text.values()]
 
 
+def _list_titles(report: CompareReport) -> dict[Group, str]:
+    """Return the headings of the groups; where no target has the higher score, nothing decides."""
+    return TITLES if report.comparison.outcome.best is not None else {**TITLES, "decides": "What differs"}
+
+
 def _is_uniform(row: Row) -> bool:
     return len(set(map(describe_cell, row.cells))) == 1
 
@@ -399,7 +404,7 @@ def render_text(report: CompareReport, options: RenderOptions) -> str:
         page.add_paragraph(page.safe_text(change.text, 0), indent=0)
     page.add_gap()
     _add_rows(page, report, [_Line(name, "", tuple(texts), ()) for name, *texts in _list_facts(report)], _VALUE_WIDTH)
-    for group, title in TITLES.items():
+    for group, title in _list_titles(report).items():
         if rows := _select_rows(report, group):
             page.add_gap()
             page.add_line((page.safe_text(title), "strong"))
@@ -430,7 +435,8 @@ def _add_group(page: Page, report: CompareReport, group: Group, rows: Sequence[R
             if _is_uniform(row):
                 page.add_paragraph(page.safe_text(f"{row.name}: {describe_cell(row.cells[0])}", 0), "doubt")
         rows = [row for row in rows if not _is_uniform(row)]
-    with_reason = group == "unknown" or _find_width(page, report) >= _REASON_WIDTH
+    width = _find_width(page, report)  # without room for a column each target has a line, and room for its reason
+    with_reason = group == "unknown" or width >= _REASON_WIDTH or width < _VALUE_WIDTH
     lines = [
         _Line(
             row.name,
@@ -495,7 +501,7 @@ def _write_markdown(report: CompareReport) -> Iterator[str]:
     for change in comparison.changes:
         yield write_paragraph(change.text)
     yield from write_table(["", *labels], _list_facts(report))
-    for group, title in TITLES.items():
+    for group, title in _list_titles(report).items():
         rows = _select_rows(report, group)
         if not rows:
             continue
@@ -521,7 +527,7 @@ def render_html(report: CompareReport) -> str:
     body = [element("h1", _describe_title(report)), element("p", comparison.outcome.text)]
     body += [element("p", change.text) for change in comparison.changes]
     body.append(build_table(["", *labels], list(_list_facts(report)), "Scores"))
-    for group, title in TITLES.items():
+    for group, title in _list_titles(report).items():
         rows = _select_rows(report, group)
         if not rows:
             continue

@@ -10,12 +10,20 @@ from msgspec import Meta
 
 from nerq_cli.insight.peers import OutsideStanding, PastStanding, ProjectStanding, Standing, describe_place
 from nerq_cli.report.pages.document import clean
-from nerq_cli.report.wording import format_date
+from nerq_cli.report.sanitize import sanitize_text
+from nerq_cli.report.wording import format_date, shorten_version
 from nerq_cli.units import DAY
 
 _Percent = Annotated[int, Meta(ge=0, le=100)]
 _Points = Annotated[float, Meta(ge=0, le=100)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class PeersVersion(msgspec.Struct, frozen=True):
+    """A version of the package that the project uses."""
+
+    version: str
+    score: Annotated[_Points | None, Meta(description="On the day of the scan; null without one.")]
 
 
 class PeersProject(msgspec.Struct, frozen=True):
@@ -24,6 +32,7 @@ class PeersProject(msgspec.Struct, frozen=True):
     name: Annotated[str, Meta(description="Name of its directory.")]
     date: Annotated[str, Meta(description="Of the newest scan of the project.")]
     member: Annotated[bool, Meta(description="Whether the project depends on the package, in whatever version.")]
+    used: Annotated[list[PeersVersion], Meta(description="The versions of the package that the project uses.")]
     count: Annotated[int, Meta(ge=2, description="Packages with a score, the target included.")]
     lower: Annotated[int, Meta(ge=0, description="Others with a lower score.")]
     equal: Annotated[int, Meta(ge=0, description="Others with the same score.")]
@@ -71,6 +80,7 @@ def build_standing(standing: Standing) -> PeersDocument:
             name=clean(project.name),
             date=format_date(project.day * DAY),
             member=project.is_member,
+            used=[PeersVersion(clean(version), score) for version, score in project.used],
             count=project.count,
             lower=project.lower,
             equal=project.equal,
@@ -114,7 +124,15 @@ def list_standings(standing: Standing) -> Iterator[tuple[str, str]]:
 
 def describe_project(standing: ProjectStanding) -> str:
     """Return the place in a project: ``third lowest of 214 in app, scanned on 2026-11-29``."""
-    verb = "" if standing.is_member else "not a dependency; it would be the "
+    verb = ""
+    if not standing.is_member:
+        verb = "not a dependency; it would be the "
+    elif not standing.is_used:
+        used = " and ".join(
+            f"{shorten_version(version)} ({'no score' if score is None else f'{score:.1f}'})"
+            for version, score in standing.used
+        )
+        verb = sanitize_text(f"the project uses {used}; {shorten_version(standing.version)} would be the ")
     return f"{verb}{describe_place(standing)} in {standing.name}, scanned on {format_date(standing.day * DAY)}"
 
 

@@ -18,7 +18,7 @@ from nerq_cli.insight.history import History
 from nerq_cli.insight.malware import describe_malware
 from nerq_cli.insight.peers import Standing
 from nerq_cli.insight.provenance import ProvenanceRecord
-from nerq_cli.insight.purpose import PURPOSES, Purpose
+from nerq_cli.insight.purpose import DEFAULT_PURPOSE, PURPOSES, Purpose
 from nerq_cli.insight.report_page import PageSubject, PageTexts
 from nerq_cli.insight.target_details import Description, Detail
 from nerq_cli.policy.reviews import ReviewResult
@@ -49,7 +49,7 @@ from nerq_cli.report.pages.provenance import PageProvenance, build_provenance, l
 from nerq_cli.report.reviews import ReviewDocument, build_review
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
-from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology
+from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology, name_change
 from nerq_cli.scoring import Cap, Score, ScorePart
 from nerq_cli.signals.advisories import describe_missing_fix, describe_unread
 
@@ -85,6 +85,8 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     #: As an argument of a command, quoted for a shell.
     command: str
+    #: The options of the run that change what is read or how it is judged, quoted for a shell.
+    options: str = ""
     #: ``pypi``, ``npm``, ``hf`` ...
     ecosystem: str
     kind: Kind
@@ -121,6 +123,17 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     def title(self) -> str:
         """Ecosystem, name and version; of an MCP server its own."""
         return self.server or f"{self.ecosystem}:{self.subject.label}"
+
+    @property
+    def page_command(self) -> str:
+        """The command that writes this page as JSON."""
+        purpose = "" if self.subject.purpose == DEFAULT_PURPOSE else f"--for {self.subject.purpose}"
+        return " ".join(filter(None, ("nerq report", self.command, purpose, self.options, "-f json")))
+
+    @property
+    def badge_command(self) -> str:
+        """The command that writes the badge of this page."""
+        return " ".join(filter(None, ("nerq badge", self.command, self.options, "-o badge.svg")))
 
 
 # --- JSON
@@ -417,11 +430,11 @@ def build_page_document(report: PageReport) -> PageDocument:
             message=report.badge.message,
             color=report.badge.color,
             svg=render_svg(report.badge).decode(),
-            command=clean(f"nerq badge {report.command} -o badge.svg"),
+            command=clean(report.badge_command),
         ),
         addresses=PageAddresses(
             purl=clean(report.purl),
-            command=clean(f"nerq report {report.command} -f json"),
+            command=clean(report.page_command),
             schema_command="nerq schema page",
         ),
         warnings=list(map(clean, report.warnings)),
@@ -570,7 +583,7 @@ def _list_score(report: PageReport) -> Iterator[Block]:
     if score is None or score.value is None:
         rows.append(("Score", f"none: {subject.reason}"))
     else:
-        rows.append(("Score", f"{'~' * score.provisional}{score.value:.1f} of 100"))
+        rows.append(("Score", f"{score.sign}{score.value:.1f} of 100"))
         rows.append(("Grade", score.grade or "none: what is not known could change it"))
     if score is not None:
         label = score.methodology.find_coverage_label(score.coverage)
@@ -626,8 +639,7 @@ def _list_details(report: PageReport) -> Iterator[Block]:
     subject = report.subject
     rows = [("Kind", f"{KIND_NAMES[report.kind][0]} ({report.ecosystem})", "")]
     if subject.released_at:
-        verb = "Last changed" if report.kind in ("repository", "model", "dataset", "space", "kernel") else "Released"
-        rows.append((verb, format_date(subject.released_at), ""))
+        rows.append((name_change(report.kind).capitalize(), format_date(subject.released_at), ""))
     if subject.latest:
         behind = f", {subject.releases_behind:,} newer" if subject.releases_behind else ""
         released = format_date(subject.latest_released_at)
@@ -863,7 +875,7 @@ def _list_badge(report: PageReport) -> Iterator[Block]:
     )
     yield Commands(
         (
-            Check(f"nerq badge {report.command} -o badge.svg", "writes it"),
+            Check(report.badge_command, "writes it"),
             Check(f"![{escape(f'{badge.label}: {badge.message}')}](badge.svg)", "shows it in Markdown"),
         )
     )
@@ -873,7 +885,7 @@ def _list_addresses(report: PageReport) -> Iterator[Block]:
     yield Table("addresses", ("", ""), (("Package URL", report.purl),))
     yield Commands(
         (
-            Check(f"nerq report {report.command} -f json", "this page as JSON"),
+            Check(report.page_command, "this page as JSON"),
             Check("nerq schema page", "its JSON Schema"),
         )
     )
@@ -917,7 +929,7 @@ def render_html(report: PageReport) -> str:
     lead, lead_style = _find_verdict(report)
     sections = build_sections(report)
     score = report.subject.score
-    number = "?" if score is None or score.value is None else f"{'~' * score.provisional}{score.value:.1f}"
+    number = "?" if score is None or score.value is None else f"{score.sign}{score.value:.1f}"
     grade = (score.grade if score is not None else None) or "no grade"
     head = (
         element("meta", charset="utf-8"),
@@ -992,7 +1004,7 @@ def build_linked_data(report: PageReport) -> str:
         "itemReviewed": item,
         "reviewBody": clean(subject.guidance[subject.purpose].verdict),
     }
-    if score is not None and score.value is not None:
+    if score is not None and score.value is not None and score.grade is not None:
         review["reviewRating"] = {
             "@type": "Rating",
             "ratingValue": round_number(score.value, _DIGITS),
