@@ -52,6 +52,17 @@ _DATA: Final = frozenset(
     {"parquet", "arrow", "json", "jsonl", "csv", "tsv", "txt", "feather", "xml", "zst", "gz", "zip", "tar"}
     | {"jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "wav", "mp3", "flac", "ogg", "mp4", "lance", "orc"}
 )
+#: Of these, names of files that describe a dataset.
+_DESCRIPTIONS: Final = frozenset(
+    {
+        "config.json",
+        "croissant.json",
+        "dataset_dict.json",
+        "dataset_info.json",
+        "dataset_infos.json",
+        "requirements.txt",
+    }
+)
 #: A repository with one of these files is loaded part by part, each from a folder of its own.
 _INDEX_FILES: Final = frozenset({"model_index.json", "modules.json"})
 
@@ -198,7 +209,8 @@ def _get_weight_name(path: str) -> str:
 
 def _is_description(path: str) -> bool:
     """Whether a file describes a dataset, and holds nothing of it."""
-    return path.rpartition("/")[2].lower() in {"dataset_infos.json", "dataset_dict.json", "requirements.txt"}
+    name = path.rpartition("/")[2].lower()
+    return name in _DESCRIPTIONS or name.startswith(("changelog", "citation", "copying", "licen", "notice", "readme"))
 
 
 def _get_ending(path: str) -> str:

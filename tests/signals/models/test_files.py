@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nerq_cli.hub_facts import HubFile
-from nerq_cli.signals.models.files import find_weights
+from nerq_cli.signals.models.files import find_data, find_weights
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,16 @@ def test_pickles_that_loaders_choose(paths: str, chosen: str) -> None:
 def test_a_project_that_refuses_safetensors_chooses_the_pickle() -> None:
     files = [HubFile(path="pytorch_model.bin"), HubFile(path="model.safetensors")]
     assert find_weights(files, refuses_safetensors=True).chosen_pickles == ("pytorch_model.bin",)
+
+
+@pytest.mark.parametrize(
+    ("paths", "level"),
+    [
+        ("x.pkl rows.csv", "twins"),
+        ("x.pkl README.txt LICENSE.txt notice.json dataset_info.json a/config.json", "pickle"),
+        ("rows.csv LICENSE.txt", "safetensors"),
+        ("LICENSE.txt", ""),
+    ],
+)
+def test_what_describes_a_dataset_takes_the_place_of_no_pickle(paths: str, level: str) -> None:
+    assert find_data([HubFile(path=path) for path in paths.split()]).level == level
