@@ -91,9 +91,10 @@ def list_unchecked(report: Report) -> list[str]:
 def _explain_state(entry: Assessment) -> str:
     if not entry.reasons:
         return "not judged"
-    # The reasons end with what is missing of the signal without which there is no verdict.
-    lacks_required = entry.score is not None and not entry.score.has_required_signal
-    return entry.reasons[-1 if lacks_required else 0]
+    # Without a score the reasons end with what is missing of the signal without which there is no verdict.
+    score = entry.score
+    is_last = score is not None and score.value is None and not score.has_required_signal
+    return entry.reasons[-1 if is_last else 0]
 
 
 def _label_dependency(entry: Assessment) -> str:
