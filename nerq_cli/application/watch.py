@@ -75,6 +75,8 @@ _MAX_REGISTRATIONS: Final = 100
 #: Seconds that the clock of the machine of the last pass may be ahead.
 _MAX_SKEW: Final = HOUR
 _UNCHECKED_STATES: Final = frozenset({"unknown", "not-judged"})
+#: Rules that the files of the project decide, whatever sources answer.
+_FILE_RULES: Final = frozenset({"unpinned", "lock-drift", "mcp-unpinned", "mcp-insecure-url"})
 
 
 #: Ecosystem, name and version.
@@ -278,7 +280,8 @@ def _carry_findings(
     before = {item.key: item for item in earlier}
     unchecked = {item.purl for item in record.dependencies if item.state in _UNCHECKED_STATES}
     unchecked |= {finding.package for finding in record.findings if finding.undecided}
-    unchecked |= {_build_recorded(item).purl for item in missing}
+    missing_packages = {_build_recorded(item).purl for item in missing}
+    unchecked |= missing_packages
     unchecked |= {
         _build_recorded(item).purl
         for item in watched
@@ -291,7 +294,8 @@ def _carry_findings(
     for finding in findings:
         others = known.get((finding.rule, finding.package, finding.advisory), [])
         is_milder = all(_is_milder(other, finding) for other in others)
-        if finding.package in unchecked and not finding.undecided and is_milder:
+        packages = missing_packages if finding.rule in _FILE_RULES else unchecked
+        if finding.package in packages and not finding.undecided and is_milder:
             yield finding
 
 

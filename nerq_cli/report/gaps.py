@@ -77,7 +77,7 @@ def list_unchecked(report: Report) -> list[str]:
         if source.state in _INCOMPLETE_STATES and not source.fallback
     ]
     texts += [
-        f"{_label_dependency(entry)}: {_explain_state(entry)}"
+        f"{_label_dependency(entry)}: {entry.reasons[0] if entry.reasons else 'not judged'}"
         for entry in report.dependencies
         if entry.state in ("unknown", "not-judged")
     ]
@@ -86,15 +86,6 @@ def list_unchecked(report: Report) -> list[str]:
             label = f"{finding.name} {finding.version}".strip()
             texts.append(f"{finding.id}: {label}: {finding.text}" if label else f"{finding.id}: {finding.text}")
     return list(dict.fromkeys(texts))
-
-
-def _explain_state(entry: Assessment) -> str:
-    if not entry.reasons:
-        return "not judged"
-    # Without a score the reasons end with what is missing of the signal without which there is no verdict.
-    score = entry.score
-    is_last = score is not None and score.value is None and not score.has_required_signal
-    return entry.reasons[-1 if is_last else 0]
 
 
 def _label_dependency(entry: Assessment) -> str:

@@ -184,6 +184,15 @@ def test_nothing_is_named_where_everything_was_checked(watcher: Watcher) -> None
     assert watcher.show()["unchecked"] == []
 
 
+def test_what_the_files_of_the_project_decide_is_checked_without_sources(watcher: Watcher, services: Services) -> None:
+    watcher.write("demo", "other==1.0")
+    first = watcher.show("--deny", "unpinned")
+    assert "unpinned" in {item["rule"] for item in first["findings"]}
+    services.silent()
+    watcher.write("demo==2.0", "other==1.0")
+    assert "unpinned" not in {item["rule"] for item in watcher.show("--deny", "unpinned")["findings"]}
+
+
 def test_a_severity_that_was_not_known_before_is_no_fall(watcher: Watcher, services: Services) -> None:
     services.advisory("demo", "2.0", identifier="GHSA-1", **HIGH)
     services.site.on("/osv/v1/vulns/GHSA-1", {"status": 500})
