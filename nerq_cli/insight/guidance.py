@@ -70,6 +70,9 @@ _AVOID: Final[Mapping[str, tuple[float, str]]] = MappingProxyType(
 #: Patterns of files to read before anything is loaded; of datasets without formats that hold the data.
 _READABLE: Final = ("*.md", "*.py", "*.yaml", "*.yml", "LICENSE*")
 _READABLE_BESIDE_WEIGHTS: Final = (*_READABLE, "*.json", "*.txt")
+#: Files of datasets that run code when they are loaded.
+_PICKLES: Final = ("*.pkl", "*.pickle", "*.pt", "*.pth", "*.ckpt", "*.joblib", "*.dill")
+_PICKLE_IMPORTS: Final = "what its pickle files import"
 #: Findings and uses to avoid that are named.
 _MAX_FINDINGS: Final = 6
 #: Of these, warnings of the rules.
@@ -321,8 +324,12 @@ def _list_checks(subject: Subject) -> Iterator[Check]:
         yield Check("npm audit signatures", "whether installed packages have valid signatures (in the project)")
     elif ecosystem == "github":
         yield from _list_github_checks(name, version)
+    elif ecosystem in ("huggingface-kernel", "huggingface-space"):
+        yield from _list_program_checks(ecosystem.partition("-")[2], subject)
     elif ecosystem.startswith("huggingface"):
         yield from _list_hub_checks(ecosystem.partition("-")[2], subject)
+        if ecosystem == "huggingface-dataset":
+            yield from _list_pickle_checks(subject)
     for file, digest in subject.digests[:1]:
         line = _join("printf", "%s\\n", f"{digest.removeprefix('sha256:')}  {file}")
         yield Check(f"{line} | sha256sum --check", "compares the file with the digest of the registry")
@@ -348,6 +355,35 @@ def _list_hub_checks(kind: str, subject: Subject) -> Iterator[Check]:
             _join("picklescan", "--huggingface", subject.name),
             "what its pickle files import (newest commit; PyPI: picklescan)",
         )
+
+
+def _list_program_checks(kind: str, subject: Subject) -> Iterator[Check]:
+    """Yield the commands for a Space or a kernel, which is a program: all of its files may run."""
+    note = "; needs a token whose account has access" if subject.is_gated else ""
+    what = "sources and compiled code" if kind == "kernel" else "the program and how it is built"
+    at = "at this commit" if subject.version else "at its newest commit"
+    yield Check(
+        _join(*_build_download(kind, subject), "--local-dir", "checked-files"),
+        f"all of its files {at}: {what}; runs nothing of it{note}",
+    )
+    if subject.has_pickle is not False:
+        yield Check(_join("picklescan", "--path", "checked-files"), f"{_PICKLE_IMPORTS} (PyPI: picklescan)")
+
+
+def _list_pickle_checks(subject: Subject) -> Iterator[Check]:
+    """Yield the command for the pickle files of a dataset; picklescan itself downloads those of models alone."""
+    if subject.has_pickle is False:
+        return
+    download = f'{_join(*_build_download("dataset", subject))} --include "$files" --local-dir checked-pickles'
+    scan = _join("picklescan", "--path", "checked-pickles")
+    yield Check(
+        f"for files in {_join(*_PICKLES)}; do {download}; done; {scan}", f"{_PICKLE_IMPORTS} (PyPI: picklescan)"
+    )
+
+
+def _build_download(kind: str, subject: Subject) -> list[str]:
+    words = ["hf", "download", subject.name, "--repo-type", kind]
+    return [*words, "--revision", subject.version] if subject.version else words
 
 
 def _list_github_checks(name: str, commit: str) -> Iterator[Check]:

@@ -68,12 +68,15 @@ def _describe_subject(assessment: Assessment) -> Subject:
 
 
 def _has_pickle(repository: HubRepository) -> bool | None:
-    """Return whether there are pickle files among the weights of a repository; None if not all files are listed."""
-    from nerq_cli.signals.models.files import find_weights  # only reports about models need it
+    """Return whether a repository has pickle files of weights or data; None if not all files are listed."""
+    from nerq_cli.signals.models.files import find_data, find_weights  # only reports about models need it
 
     if repository.files is None:
         return None
-    weights = find_weights(repository.files, (repository.library, *repository.tags))
+    if repository.kind == "model":
+        weights = find_weights(repository.files, (repository.library, *repository.tags))
+    else:
+        weights = find_data(repository.files)
     if weights.chosen_pickles or weights.other_pickles:
         return True
     return None if repository.more_files else False

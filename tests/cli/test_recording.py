@@ -317,7 +317,7 @@ def test_sizes_are_bounded_whatever_the_archive_states(
         (["scan", "--record", "requirements.txt"], "dependency file"),
         (["scan", "--replay", "none.nerq"], "none.nerq"),
         (["check", "--replay", "e.nerq", "flask"], "a package"),
-        (["check"], "no package"),
+        (["check"], "no target"),
         (["evidence", "show", "none.nerq"], "none.nerq"),
     ],
 )

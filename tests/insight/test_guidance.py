@@ -260,6 +260,25 @@ def test_a_higher_threshold_of_the_gate_rules_out_operation_only() -> None:
     assert build_guidance(MODEL, result, "research", threshold=99.9).answer == "no-objection"
 
 
+@pytest.mark.parametrize(("kind", "words"), [("kernel", "compiled code"), ("space", "how it is built")])
+def test_all_files_of_a_program_are_downloaded(kind: str, words: str) -> None:
+    subject = Subject(ecosystem=f"huggingface-{kind}", name="acme/tool", version=SHA, has_pickle=False)
+    [check] = build_guidance(subject, None, "research").checks
+    assert check.command == f"hf download acme/tool --repo-type {kind} --revision {SHA} --local-dir checked-files"
+    assert words in check.shows
+    scanned = build_guidance(msgspec.structs.replace(subject, has_pickle=True), None, "research").checks[-1]
+    assert scanned.command == "picklescan --path checked-files"
+
+
+def test_pickle_files_of_a_dataset_are_downloaded_and_scanned() -> None:
+    subject = Subject(ecosystem="huggingface-dataset", name="acme/rows", version=SHA, has_pickle=True)
+    check = build_guidance(subject, None, "research").checks[-1]
+    for text in ("'*.pkl'", "'*.pt'", "--repo-type dataset", f"--revision {SHA}", "picklescan --path checked-pickles"):
+        assert text in check.command
+    checks = build_guidance(msgspec.structs.replace(subject, has_pickle=False), None, "research").checks
+    assert not any("picklescan" in item.command for item in checks)
+
+
 def test_picklescan_is_named_where_there_may_be_pickle_files() -> None:
     def list_programs(**fields: Any) -> list[str]:
         subject = msgspec.structs.replace(MODEL, **fields)
