@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,3 +96,21 @@ def test_an_alias_that_osv_does_not_have_leaves_nothing_open(
     services_site.on(f"/osv/v1/vulns/{_ID}", {"status": 404})
     [dependency] = nerq("check", "good==1.0", "-f", "json").json["dependencies"]
     assert dependency["provisional"] is False
+
+
+@pytest.mark.usefixtures("unread")
+def test_the_record_in_the_database_counts_in_its_place(nerq: Callable[..., Result], tmp_path: Path) -> None:
+    ranges = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.0"}]}]
+    record = {
+        "id": _ID,
+        "modified": "2026-01-01T00:00:00Z",
+        "published": "2026-01-01T00:00:00Z",
+        "severity": _CRITICAL,
+        "affected": [{"package": {"ecosystem": "PyPI", "name": "good"}, "ranges": ranges}],
+    }
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert nerq("db", "import", str(tmp_path / "record.json")).status == 0
+    [dependency] = nerq("check", "good==1.1", "-f", "json").json["dependencies"]
+    [advisory] = dependency["advisories"]
+    assert (advisory["severity"], advisory["nearest_fix"]) == ("critical", "2.0")
+    assert (dependency["provisional"], dependency["caps"][0]["id"]) == (False, "critical")
