@@ -45,7 +45,7 @@ def check(
     rescore: options.Rescore = False,
     shared: options.ReportOptions,
 ) -> None:
-    """Show the report cards of packages, models, repositories or MCP servers.
+    """Show the report card of a package, model or MCP server.
 
     A card has the score, every signal behind it, and what would raise it. With --for it also has, in words, whether
     the target suits that purpose: this changes no exit status. A target that does not exist is an error.

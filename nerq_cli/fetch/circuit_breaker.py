@@ -89,6 +89,8 @@ class EndpointState(msgspec.Struct, eq=False):
     error: str = ""
     #: The failed requests about single subjects, of this run and of earlier ones in their cooldown, by their keys.
     failures: dict[str, Failure] = {}
+    #: Keys of those of earlier runs.
+    earlier_keys: set[str] = set()
     #: Keys of the subjects whose requests failed in this run, without those of a response about one subject alone that
     #: cannot be read.
     failed_keys: set[str] = set()

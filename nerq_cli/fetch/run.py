@@ -434,6 +434,7 @@ class FetchRun:
             for key, failure in _decode_failures(failures_row.value).items():
                 if self._now < failure.at + batch.source.cooldown:  # type: ignore[attr-defined]
                     state.failures.setdefault(key, failure)
+                    state.earlier_keys.add(key)
         if row is not None and row.value and self._is_usable(row):
             state.local.trip(f"{row.value.decode(errors='replace')} ({_format_asked_at(row.fetched_at)})")
             state.in_cooldown = True
@@ -590,6 +591,7 @@ class FetchRun:
                 reason = result.failure or _INCOMPLETE_REASON
                 if not is_late and has_cooldown(batch.source):
                     state.failures[subject.key] = Failure(reason, self._now)
+                    state.earlier_keys.discard(subject.key)
                     if result.failure and (len(subjects) > 1 or not result.is_unreadable):
                         state.failed_keys.add(subject.key)
                 self._fall_back(batch, subject, self._deadline_reason if is_late else reason)
@@ -627,7 +629,7 @@ class FetchRun:
         """Return why no result is about a subject."""
         failure = batch.state.failures.get(subject.key)
         if failure is not None:
-            is_earlier = failure.at != self._now
+            is_earlier = subject.key in batch.state.earlier_keys
             return f"{failure.reason} ({_format_asked_at(failure.at)})" if is_earlier else failure.reason
         if batch.state.open_reason:
             return batch.state.open_reason

@@ -12,8 +12,11 @@ _HALFWAY: Final = 0.499_999
 
 @lru_cache(maxsize=4096)
 def round_number(value: float, digits: int) -> float:
-    """Return ``round(value, digits)``; the numbers of a report are few."""
-    return round(value, digits)
+    """Return ``round(value, digits)``; the numbers of a report are few.
+
+    The result is a float for a whole number, too: 30 and 30.0 are one key of the cache and two texts of JSON.
+    """
+    return round(float(value), digits)
 
 
 def round_to_sum(values: Iterable[float], digits: int) -> Iterator[float]:

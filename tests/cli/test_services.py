@@ -190,7 +190,7 @@ class Part:
 
 PARTS = {
     "OSV lists": Part("OSV", (OSV_LISTS,), frozenset({"malware", "known_advisories", "fix_record"})),
-    "OSV records": Part("OSV", OSV_RECORDS, frozenset({"known_advisories", "fix_record"}), lacks=True),
+    "OSV records": Part("OSV", OSV_RECORDS, frozenset({"malware", "known_advisories", "fix_record"}), lacks=True),
     "deps.dev versions": Part("deps.dev", (DEPS_DEV_VERSIONS,), REPOSITORY, lacks=True),
     "deps.dev findings": Part("deps.dev", (DEPS_DEV_FINDINGS,), REPOSITORY, lacks=True),
     "deps.dev projects": Part("deps.dev", (DEPS_DEV_PROJECTS,), REPOSITORY, lacks=True),

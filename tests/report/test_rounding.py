@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.report.rounding import round_to_sum
+from nerq_cli.report.rounding import round_number, round_to_sum
 
 VALUES = st.lists(st.floats(0, 100), max_size=40)
 
@@ -35,3 +35,8 @@ def test_numbers_are_those_of_decimal_rounding(values: list[float]) -> None:
         expected.append(round(rounded_sum - previous_sum, 2))
         previous_sum = rounded_sum
     assert list(round_to_sum(values, 2)) == expected
+
+
+def test_a_whole_number_and_an_equal_float_are_written_alike() -> None:
+    assert [str(round_number(value, 1)) for value in (47, 47.0)] == ["47.0", "47.0"]
+    assert [str(round_number(value, 1)) for value in (48.0, 48)] == ["48.0", "48.0"]
