@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from nerq_cli import __version__
+from nerq_cli.application.server_dependencies import lacks_dependencies
 from nerq_cli.ecosystems import HF_DATASET, HF_KERNEL, HF_SPACE, get_prefix
 from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import Found
@@ -263,39 +264,36 @@ def _suggest_server_waivers(
     """Yield the way out for MCP servers that are not judged, or not with all of their dependencies."""
     servers = [item for item in assessments if item.dependency.direct and MCP_GROUP in item.dependency.groups]
     listed = [item for item in servers if item.state == "not-judged"]
-    unresolved = [item for item in servers if item.state == "unknown" and "its dependencies" in item.reasons[0][:40]]
+    unresolved = [item for item in servers if lacks_dependencies(item)]
+
+    def accept(items: Sequence[Assessment]) -> str:
+        return f"Accept each with: {_format_waive(items[0].dependency, rules_by_purl)}"
+
     unanswered = [item for item in listed if item.reasons and item.reasons[0].startswith(NO_REGISTRATION)]
     if unanswered:  # an outage is nothing to accept
-        noun = "MCP server is" if len(unanswered) == 1 else "MCP servers are"
-        yield f"{len(unanswered):,} {noun} not judged: {unanswered[0].reasons[0]}. Try again later"
+        subject = _count(unanswered, "MCP server is", "MCP servers are")
+        yield f"{subject} not judged: {unanswered[0].reasons[0]}. Try again later"
     unclear = [item for item in listed if item.dependency.package.registry_api in ("npm", "pypi")]
     if unclear:
-        noun = "MCP server is" if len(unclear) == 1 else "MCP servers are"
-        yield (
-            f"{len(unclear):,} {noun} not scored: {unclear[0].reasons[0]}. Accept each with: "
-            f"{_format_waive(unclear[0].dependency, rules_by_purl)}"
-        )
-    listed = [item for item in listed if item not in unanswered and item not in unclear]
-    if listed:
-        noun = "MCP server is" if len(listed) == 1 else "MCP servers are"
-        yield (
-            f"{len(listed):,} {noun} not scored: no registry of packages has what they run. Accept each with: "
-            f"{_format_waive(listed[0].dependency, rules_by_purl)}"
-        )
-    unread = [item for item in servers if item.state == "unknown" and item.github is not None]
-    unread = [item for item in unread if item not in unresolved]
+        subject = _count(unclear, "MCP server is", "MCP servers are")
+        yield f"{subject} not scored: {unclear[0].reasons[0]}. {accept(unclear)}"
+    others = [item for item in listed if item not in unanswered and item not in unclear]
+    if others:
+        subject = _count(others, "MCP server is", "MCP servers are")
+        yield f"{subject} not scored: no registry of packages has what they run. {accept(others)}"
+    unread = [
+        item for item in servers if item.state == "unknown" and item.github is not None and item not in unresolved
+    ]
     if unread:
-        noun = "MCP server from a repository is" if len(unread) == 1 else "MCP servers from repositories are"
-        yield (
-            f"{len(unread):,} {noun} not judged: {unread[0].reasons[0]}. Accept each with: "
-            f"{_format_waive(unread[0].dependency, rules_by_purl)}"
-        )
+        subject = _count(unread, "MCP server from a repository is", "MCP servers from repositories are")
+        yield f"{subject} not judged: {unread[0].reasons[0]}. {accept(unread)}"
     if unresolved:
-        noun = "MCP server has" if len(unresolved) == 1 else "MCP servers have"
-        yield (
-            f"{len(unresolved):,} {noun} dependencies that are not known. Accept each with: "
-            f"{_format_waive(unresolved[0].dependency, rules_by_purl)}"
-        )
+        subject = _count(unresolved, "MCP server has", "MCP servers have")
+        yield f"{subject} dependencies that are not known. {accept(unresolved)}"
+
+
+def _count(items: Sequence[object], singular: str, plural: str) -> str:
+    return f"{len(items):,} {singular if len(items) == 1 else plural}"
 
 
 def _format_waive(dependency: Dependency, rules_by_purl: Mapping[str, Sequence[str]]) -> str:
@@ -326,10 +324,9 @@ def _suggest_hub_waivers(
         and not assessment.score.has_required_signal
     ]
     if unscanned:
-        count = len(unscanned)
-        noun = "dataset, Space or kernel is" if count == 1 else "datasets, Spaces and kernels are"
+        subject = _count(unscanned, "dataset, Space or kernel is", "datasets, Spaces and kernels are")
         yield (
-            f"{count:,} {noun} not judged: scans of files that may hold code are not done, or were not read. Try again "
+            f"{subject} not judged: scans of files that may hold code are not done, or were not read. Try again "
             f"later, or look at the files and accept each with: {_format_waive(unscanned[0], rules_by_purl)}"
         )
 

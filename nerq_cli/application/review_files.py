@@ -30,7 +30,7 @@ from nerq_cli.config.reviews import (
 )
 from nerq_cli.config.values import SettingError
 from nerq_cli.errors import ConfigError, UsageError
-from nerq_cli.policy.reviews import Review, format_package
+from nerq_cli.policy.reviews import Review
 
 #: Directory for the files that were fetched, beside the file of reviews.
 IMPORT_DIRECTORY: Final = "nerq-reviews"
@@ -79,21 +79,6 @@ def find_author(directory: Path) -> str:
         values.append(result.stdout.decode(errors="replace").strip())
     name, address = values
     return f"{name} <{address}>" if name and address else name or address
-
-
-def build_review_entry(review: Review) -> dict[str, Any]:
-    """Return the keys and values of a review in TOML."""
-    values: dict[str, Any] = {
-        "package": format_package(review.package),
-        "version": review.version,
-        "since": review.since,
-        "verdict": review.verdict,
-        "who": review.who,
-        "when": date.fromisoformat(review.when),
-        "notes": review.notes,
-        "files": list(review.files),
-    }
-    return {key: value for key, value in values.items() if value}
 
 
 def add_review(path: Path, entry: Mapping[str, Any], today: date) -> bytes:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from nerq_cli.sources.deps_dev import DependencyTree
 
 
+#: Begin the reasons of servers whose dependencies are not known, or not all of them.
+_UNKNOWN: Final = "its dependencies are not known"
+_PARTIAL: Final = "not all of its dependencies are known"
 #: Why a server from a repository is not judged: what it installs is in files of the repository, which are not read.
-_UNRESOLVED_REPOSITORY: Final = "its dependencies are not known: no service resolves those of a repository"
+_UNRESOLVED_REPOSITORY: Final = f"{_UNKNOWN}: no service resolves those of a repository"
 
 
 class ServerDependencies:
@@ -68,6 +71,11 @@ class ServerDependencies:
                 yield assessment
 
 
+def lacks_dependencies(assessment: Assessment) -> bool:
+    """Return whether a server is not judged because not all of its dependencies are known."""
+    return assessment.state == "unknown" and assessment.reasons[0].startswith((_UNKNOWN, _PARTIAL))
+
+
 def is_scored_server(declaration: Declaration) -> bool:
     """Return whether a declaration is an MCP server that is scored as a package."""
     is_package = declaration.group == MCP_GROUP and declaration.package.registry_api in ("npm", "pypi")
@@ -93,9 +101,9 @@ def resolve_servers(
 def _explain_missing(fact: Fact[DependencyTree] | None) -> str:
     """Return why not all dependencies of a server are known; empty if they are."""
     if isinstance(fact, Found):
-        return "not all of its dependencies are known" if fact.value.is_partial else ""
+        return _PARTIAL if fact.value.is_partial else ""
     reason = fact.reason if fact is not None else "not looked up"
-    return f"its dependencies are not known: {reason}"
+    return f"{_UNKNOWN}: {reason}"
 
 
 def _declare_nodes(server: Declaration, tree: DependencyTree) -> Iterator[Declaration]:

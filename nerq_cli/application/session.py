@@ -262,7 +262,6 @@ class Session(msgspec.Struct):
         """Return the file of reviews of the run: beside the settings that NERQ_CONFIG names, else of the project."""
         if self.settings.no_config:
             return None
-        # Without such a file nothing is imported for it.
         named_path = os.environ.get("NERQ_CONFIG", "").strip()
         if named_path:
             path = Path(named_path).parent / REVIEW_FILE

@@ -324,8 +324,6 @@ FORM_OPTIONS: Final = frozenset({"form", "output", "compact"})
 READ_OPTIONS: Final = frozenset(
     {"strict", "offline", "refresh", "no_cache", "no_config", "cache_dir", "timeout", "as_of", "quiet", "debug"}
 )
-#: Options of commands that read what earlier runs left.
-HISTORY_OPTIONS: Final = frozenset({"no_config", "cache_dir", "as_of", "debug"})
 
 
 def with_report_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -347,11 +345,6 @@ def with_page_options(command: Callable[..., None]) -> Callable[..., None]:
 def with_read_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command as ``with_report_options`` does, with the options about how evidence is read alone."""
     return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in READ_OPTIONS])
-
-
-def with_history_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command as ``with_report_options`` does, with the options about stored results alone."""
-    return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in HISTORY_OPTIONS])
 
 
 def _add_options(command: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:

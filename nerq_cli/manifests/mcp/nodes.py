@@ -36,15 +36,6 @@ class Node(NamedTuple):
         node = self.get(*keys)
         return node.data.strip() if node is not None and isinstance(node.data, str) else ""
 
-    def get_texts(self, *keys: str) -> list[str]:
-        """Return the texts in the list under a key, or the single text; other items are left out."""
-        node = self.get(*keys)
-        if node is None:
-            return []
-        if isinstance(node.data, str):
-            return [node.data]
-        return [item.data for item in node.items if isinstance(item.data, str)]
-
     @property
     def items(self) -> list[Node]:
         """The items of a list; none of another value."""

@@ -134,7 +134,6 @@ _TOKEN: Final = compile_late(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_COMMAND_SUBSTITUTION: Final = compile_late(r"\$\(([^()]*)\)|`([^`]*)`")
 
 
 class Word(NamedTuple):

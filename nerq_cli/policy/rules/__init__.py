@@ -95,7 +95,6 @@ _WAIVER_RULES: Final = (WAIVER_EXPIRED, WAIVER_UNUSED)
 #: Ids of the rules whose findings may be waived.
 WAIVABLE_RULES: Final = tuple(rule.id for rule in RULES if rule not in _WAIVER_RULES)
 _POSITIONS: Final[Mapping[str, int]] = MappingProxyType({rule.id: position for position, rule in enumerate(RULES)})
-RULES_BY_ID: Final[Mapping[str, PolicyRule]] = MappingProxyType({rule.id: rule for rule in RULES})
 
 
 def find_level(rule: PolicyRule, settings: PolicySettings) -> Level:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _STATES: Final = {"present": "present", "absent": "absent", "unknown": "unknown", "not_applicable": "n/a"}
 _STYLES: Final = {"present": "good", "absent": "bad", "unknown": "doubt", "not_applicable": "dim"}
 _HALF_STYLE: Final = "fair"
-#: Characters of an instrument's name.
-_INSTRUMENT: Final = 90
 #: Hexadecimal digits of a commit that are shown.
 _REVISION: Final = 12
 
