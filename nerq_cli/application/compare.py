@@ -77,7 +77,10 @@ def _suggest_targets(names: Sequence[str]) -> str:
 def _check_kinds(names: Sequence[str], targets: Sequence[NamedTarget]) -> None:
     kinds = [KIND_NAMES[target.assessment.dependency.kind][0] for target in targets]
     if len(set(kinds)) > 1:
-        described = ", ".join(f"{name} is a {kind}" for name, kind in zip(names, kinds, strict=True))
+        described = ", ".join(
+            f"{name} is {'an' if kind.startswith('MCP') else 'a'} {kind}"
+            for name, kind in zip(names, kinds, strict=True)
+        )
         raise UsageError(
             f"targets of different kinds cannot be compared: {described}",
             hint="their scores come from different signals; compare targets of one kind",
@@ -86,8 +89,9 @@ def _check_kinds(names: Sequence[str], targets: Sequence[NamedTarget]) -> None:
 
 def _check_distinct(targets: Sequence[NamedTarget]) -> None:
     seen: dict[str, str] = {}
-    for name, item, server in targets:
-        key = item.dependency.purl if server is None else label_server(server)
+    for target in targets:
+        name, item = target.text, target.assessment
+        key = item.dependency.purl if target.server is None else label_server(target.server)
         if key in seen:
             pair = f"{name} is named twice" if seen[key] == name else f"{seen[key]} and {name} are the same"
             raise UsageError(f"{pair}: {label_target(item)}", hint="name two versions")

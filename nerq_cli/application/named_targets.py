@@ -12,7 +12,7 @@ from nerq_cli.application.scan import assess_declarations
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import UsageError
 from nerq_cli.facts import McpRegistration, Unknown
-from nerq_cli.inventory import Declaration, Package
+from nerq_cli.inventory import Declaration, Package, RegistrationProblem
 from nerq_cli.report.model import Assessment
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class NamedTarget(NamedTuple):
     assessment: Assessment
     #: The MCP server that was named, if the registry has it.
     server: McpRegistration | None = None
+    #: What the registry states against that server.
+    problems: tuple[RegistrationProblem, ...] = ()
 
 
 def assess_targets(
@@ -53,19 +55,19 @@ def assess_targets(
     rules, hub_url = session.build_rules(()), session.endpoints["huggingface"].url
     parsed: list[list[Declaration]] = []
     notes: list[str] = []
-    servers: list[McpRegistration | None] = []
+    servers: list[tuple[McpRegistration | None, tuple[RegistrationProblem, ...]]] = []
     for name in names:
-        targets, new_notes, problems, found = parse_targets([name], run, hub_url=hub_url)
-        servers.append(found[0] if found else None)
+        targets, new_notes, found_problems, found = parse_targets([name], run, hub_url=hub_url)
+        servers.append((found[0] if found else None, tuple(found_problems)))
         parsed += mark_targets(targets, rules)
-        notes += [*new_notes, *(problem.text for problem in problems)]
+        notes += [*new_notes, *(problem.text for problem in found_problems)]
     candidates = _assess_candidates(parsed, options, run)
     matches = [_select(name, target) for name, target in zip(names, candidates, strict=True)]
     chosen = []
-    for name, target, server in zip(names, matches, servers, strict=True):
+    for name, target, (server, problems) in zip(names, matches, servers, strict=True):
         assessment, note = _choose(name, target, matches, command) if server is None else _choose_package(name, target)
         _check_existence(assessment)
-        chosen.append(NamedTarget(name, assessment, server))
+        chosen.append(NamedTarget(name, assessment, server, problems))
         notes += [note] if note else []
     return chosen, notes
 

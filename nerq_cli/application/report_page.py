@@ -13,7 +13,7 @@ from nerq_cli import __version__
 from nerq_cli.application.alternatives import find_alternatives
 from nerq_cli.application.badge import describe_assessment, describe_target
 from nerq_cli.application.build_report import build_report
-from nerq_cli.application.check import MCP_PREFIX, CheckResult
+from nerq_cli.application.check import CheckResult
 from nerq_cli.application.compare import label_target
 from nerq_cli.application.compliance import KeepingRun, assess_github, assess_package, assess_repositories
 from nerq_cli.application.history import read_package_history
@@ -89,12 +89,12 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
     """
     run = KeepingRun(session)
     options = replace(session.build_scan_options(), score_latest=True, keep_provenance=True)
-    server, problems = _find_server(name, run)
     (target,), notes = assess_targets([name], session, run, options, command="report")
     assessment = target.assessment
     package = assessment.dependency.package
+    server = target.server
     problems = tuple(
-        problem if problem.id == "name-proof" else replace(problem, package=package) for problem in problems
+        problem if problem.id == "name-proof" else replace(problem, package=package) for problem in target.problems
     )
     options = replace(options, registration_problems=problems)
     parts = _collect_parts(assessment, server, session, run)
@@ -131,16 +131,6 @@ def _format_options(session: Session) -> str:
     settings = session.settings
     options = ["--as-of", settings.as_of] if settings.as_of is not None else []
     return shlex.join([*options, *(["--no-config"] if settings.no_config else [])])
-
-
-def _find_server(name: str, run: KeepingRun) -> tuple[McpRegistration | None, tuple[RegistrationProblem, ...]]:
-    """Return the registration that a target names, and problems with it; nothing for a target of another kind."""
-    if not name.strip().lower().startswith(MCP_PREFIX):
-        return None, ()
-    from nerq_cli.application.registered_servers import resolve_target
-
-    resolved = resolve_target(name, run)
-    return resolved.registration, resolved.problems
 
 
 def _collect_parts(
