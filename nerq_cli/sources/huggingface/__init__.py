@@ -5,9 +5,8 @@ it answers with, the organisation that owns it, and the user if there is no such
 of a whole repository for models alone. For datasets, Spaces and kernels one more request has the scan results of the
 files that may hold code, and for kernels another one the list of files.
 
-What a commit contains never changes, so cards and trees are kept for good, and so are the results of finished scans of
-its files. What the Hub states about a repository changes also for one commit (scans, gates, downloads), so that is
-requested again after a while.
+What a commit contains never changes, so cards and trees are kept for good. What the Hub states about a repository
+changes also for one commit (scans, gates, downloads), so that is requested again after a while.
 """
 
 from __future__ import annotations
@@ -46,9 +45,9 @@ LABEL: Final = _INFO.label
 TOKEN_VARIABLE: Final = _INFO.token_variables[0]
 #: Seconds for which what never changes is kept.
 _FOR_GOOD: Final = 3_650 * DAY
-#: Statuses with which the Hub refuses access, each with an error code in a header.
 #: Reason of a refusal that no token ends.
 LEGAL_REFUSAL: Final = "the Hub refuses it for legal reasons, or in this region (451)"
+#: Statuses with which the Hub refuses access, each with an error code in a header.
 _REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS})
 #: Pages of a tree that are requested: 1,000 files each.
 _MAX_PAGES: Final = 3
