@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "evidence": "Show what a recording holds.",
     "cache": "Show, empty or prune the cache.",
     "db": "Keep advisories on disk, for scans without a network.",
+    "index": "Score a whole index of packages from tables of facts.",
     "completion": "Print a script that completes command lines in a shell.",
 }
 

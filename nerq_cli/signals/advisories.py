@@ -95,10 +95,27 @@ def get_severity(advisory: AffectingAdvisory) -> str:
 
 def raise_severity(advisory: AffectingAdvisory, epss_limit: float) -> str:
     """Return the severity an advisory counts with: raised when it is exploited, or likely to be."""
-    if advisory.exploited:
+    return raise_known_severity(
+        get_severity(advisory), advisory.epss or 0.0, epss_limit, is_exploited=bool(advisory.exploited)
+    )
+
+
+def raise_known_severity(severity: str, epss: float, epss_limit: float, *, is_exploited: bool) -> str:
+    """Return the severity that one of ``SEVERITIES`` counts with."""
+    if is_exploited:
         return "critical"
-    severity = get_severity(advisory)
-    return _RAISED_SEVERITIES[severity] if (advisory.epss or 0.0) >= epss_limit else severity
+    return _RAISED_SEVERITIES[severity] if epss >= epss_limit else severity
+
+
+def choose_cap_id(severity: str, epss: float, epss_limit: float, *, is_exploited: bool, is_fixed: bool) -> str:
+    """Return the id of the cap of an advisory, given one of ``SEVERITIES``."""
+    if is_exploited:
+        return "exploited"
+    if severity == "high" and epss >= epss_limit:
+        return "high-epss"
+    if severity in ("critical", "high"):
+        return severity if is_fixed else f"{severity}-no-fix"
+    return "advisory" if severity == "unknown" else severity
 
 
 def describe_severity(advisory: AffectingAdvisory) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from math import log10
 from typing import Final
@@ -111,14 +111,14 @@ def measure_track_record(context: Context, spec: SignalSpec) -> Signal:
         return build_unknown(spec, "not all versions were requested", fact.source)
     if context.package_days is None:
         return build_unknown(spec, package_info.date_problem or "no publication dates", fact.source)
-    dates = [package_info.published[row] for row in context.stable_rows]
-    years = {bisect_right(_YEAR_STARTS, date) for date in dates if date}
-    return build_known(
-        spec,
-        spec.curves["years"].value_at(len(years)),
-        f"stable releases in {format_count(len(years), 'calendar year')}",
-        fact,
-    )
+    years = count_release_years([package_info.published[row] for row in context.stable_rows])
+    reason = f"stable releases in {format_count(years, 'calendar year')}"
+    return build_known(spec, spec.curves["years"].value_at(years), reason, fact)
+
+
+def count_release_years(dates: Iterable[int]) -> int:
+    """Return the number of calendar years (UTC) that moments are in (epoch seconds; 0 = not known)."""
+    return len({bisect_right(_YEAR_STARTS, date) for date in dates if date})
 
 
 #: The function of each signal, by id.

@@ -22,8 +22,8 @@ from nerq_cli.signals.signal import (
     build_unknown,
 )
 
-#: Clearest first.
-_CLARITY_ORDER: Final = ("approved", "unapproved", "mapped", "unlicensed", "ambiguous", "custom", "none")
+#: Clarities of a licence, clearest first.
+CLARITY_ORDER: Final = ("approved", "unapproved", "mapped", "unlicensed", "ambiguous", "custom", "none")
 _LINK_DESCRIPTIONS: Final = {
     "attested": "source attested",
     "confirmed": "source link confirmed by the repository",
@@ -31,6 +31,8 @@ _LINK_DESCRIPTIONS: Final = {
     "dead": "source link is dead",
     "foreign": "source link belongs to another package",
 }
+#: See ``Repository.link_status``.
+LINK_STATUSES: Final = tuple(_LINK_DESCRIPTIONS)
 
 
 def parse_licences(metadata: Metadata) -> tuple[Licence, ...]:
@@ -89,7 +91,7 @@ def measure_licence_terms(context: Context, spec: SignalSpec) -> Signal:
 
 
 def _choose_clearest(statements: Sequence[Licence]) -> Licence:
-    return min(statements, key=lambda statement: _CLARITY_ORDER.index(statement.clarity))
+    return min(statements, key=lambda statement: CLARITY_ORDER.index(statement.clarity))
 
 
 def _describe_licence(licence: Licence) -> str:

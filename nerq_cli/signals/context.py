@@ -274,7 +274,7 @@ class Context:
         keeps working there).
         """
         conditions = (
-            self._has_major_version,
+            self.has_major_version,
             not self.is_deprecated,
             self._has_no_unfixed_advisory,
             self._has_few_open_issues,
@@ -292,7 +292,8 @@ class Context:
         return tuple(python for python, (first, end) in support.items() if first <= today <= end)
 
     @property
-    def _has_major_version(self) -> bool:
+    def has_major_version(self) -> bool:
+        """Whether the newest stable version is 1.0 or higher."""
         major = self.newest_stable.lstrip("v").split("!")[-1].split(".")[0]
         return major.isdigit() and int(major) >= 1
 

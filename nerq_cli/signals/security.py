@@ -22,6 +22,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.advisories import (
+    choose_cap_id,
     describe_advisories,
     describe_severity,
     get_severity,
@@ -49,7 +50,7 @@ from nerq_cli.signals.signal import (
 _VERIFIED_REASON: Final = "attested, as verified by the registry"
 _PREDATES_ATTESTATIONS_REASON: Final = "released before attestations existed"
 #: Reason by status of the package on its registry; the status is the id of the cap.
-_SECURITY_STATUSES: Final = {
+SECURITY_STATUSES: Final = {
     "quarantined": "PyPI has this project in quarantine",
     "security-holding": "removed from npm for security; a placeholder is left",
 }
@@ -58,8 +59,8 @@ _SECURITY_STATUSES: Final = {
 def measure_malware(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:
     """Measure whether exactly this version is recorded as malicious, quarantined or removed for security."""
     package_fact, fact = context.evidence.package_info, context.evidence.advisories
-    if isinstance(package_fact, Found) and (status := package_fact.value.status) in _SECURITY_STATUSES:
-        reason = _SECURITY_STATUSES[status]
+    if isinstance(package_fact, Found) and (status := package_fact.value.status) in SECURITY_STATUSES:
+        reason = SECURITY_STATUSES[status]
         if isinstance(fact, Found) and (ids := [advisory.id for advisory in fact.value if advisory.malware]):
             reason = f"{reason} ({min(ids)})"
         yield build_from_level(spec, "malicious", reason, package_fact)
@@ -132,14 +133,13 @@ def _flag_advisories(context: Context, advisories: Sequence[AffectingAdvisory], 
 
 
 def _choose_cap(context: Context, advisory: AffectingAdvisory) -> str:
-    if advisory.exploited:
-        return "exploited"
-    severity = get_severity(advisory)
-    if severity == "high" and (advisory.epss or 0.0) >= context.limit("epss_cap"):
-        return "high-epss"
-    if severity in ("critical", "high"):
-        return severity if advisory.fixed_in else f"{severity}-no-fix"
-    return "advisory" if severity == "unknown" else severity
+    return choose_cap_id(
+        get_severity(advisory),
+        advisory.epss or 0.0,
+        context.limit("epss_cap"),
+        is_exploited=bool(advisory.exploited),
+        is_fixed=bool(advisory.fixed_in),
+    )
 
 
 def measure_fix_record(context: Context, spec: SignalSpec) -> Signal:
@@ -250,7 +250,7 @@ def _measure_install_code(context: Context, spec: SignalSpec) -> Iterator[Signal
         yield build_from_level(spec, "none", "runs nothing at installation", fact)
     elif hooks == ("node-gyp",):
         yield build_from_level(spec, "native", "builds native code at installation", fact)
-    elif _is_new_hook(context):
+    elif is_new_hook(context):
         reason = f"install script new in this version ({', '.join(hooks)})"
         yield build_from_level(spec, "hook new", reason, fact)
         yield from _flag_takeover(context, "install-hook-new", reason, fact)
@@ -270,7 +270,8 @@ def _measure_pypi_build(context: Context, spec: SignalSpec) -> Signal:
     return build_unknown(spec, "no files listed for this version", fact.source)
 
 
-def _is_new_hook(context: Context) -> bool:
+def is_new_hook(context: Context) -> bool:
+    """Return whether the version before this one is known to have no install script."""
     package_info, row = context.package_info, context.row
     if package_info is None or row is None or not package_info.has_hook_data or row + 1 >= len(package_info.flags):
         return False
@@ -302,7 +303,7 @@ def _find_unmet_condition(context: Context, similar_name: SimilarName) -> str:
         return "age not known"
     if context.package_days >= context.limit("young_days"):
         return f"but is {format_age(context.package_days)} old"
-    return _compare_publishers(context)
+    return compare_publishers(context)
 
 
 def _is_much_less_used(context: Context, similar_name: SimilarName) -> bool:
@@ -318,7 +319,8 @@ def _max_downloads(popularity: Popularity) -> float:
     return popularity.min_downloads if popularity.downloads is None else popularity.downloads
 
 
-def _compare_publishers(context: Context) -> str:
+def compare_publishers(context: Context) -> str:
+    """Return why the publishers give no suspicion; empty if no account publishes both packages."""
     similar_package = context.evidence.similar_package
     if not isinstance(similar_package, Found) or context.package_info is None:
         return "publishers not compared"

@@ -1,0 +1,127 @@
+"""Tables of facts and scores as Parquet files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import polars as pl
+
+from nerq_cli.bulk.score import build_schema, score
+from nerq_cli.errors import UsageError
+from nerq_cli.methodology.types import Methodology
+
+#: Rows that are computed at once; 50,000 rows of facts and what is derived from them take about 100 MB.
+_BATCH_ROWS: Final = 50_000
+#: Names in a message.
+_MAX_NAMES: Final = 5
+
+
+class ScoreCounts(msgspec.Struct, frozen=True):
+    """The number of rows in a table of scores."""
+
+    rows: int
+    #: Rows with a score.
+    scored: int
+    #: Scored rows that lack a fact which may lower the score.
+    provisional: int
+
+
+def scan_facts(path: Path) -> pl.LazyFrame:
+    """Return a table of facts (a file, or a folder of them) with the types of its columns checked. Nothing is read yet.
+
+    Columns of other types are converted, so that a file of another program may have texts for categories.
+
+    Raises:
+        UsageError: there is no such file, it is no Parquet file, or it lacks columns.
+    """
+    if not path.exists():
+        raise UsageError(f"{path} does not exist", hint="nerq index gather writes a table of facts")
+    if path.is_dir() and not any(path.glob("*.parquet")):
+        raise UsageError(f"{path} has no Parquet file", hint="nerq index gather writes a table of facts")
+    with convert_errors(path):
+        table = pl.scan_parquet(path / "*.parquet" if path.is_dir() else path, glob=path.is_dir())
+        present = table.collect_schema()
+    schema = build_schema()
+    if missing := [name for name in schema if name not in present]:
+        names = ", ".join(missing[:_MAX_NAMES]) + (
+            f" and {len(missing) - _MAX_NAMES} more" if missing[_MAX_NAMES:] else ""
+        )
+        raise UsageError(f"{path} lacks columns: {names}", hint="docs/reference/index-facts.md lists them")
+    columns = []
+    for name, data_type in schema.items():
+        column = pl.col(name) if present[name] == data_type else pl.col(name).cast(data_type)
+        columns.append(column.fill_null("unknown") if name.endswith("_state") else column)
+    return table.select(columns)
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a table of facts.
+
+    Raises:
+        UsageError: as of :func:`scan_facts`.
+    """
+    table = scan_facts(path)
+    with convert_errors(path):
+        return int(table.select(pl.len()).collect().item())
+
+
+def score_file(facts: Path, output: Path, methodology: Methodology, as_of: int) -> None:
+    """Score a table of facts and write the scores, as a whole or not at all. Memory does not grow with the rows.
+
+    Raises:
+        UsageError: the facts cannot be read, or the scores cannot be written.
+    """
+    write_scores(scan_facts(facts), facts, output, methodology, as_of)
+
+
+def write_scores(table: pl.LazyFrame, facts: Path, output: Path, methodology: Methodology, as_of: int) -> None:
+    """Score rows of a table of facts, and write them.
+
+    Raises:
+        UsageError: as of :func:`score_file`.
+    """
+    # Another process may write the same part at the same time: each writes a file of its own, and the last one stays.
+    handle, temporary_name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=".tmp")
+    os.close(handle)
+    temporary = Path(temporary_name)
+    try:
+        with convert_errors(facts), pl.Config(streaming_chunk_size=_BATCH_ROWS):
+            score(table, methodology, as_of).sink_parquet(temporary)
+        temporary.chmod(0o666 & ~_read_umask())
+        temporary.replace(output)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _read_umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def count_scores(path: Path) -> ScoreCounts:
+    """Return the number of rows in a table of scores: a file, or a folder of parts."""
+    table = pl.scan_parquet(path / "*.parquet" if path.is_dir() else path, glob=path.is_dir())
+    row = table.select(
+        rows=pl.len(), scored=pl.col("score").is_not_null().sum(), provisional=pl.col("provisional").sum()
+    ).collect()
+    return ScoreCounts(**{name: int(row[name].item()) for name in ScoreCounts.__struct_fields__})
+
+
+@contextmanager
+def convert_errors(path: Path) -> Iterator[None]:
+    """Raise the errors of Polars about a file as errors for the user."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = f"{error}".strip().splitlines()[0] if f"{error}".strip() else type(error).__name__
+        raise UsageError(
+            f"{path} cannot be scored: {reason}", hint="docs/reference/index-facts.md lists its columns"
+        ) from error

@@ -1,0 +1,111 @@
+"""A table of facts in parts, each scored on its own: by this process, or by the workers of a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nerq_cli import __version__
+from nerq_cli.bulk.files import scan_facts, write_scores
+from nerq_cli.errors import UsageError
+from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.units import DAY
+
+#: Rows of a part: a task of about two seconds.
+PART_ROWS: Final = 250_000
+_MANIFEST: Final = "_nerq.json"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A range of rows of a table of facts, and where its scores go. It is sent to workers."""
+
+    #: Release of nerq-cli that the worker must have: another one may score differently.
+    version: str
+    #: A path that every worker can read.
+    facts: str
+    first_row: int
+    row_count: int
+    #: A path that every worker can write.
+    output: str
+    #: Moment of the ages, in epoch seconds UTC.
+    as_of: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a folder of parts was computed from: parts of anything else are not taken for done."""
+
+    version: str
+    methodology: str
+    facts: str
+    facts_size: int
+    facts_changed_at: int
+    rows: int
+    part_rows: int
+    #: UTC day (days since 1970): scores depend on no more of the moment.
+    day: int
+
+
+def plan_parts(facts: Path, output: Path, rows: int, as_of: int, part_rows: int = PART_ROWS) -> list[Part]:
+    """Return the parts of a table of facts. The folder for them is made; what it has of the same run is kept.
+
+    Raises:
+        UsageError: the folder holds something else, or cannot be made.
+    """
+    status = facts.stat()
+    manifest = Manifest(
+        version=__version__,
+        methodology=PACKAGES.version,
+        facts=str(facts.resolve()),
+        facts_size=status.st_size,
+        facts_changed_at=status.st_mtime_ns,
+        rows=rows,
+        part_rows=part_rows,
+        day=as_of // DAY,
+    )
+    _open_directory(output, manifest)
+    return [
+        Part(
+            version=__version__,
+            facts=str(facts.resolve()),
+            first_row=first_row,
+            row_count=min(part_rows, rows - first_row),
+            output=str((output / f"part-{number:05}.parquet").resolve()),
+            as_of=as_of,
+        )
+        for number, first_row in enumerate(range(0, max(rows, 1), part_rows))
+    ]
+
+
+def _open_directory(output: Path, manifest: Manifest) -> None:
+    hint = "choose another name, or remove it"
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is a file; with --scheduler the scores are a folder of parts", hint=hint)
+    try:
+        content: Manifest | None = msgspec.json.decode((output / _MANIFEST).read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        content = None
+    except (msgspec.DecodeError, OSError) as error:
+        raise UsageError(f"{output / _MANIFEST} cannot be read: {error}", hint=hint) from error
+    if content == manifest:
+        return
+    if content is not None or (output.is_dir() and any(output.iterdir())):
+        raise UsageError(f"{output} holds something else than parts of this run", hint=hint)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
+
+
+def score_part(part: Part) -> int:
+    """Write the scores of a part, and return the number of its rows. Doing it twice gives the same file.
+
+    Raises:
+        UsageError: the facts cannot be read, the scores cannot be written, or this is another release of nerq-cli.
+    """
+    if part.version != __version__:
+        raise UsageError(f"this worker has nerq-cli {__version__}, and the command has {part.version}")
+    output = Path(part.output)
+    if not output.exists():
+        facts = Path(part.facts)
+        write_scores(scan_facts(facts).slice(part.first_row, part.row_count), facts, output, PACKAGES, part.as_of)
+    return part.row_count
