@@ -74,4 +74,5 @@ def _get_rows(future: Any) -> int:  # noqa: ANN401 - distributed has no types
             message = f"a worker cannot import what it needs ({error})"
         else:
             message = f"a part failed on a worker: {type(error).__name__}: {error}"
-        raise UsageError(message, hint="scheduler and workers need the same nerq-cli[cluster]; run again to go on") from error
+        hint = "scheduler and workers need the same nerq-cli[cluster]; run again to go on"
+        raise UsageError(message, hint=hint) from error

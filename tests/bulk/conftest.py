@@ -5,8 +5,6 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-import pytest
-
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.facts import (
     Absent,
@@ -26,8 +24,6 @@ from nerq_cli.facts import (
 )
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.units import DAY
-
-pytest.importorskip("polars")
 
 NOW = 1_790_000_000  # 2026-09-21
 _AGES = (0, 1, 3, 6, 7, 13, 14, 29, 30, 89, 90, 91, 180, 364, 365, 366, 540, 600, 731, 1096, 1100, 1900, 2930, 4000)
@@ -63,6 +59,8 @@ def _maybe(random: Random, value: Any, probability: float = 0.8) -> Any:
 def _build_package(random: Random, versions: tuple[str, ...]) -> PackageInfo:
     count = len(versions)
     dates = sorted((_choose_moment(random) for _ in versions), reverse=True)
+    if random.random() < 0.25:  # a young package
+        dates = [NOW - (NOW - date) // 20 for date in dates]
     if random.random() < 0.1:
         dates = [0 if random.random() < 0.5 else date for date in dates]
     mostly = 0 if random.random() < 0.7 else 2
@@ -183,7 +181,7 @@ def draw_evidence(random: Random) -> tuple[EcosystemId, str, Evidence]:
         rank=random.choice((1, 999, 1000, 1001, 9000)) if listed else None,
         downloads=random.choice((1e8, 1e6, 12_345.0)) if listed else None,
     )
-    similar = SimilarName("demos", random.choice((4, 5000, 5001)), "close", random.choice((1e4, 1e6, 1e8)))
+    similar = SimilarName("demos", random.choice((4, 4, 5000, 5001)), "close", random.choice((1e4, 1e6, 1e8)))
     advisories = fact(_build_advisories(random), 0.9)
     if isinstance(advisories, Found) and random.random() < 0.1:
         advisories = LowerBound(advisories.value, "source", NOW, "some records were not read")
@@ -211,7 +209,7 @@ def draw_evidence(random: Random) -> tuple[EcosystemId, str, Evidence]:
         package_info=fact(_build_package(random, versions), 0.95),
         metadata=fact(_build_metadata(random, version), 0.92),
         popularity=fact(popularity),
-        similar_name=fact(similar if random.random() < 0.4 else SimilarName()),
+        similar_name=fact(similar if random.random() < 0.6 else SimilarName()),
         similar_package=fact(PackageInfo(name="demos", publisher_tags=random.choice(((), ("aa",), ("cc",))))),
         advisories=advisories,
         history=fact(history),

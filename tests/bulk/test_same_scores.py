@@ -1,0 +1,139 @@
+"""A batch of rows gets the scores that each version gets on its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+pl = pytest.importorskip("polars")
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nerq_cli import scoring, signals
+from nerq_cli.bulk.fact_columns import build_row
+from nerq_cli.bulk.measure import FUNCTIONS
+from nerq_cli.bulk.score import REASON_COUNT, build_schema, score
+from nerq_cli.ecosystems import EcosystemId
+from nerq_cli.facts import Evidence
+from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.units import DAY
+from tests.bulk.conftest import NOW, draw_evidence
+
+#: Start of the reason of a row scorer, by verdict.
+_VERDICTS: Final = {
+    "not found in": "not found",
+    "unpublished": "unpublished",
+    "version": "not listed",
+    "insufficient": "insufficient data",
+}
+#: Rows of the large test; the environment ``index`` of tox sets 100,000.
+_ROWS: Final = int(os.environ.get("NERQ_TEST_ROWS", "4000"))
+
+Item = tuple[EcosystemId, str, Evidence]
+
+
+def score_rows(items: Iterable[Item], as_of: int = NOW) -> list[dict[str, Any]]:
+    rows = [build_row(ecosystem, "demo", version, evidence) for ecosystem, version, evidence in items]
+    table = pl.DataFrame(rows, schema=build_schema())
+    scores: list[dict[str, Any]] = score(table.lazy(), PACKAGES, as_of).collect().to_dicts()
+    return scores
+
+
+def score_alone(item: Item, as_of: int = NOW) -> dict[str, Any]:
+    """Return the score of one version by the row scorer, rounded as reports do, in the columns of a batch."""
+    ecosystem, version, evidence = item
+    result = scoring.compute_score(PACKAGES, signals.measure_package(PACKAGES, ecosystem, version, evidence, as_of))
+    row: dict[str, Any] = {
+        "ecosystem": ecosystem,
+        "name": "demo",
+        "version": version,
+        "score": result.value,
+        "grade": result.grade,
+        "coverage": result.coverage,
+        "low": result.low,
+        "high": result.high,
+        "provisional": result.provisional,
+        "verified": result.is_verified,
+        "verdict": next((code for start, code in _VERDICTS.items() if result.verdict.startswith(start)), None),
+        **result.dimensions,
+        "cap": result.caps[0].id if result.caps else None,
+        "cap_limit": result.caps[0].limit if result.caps else None,
+    }
+    reasons = [*result.reasons[:REASON_COUNT], *[None] * REASON_COUNT][:REASON_COUNT]
+    for number, reason in enumerate(reasons, start=1):
+        row[f"reason_{number}"] = reason and reason.origin
+        row[f"reason_{number}_points"] = reason and scoring.round_half_up(reason.damage)
+    return row
+
+
+def check(items: Sequence[Item], as_of: int = NOW) -> None:
+    for item, row in zip(items, score_rows(items, as_of), strict=True):
+        assert row == score_alone(item, as_of), item
+
+
+def test_every_signal_has_its_columns() -> None:
+    assert [*FUNCTIONS] == [*PACKAGES.signals]
+
+
+def test_days_decide_as_moments_do() -> None:
+    assert all(moment % DAY == 0 for moment in PACKAGES.attestations_since.values())
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, 4000))
+def test_any_evidence_gets_the_same_score_on_its_own(random: Random, days: int) -> None:
+    check([draw_evidence(random)], NOW + days * DAY)
+
+
+def test_many_rows_get_the_same_scores() -> None:
+    random = Random(20260921)
+    for _ in range(0, _ROWS, 4000):
+        check([draw_evidence(random) for _ in range(4000)])
+
+
+def test_the_evidence_that_is_drawn_meets_every_cap_grade_and_verdict() -> None:
+    random = Random(1)
+    measurements = [signals.measure_package(PACKAGES, *draw_evidence(random), NOW) for _ in range(6000)]
+    scores = [scoring.compute_score(PACKAGES, measurement) for measurement in measurements]
+    assert {cap.id for result in scores for cap in result.caps} == {*PACKAGES.caps}
+    assert {result.grade for result in scores} == {None, *(letter for _, letter in PACKAGES.grades)}
+    assert {result.is_verified for result in scores} == {True, False}
+    for state in ("known", "unknown"):
+        assert {
+            signal.id for measurement in measurements for signal in measurement.signals if signal.state == state
+        } == {*PACKAGES.signals}
+
+
+def test_a_row_gets_the_same_score_whatever_is_beside_it() -> None:
+    random = Random(2)
+    items = [draw_evidence(random) for _ in range(60)]
+    together = score_rows(items)
+    assert [score_rows([item])[0] for item in items] == together
+    assert [score_rows([item] * 3)[2] for item in items] == together
+
+
+def test_facts_do_not_depend_on_the_moment() -> None:
+    random = Random(3)
+    items = [draw_evidence(random) for _ in range(200)]
+    for days in (1, 100, 2000):
+        check(items, NOW + days * DAY)
+
+
+def test_the_state_of_a_record_wins_over_its_values() -> None:
+    random = Random(4)
+    [row] = [
+        build_row(ecosystem, "demo", version, evidence) for ecosystem, version, evidence in [draw_evidence(random)]
+    ]
+    states = {name: "unknown" for name in row if name.endswith("_state")}
+    empty = build_row("PyPI", "demo", "1.0", Evidence())
+    for name in ("ecosystem", "version", "repository_unread"):
+        empty[name] = row[name]
+    table = pl.DataFrame([{**row, **states}, {**empty, **states}], schema=build_schema())
+    with_values, without = score(table.lazy(), PACKAGES, NOW).collect().to_dicts()
+    assert with_values == without
+    assert with_values["score"] is None
