@@ -1,7 +1,7 @@
 """The columns of a table of facts, one row a version of a package, and how evidence becomes such a row.
 
 A table of facts holds what was gathered, not what it is worth: dates instead of ages and counts instead of values, so
-that it can be scored on a later day and by another methodology. ``docs/reference/index-facts.md`` is generated from it.
+that it can be scored on a later day. ``docs/reference/index-tables.md`` is generated from it.
 """
 
 from __future__ import annotations

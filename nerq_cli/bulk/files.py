@@ -52,7 +52,7 @@ def scan_facts(path: Path) -> pl.LazyFrame:
         names = ", ".join(missing[:_MAX_NAMES]) + (
             f" and {len(missing) - _MAX_NAMES} more" if missing[_MAX_NAMES:] else ""
         )
-        raise UsageError(f"{path} lacks columns: {names}", hint="docs/reference/index-facts.md lists them")
+        raise UsageError(f"{path} lacks columns: {names}", hint="docs/reference/index-tables.md lists them")
     columns = []
     for name, data_type in schema.items():
         column = pl.col(name) if present[name] == data_type else pl.col(name).cast(data_type)
@@ -110,7 +110,9 @@ def count_scores(path: Path) -> ScoreCounts:
     """Return the number of rows in a table of scores: a file, or a folder of parts."""
     table = pl.scan_parquet(path / "*.parquet" if path.is_dir() else path, glob=path.is_dir())
     row = table.select(
-        rows=pl.len(), scored=pl.col("score").is_not_null().sum(), provisional=pl.col("provisional").sum()
+        rows=pl.len(),
+        scored=pl.col("score").is_not_null().sum(),
+        provisional=(pl.col("provisional") & pl.col("score").is_not_null()).sum(),
     ).collect()
     return ScoreCounts(**{name: int(row[name].item()) for name in ScoreCounts.__struct_fields__})
 
@@ -123,5 +125,5 @@ def convert_errors(path: Path) -> Iterator[None]:
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = f"{error}".strip().splitlines()[0] if f"{error}".strip() else type(error).__name__
         raise UsageError(
-            f"{path} cannot be scored: {reason}", hint="docs/reference/index-facts.md lists its columns"
+            f"{path} cannot be scored: {reason}", hint="docs/reference/index-tables.md lists its columns"
         ) from error

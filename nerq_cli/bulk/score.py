@@ -24,19 +24,11 @@ from nerq_cli.bulk.measure import (
     measure,
     order_ids,
 )
+from nerq_cli.bulk.score_columns import REASON_COUNT, VERDICTS
 from nerq_cli.methodology.types import CapSpec, Methodology
 from nerq_cli.scoring import MIN_REASON_DAMAGE
 from nerq_cli.signals.advisories import SEVERITIES, choose_cap_id, raise_known_severity
 
-#: Reasons of each row, most damage first.
-REASON_COUNT: Final = 3
-#: Why a row has no score, in the order in which they are looked for.
-VERDICTS: Final[Mapping[str, str]] = {
-    "not found": "the registry does not have the package",
-    "unpublished": "the package is unpublished",
-    "not listed": "the registry does not list the version",
-    "insufficient data": "too little of the evidence is known",
-}
 _VERDICT: Final = "verdict"
 #: The columns that identify a row; they are copied.
 KEYS: Final = ("ecosystem", "name", "version")

@@ -65,7 +65,7 @@ def score(
     counts = score_index(facts, output, as_of=as_of, scheduler=scheduler, report=report)
     without = counts.rows - counts.scored
     typer.echo(
-        f"{counts.rows:,} rows: {counts.scored:,} with a score, {counts.provisional:,} of them provisional, "
+        f"{counts.rows:,} {'row' if counts.rows == 1 else 'rows'}: {counts.scored:,} with a score, {counts.provisional:,} of them provisional, "
         f"{without:,} without"
     )
     typer.echo(f"written to {output}")

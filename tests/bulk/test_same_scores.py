@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from nerq_cli import scoring, signals
 from nerq_cli.bulk.fact_columns import build_row
 from nerq_cli.bulk.measure import FUNCTIONS
-from nerq_cli.bulk.score import REASON_COUNT, build_schema, score
+from nerq_cli.bulk.score import build_schema, score
+from nerq_cli.bulk.score_columns import REASON_COUNT, SCORE_COLUMNS
 from nerq_cli.ecosystems import EcosystemId
 from nerq_cli.facts import Evidence
 from nerq_cli.methodology.packages import PACKAGES
@@ -32,7 +33,7 @@ _VERDICTS: Final = {
     "insufficient": "insufficient data",
 }
 #: Rows of the large test; the environment ``index`` of tox sets 100,000.
-_ROWS: Final = int(os.environ.get("NERQ_TEST_ROWS", "4000"))
+_ROWS: Final = int(os.environ.get("NERQ_TEST_ROWS", "2000"))
 
 Item = tuple[EcosystemId, str, Evidence]
 
@@ -80,6 +81,11 @@ def test_every_signal_has_its_columns() -> None:
     assert [*FUNCTIONS] == [*PACKAGES.signals]
 
 
+def test_every_column_of_the_scores_is_documented() -> None:
+    table = pl.DataFrame([], schema=build_schema())
+    assert score(table.lazy(), PACKAGES, NOW).collect_schema().names() == [*SCORE_COLUMNS]
+
+
 def test_days_decide_as_moments_do() -> None:
     assert all(moment % DAY == 0 for moment in PACKAGES.attestations_since.values())
 
@@ -92,8 +98,8 @@ def test_any_evidence_gets_the_same_score_on_its_own(random: Random, days: int) 
 
 def test_many_rows_get_the_same_scores() -> None:
     random = Random(20260921)
-    for _ in range(0, _ROWS, 4000):
-        check([draw_evidence(random) for _ in range(4000)])
+    for _ in range(0, _ROWS, 2000):
+        check([draw_evidence(random) for _ in range(2000)])
 
 
 def test_the_evidence_that_is_drawn_meets_every_cap_grade_and_verdict() -> None:

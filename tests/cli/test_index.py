@@ -35,8 +35,8 @@ def test_a_missing_extra_is_named(
     hide(monkeypatch, *missing)
     result = nerq("index", "score", str(tmp_path / "facts.parquet"), "-o", str(tmp_path / "scores.parquet"), *options)
     assert result.status == 2
-    assert f"needs {missing[0]}" in result.stderr
-    assert f'pip install "nerq-cli[{extra}]"' in result.stderr
+    assert f"needs {missing[0]}" in result.err
+    assert f'pip install "nerq-cli[{extra}]"' in result.err
 
 
 def test_the_command_writes_scores_and_counts_them(nerq: Callable[..., Result], tmp_path: Path) -> None:
@@ -49,6 +49,6 @@ def test_the_command_writes_scores_and_counts_them(nerq: Callable[..., Result], 
     pl.DataFrame([build_row("PyPI", "demo", "1.0", Evidence())], schema=build_schema()).write_parquet(facts)
     result = nerq("index", "score", str(facts), "-o", str(scores))
     assert result.status == 0
-    assert result.stdout.startswith("1 rows: 0 with a score, 0 of them provisional, 1 without")
+    assert result.out.startswith("1 row: 0 with a score, 0 of them provisional, 1 without")
     assert pl.read_parquet(scores)["verdict"].to_list() == ["insufficient data"]
     assert nerq("index", "score", str(tmp_path / "none.parquet"), "-o", str(scores)).status == 2

@@ -14,6 +14,8 @@ import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from nerq_cli.bulk.fact_columns import ADVISORY_FIELDS, FACT_COLUMNS
+from nerq_cli.bulk.score_columns import SCORE_COLUMNS
 from nerq_cli.cli import about
 from nerq_cli.cli.app import app, load_command
 from nerq_cli.config.schema import build_schema
@@ -150,10 +152,50 @@ def document_patterns() -> Iterator[str]:
         yield f"| `{form.id}` | {form.certainty} | {form.summary} |\n"
 
 
+def document_index() -> str:
+    """Return the page about the tables of nerq index."""
+    intro = (
+        "# Tables of nerq index\n\n"
+        "`nerq index score` reads a table of facts and writes a table of scores: Parquet files with one row for each "
+        "version of a package. Facts are what was gathered, not what it is worth: dates instead of ages, counts "
+        "instead of values. Ages are computed when a table is scored.\n\n"
+        "## Facts\n\n"
+        "All columns must be there, in any order; further ones are left out. A category may be a text. Dates are UTC "
+        "days. A state column keeps three cases apart: `found` (the record was read), `absent` (the source answered "
+        "that there is none) and `unknown` (no usable answer; null is the same). The values of a record count only "
+        'where its state is `found`: elsewhere they are taken for null. Null in a record that was found is "not '
+        'read", unless the column states otherwise.\n\n'
+        "Licences, names that resemble popular ones, versions and release lines are compared as texts of any form. "
+        "Their columns hold the outcome of that comparison, without the points it is worth: `licence`, "
+        "`licence_conflict`, `licence_terms`, `similar_name`, `no_shared_publisher`, `at_newest_stable`, "
+        "`majors_behind`, `release_line`, `first_of_line`, `newer_fix`, `new_publisher`, `repository_in_metadata`.\n\n"
+        "| column | type | counts if found | content |\n| --- | --- | --- | --- |\n"
+        "| `ecosystem` | category | | `PyPI` or `npm` |\n"
+        "| `name` | text | | name of the package; copied to the scores |\n"
+        "| `version` | text | | version that is scored |\n"
+    )
+    rows = "".join(
+        f"| `{column.name}` | {column.kind} | {f'`{column.group}_state`' if column.group else ''} "
+        f"| {column.description}"
+        f"{': ' + ', '.join(f'`{name}`' for name in column.categories if name) if column.categories else ''} |\n"
+        for column in FACT_COLUMNS
+    )
+    advisories = "".join(f"| `{name}` | {text} |\n" for name, text in ADVISORY_FIELDS.items())
+    scores = "".join(f"| `{name}` | {text} |\n" for name, text in SCORE_COLUMNS.items())
+    return (
+        f"{intro}{rows}\n`advisories` is a list of records, worst first, each vulnerability once:\n\n"
+        f"| field | content |\n| --- | --- |\n{advisories}\n## Scores\n\n"
+        "The numbers are those of `nerq scan` for the same evidence and day; a test compares them. Reasons are ids of "
+        "signals and caps of the [methodology](methodology.md).\n\n"
+        f"| column | content |\n| --- | --- |\n{scores}"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "write"),
     [
         ("cli", reference),
+        ("index-tables", document_index),
         ("model-references", document_references),
         ("rules", document_rules),
         ("methodology", partial(methodology_page.render_markdown, PACKAGES)),
