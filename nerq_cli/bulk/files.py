@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -86,13 +86,17 @@ def write_scores(table: pl.LazyFrame, facts: Path, output: Path, methodology: Me
     Raises:
         UsageError: as of :func:`score_file`.
     """
+    with convert_errors(facts), pl.Config(streaming_chunk_size=_BATCH_ROWS):
+        _write(score(table, methodology, as_of), output)
+
+
+def _write(table: pl.LazyFrame, output: Path) -> None:
     # Another process may write the same part at the same time: each writes a file of its own, and the last one stays.
     handle, temporary_name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=".tmp")
     os.close(handle)
     temporary = Path(temporary_name)
     try:
-        with convert_errors(facts), pl.Config(streaming_chunk_size=_BATCH_ROWS):
-            score(table, methodology, as_of).sink_parquet(temporary)
+        table.sink_parquet(temporary)
         temporary.chmod(0o666 & ~_read_umask())
         temporary.replace(output)
     finally:
@@ -104,6 +108,36 @@ def _read_umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
+
+
+def write_facts(rows: Sequence[Mapping[str, object]], output: Path) -> None:
+    """Write rows of facts as a file, as a whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    with convert_errors(output):
+        table = pl.DataFrame(rows, schema=build_schema())
+        _write(table.lazy(), output)
+
+
+def join_files(parts: Sequence[Path], output: Path) -> None:
+    """Write the rows of several files as one file, as a whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    with convert_errors(output):
+        tables = [pl.scan_parquet(part) for part in parts]
+        _write(pl.concat(tables) if tables else pl.LazyFrame(schema=build_schema()), output)
+
+
+def count_incomplete(path: Path) -> tuple[int, int]:
+    """Return the number of rows of a table of facts, and of those whose package or advisories are unknown."""
+    is_unknown = (pl.col("package_state") == "unknown") | (pl.col("advisories_state") == "unknown")
+    is_absent = pl.col("package_state") == "absent"
+    counts = pl.scan_parquet(path).select(rows=pl.len(), unknown=(is_unknown & ~is_absent).sum()).collect()
+    return int(counts["rows"].item()), int(counts["unknown"].item())
 
 
 def count_scores(path: Path) -> ScoreCounts:
@@ -124,6 +158,4 @@ def convert_errors(path: Path) -> Iterator[None]:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = f"{error}".strip().splitlines()[0] if f"{error}".strip() else type(error).__name__
-        raise UsageError(
-            f"{path} cannot be scored: {reason}", hint="docs/reference/index-tables.md lists its columns"
-        ) from error
+        raise UsageError(f"{path}: {reason}", hint="docs/reference/index-tables.md lists its columns") from error

@@ -96,6 +96,26 @@ def _open_directory(output: Path, manifest: Manifest) -> None:
     (output / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
 
 
+def open_parts(output: Path, origin: str) -> Path:
+    """Return the folder beside a file for its parts; it is made, or has parts of the same origin.
+
+    Raises:
+        UsageError: it has something else, or cannot be made.
+    """
+    folder = output.with_name(f"{output.name}.parts")
+    hint = f"remove {folder}"
+    try:
+        folder.mkdir(exist_ok=True)
+        marker = folder / "origin"
+        if not marker.exists() and not any(folder.iterdir()):
+            marker.write_text(origin, encoding="utf-8")
+        if not marker.exists() or marker.read_text(encoding="utf-8") != origin:
+            raise UsageError(f"{folder} has parts of another list", hint=hint)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be used: {error.strerror}", hint=hint) from error
+    return folder
+
+
 def score_part(part: Part) -> int:
     """Write the scores of a part, and return the number of its rows. Doing it twice gives the same file.
 

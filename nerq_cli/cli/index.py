@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from nerq_cli.cli import options
 from nerq_cli.cli.command import create_app
 from nerq_cli.cli.extras import require_extra
+
+_GATHER_STATUSES: Final = (
+    "Exit status: 0 written · 2 the list names something else than packages, or a file cannot be used · 3 not every "
+    "package could be read (with --strict, and by default when CI is set); the table is written."
+)
 
 app = create_app("Score a whole index of packages from tables of facts.")
 
@@ -63,9 +68,52 @@ def score(
             write_message("progress", f"{done:,} of {rows:,} rows")
 
     counts = score_index(facts, output, as_of=as_of, scheduler=scheduler, report=report)
-    without = counts.rows - counts.scored
+    noun = "row" if counts.rows == 1 else "rows"
     typer.echo(
-        f"{counts.rows:,} {'row' if counts.rows == 1 else 'rows'}: {counts.scored:,} with a score, {counts.provisional:,} of them provisional, "
-        f"{without:,} without"
+        f"{counts.rows:,} {noun}: {counts.scored:,} with a score, {counts.provisional:,} of them provisional, "
+        f"{counts.rows - counts.scored:,} without"
     )
     typer.echo(f"written to {output}")
+
+
+@app.command(epilog=_GATHER_STATUSES)
+@options.with_gather_options
+def gather(
+    list_file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LIST",
+            help="One target a line: pypi:requests==2.31.0, npm:lodash, pkg:npm/lodash@4.17.21; # begins a comment.",
+            show_default=False,
+        ),
+    ],
+    *,
+    output_file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The Parquet file to write.")],
+    shared: options.ReportOptions,
+) -> None:
+    """Gather the facts about listed packages into a table for nerq index score.
+
+    A target without a version means the newest one. The sources, the cache and the limits are those of nerq check; with
+    --offline the advisories come from the database of nerq db update. A run that broke off goes on where it was when
+    the command is run again.
+    """
+    require_extra("index", "nerq index", "polars")
+    from nerq_cli.application.index_gather import gather_index
+    from nerq_cli.application.session import Session
+    from nerq_cli.application.settings import resolve_strict
+    from nerq_cli.cli.output import check_target, write_message, write_warnings
+
+    check_target(output_file)
+
+    def report(done: int) -> None:
+        if not shared.quiet:
+            write_message("progress", f"{done:,} lines")
+
+    with Session.open(shared, Path(), shared.progress_factory) as session:
+        strict = resolve_strict(session.config)
+        result = gather_index(list_file, output_file, session, strict=strict, report=report)
+    write_warnings(result.warnings)
+    noun = "row" if result.rows == 1 else "rows"
+    typer.echo(f"{result.rows:,} {noun}, {result.incomplete:,} of them without package or advisories")
+    typer.echo(f"written to {output_file}")
+    raise typer.Exit(result.exit)

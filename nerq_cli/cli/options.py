@@ -324,6 +324,8 @@ FORM_OPTIONS: Final = frozenset({"form", "output", "compact"})
 READ_OPTIONS: Final = frozenset(
     {"strict", "offline", "refresh", "no_cache", "no_config", "cache_dir", "timeout", "as_of", "quiet", "debug"}
 )
+#: Options of commands that collect evidence of today.
+GATHER_OPTIONS: Final = READ_OPTIONS - {"as_of"}
 
 
 def with_report_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -345,6 +347,11 @@ def with_page_options(command: Callable[..., None]) -> Callable[..., None]:
 def with_read_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command as ``with_report_options`` does, with the options about how evidence is read alone."""
     return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in READ_OPTIONS])
+
+
+def with_gather_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command as ``with_read_options`` does, without the moment."""
+    return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in GATHER_OPTIONS])
 
 
 def _add_options(command: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:

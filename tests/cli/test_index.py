@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nerq_cli.cli import extras
-from tests.cli.conftest import Result
+from tests.cli.conftest import Registry, Result
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
@@ -52,3 +52,92 @@ def test_the_command_writes_scores_and_counts_them(nerq: Callable[..., Result], 
     assert result.out.startswith("1 row: 0 with a score, 0 of them provisional, 1 without")
     assert pl.read_parquet(scores)["verdict"].to_list() == ["insufficient data"]
     assert nerq("index", "score", str(tmp_path / "none.parquet"), "-o", str(scores)).status == 2
+
+
+def gather_rows(path: Path) -> list[dict[str, Any]]:
+    import polars as pl
+
+    rows: list[dict[str, Any]] = pl.read_parquet(path).to_dicts()
+    return rows
+
+
+@pytest.fixture
+def packages(registry: Registry, tmp_path: Path) -> Path:
+    """A list of three packages, one of them twice and one that does not exist."""
+    pytest.importorskip("polars")
+    registry.most_used()
+    registry.pypi("demo", "1.0.0", "2.0.0")
+    registry.pypi("other", "0.1.0")
+    path = tmp_path / "list.txt"
+    path.write_text(
+        "# packages\npypi:demo\npypi:demo==1.0.0\n\npkg:pypi/other@0.1.0 # old\npypi:no-such-demo-here\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_gathered_facts_give_the_scores_of_a_check(nerq: Callable[..., Result], packages: Path, tmp_path: Path) -> None:
+    facts, scores = tmp_path / "facts.parquet", tmp_path / "scores.parquet"
+    result = nerq("index", "gather", str(packages), "-o", str(facts))
+    assert result.status == 0
+    assert "4 rows" in result.out
+    rows = gather_rows(facts)
+    assert [(row["name"], row["version"]) for row in rows] == [
+        ("demo", "2.0.0"),
+        ("demo", "1.0.0"),
+        ("other", "0.1.0"),
+        ("no-such-demo-here", ""),
+    ]
+    assert [row["package_state"] for row in rows] == ["found", "found", "found", "absent"]
+    assert nerq("index", "score", str(facts), "-o", str(scores)).status == 0
+    for row, target in zip(
+        gather_rows(scores), ("pypi:demo==2.0.0", "pypi:demo==1.0.0", "pypi:other==0.1.0"), strict=False
+    ):
+        [dependency] = nerq("check", target, "--format", "json").json["dependencies"]
+        assert row["score"] == dependency["score"]
+        assert row["grade"] == dependency["grade"]
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith((".parts", ".tmp"))]
+
+
+def test_a_gathering_that_broke_off_goes_on(
+    nerq: Callable[..., Result], packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nerq_cli.application import index_gather
+
+    defaults: Any = index_gather.gather_index.__kwdefaults__
+    monkeypatch.setattr(index_gather.gather_index, "__kwdefaults__", {**defaults, "part_lines": 2})
+    facts = tmp_path / "facts.parquet"
+    calls: list[int] = []
+    original = index_gather._gather_rows  # noqa: SLF001 - interrupted in the middle
+
+    def stop_later(*arguments: Any) -> Any:
+        calls.append(len(arguments[0]))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(index_gather, "_gather_rows", stop_later)
+    assert nerq("index", "gather", str(packages), "-o", str(facts)).status == 130
+    assert not facts.exists()
+    assert nerq("index", "gather", str(packages), "-o", str(facts)).status == 0
+    assert calls == [2, 2, 2]
+    assert len(gather_rows(facts)) == 4
+
+
+def test_what_could_not_be_read_is_counted(nerq: Callable[..., Result], packages: Path, tmp_path: Path) -> None:
+    arguments = ("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"), "--offline")
+    assert nerq(*arguments, "--strict").status == 3
+    result = nerq(*arguments)
+    assert result.status == 0
+    assert "4 of them without package or advisories" in result.out
+    assert {row["package_state"] for row in gather_rows(tmp_path / "facts.parquet")} == {"unknown"}
+
+
+@pytest.mark.parametrize("line", ["demo", "hf:acme/model", "pkg:gem/rails", "pypi:demo==="])
+def test_a_line_that_is_no_package_is_named(nerq: Callable[..., Result], tmp_path: Path, line: str) -> None:
+    pytest.importorskip("polars")
+    (tmp_path / "list.txt").write_text(f"\n{line}\n", encoding="utf-8")
+    result = nerq("index", "gather", str(tmp_path / "list.txt"), "-o", str(tmp_path / "facts.parquet"))
+    assert result.status == 2
+    assert "list.txt:2: " in result.err
+    assert nerq("index", "gather", str(tmp_path / "none.txt"), "-o", str(tmp_path / "facts.parquet")).status == 2

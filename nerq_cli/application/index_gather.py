@@ -1,0 +1,167 @@
+"""Gather the facts of listed packages into a table, part by part: a run that broke off goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from nerq_cli import __version__, targets
+from nerq_cli.ecosystems import ECOSYSTEMS
+from nerq_cli.errors import ExitStatus, UsageError
+from nerq_cli.facts import Evidence
+from nerq_cli.inventory import Declaration, Package, Release
+from nerq_cli.privacy import mark_withheld
+from nerq_cli.resolve.resolver import Declarations
+
+if TYPE_CHECKING:
+    from nerq_cli.application.evidence_run import EvidenceRun
+    from nerq_cli.application.session import Session
+
+#: Lines of a part: with the pages of their packages they take some 200 MB.
+PART_LINES: Final = 1_000
+_SCORED: Final = frozenset(ecosystem.id for ecosystem in ECOSYSTEMS)
+
+
+class GatherResult(msgspec.Struct, frozen=True):
+    """What a run gathered."""
+
+    rows: int
+    #: Rows whose package or advisories are unknown.
+    incomplete: int
+    exit: ExitStatus
+    warnings: tuple[str, ...]
+
+
+def gather_index(
+    list_file: Path,
+    output: Path,
+    session: Session,
+    *,
+    strict: bool,
+    report: Callable[[int], None] = lambda _: None,
+    part_lines: int = PART_LINES,
+) -> GatherResult:
+    """Write the facts of the packages in a list, one target a line, through the ordinary sources and their cache.
+
+    The parts of a run are in a folder beside the output until it is whole. Parts whose package or advisories could
+    not all be read are gathered again.
+
+    Args:
+        list_file: ``pypi:NAME==VERSION``, ``npm:NAME@VERSION`` or a package URL in each line; ``#`` begins a comment.
+        output: The Parquet file.
+        session: Has the settings and connections.
+        strict: Whether an incomplete run fails.
+        report: Called with the number of lines that are done.
+        part_lines: Lines of a part.
+
+    Raises:
+        UsageError: the list cannot be read, a line names no package, or the table cannot be written.
+    """
+    from nerq_cli.bulk.files import count_incomplete, join_files, write_facts
+    from nerq_cli.bulk.parts import open_parts
+
+    try:
+        status = list_file.stat()
+        origin = f"{list_file.resolve()} {status.st_size} {status.st_mtime_ns} {part_lines} {__version__}"
+    except OSError as error:
+        raise UsageError(
+            f"{list_file} cannot be read: {error.strerror}", hint="name a file with a target a line"
+        ) from error
+    folder = open_parts(output, origin)
+    warnings: list[str] = []
+    parts: list[Path] = []
+    done = 0
+    for number, lines in enumerate(_read_parts(list_file, part_lines)):
+        part = folder / f"part-{number:06}.parquet"
+        if not part.exists() or count_incomplete(part)[1]:
+            declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
+            run = session.open_run()
+            run.expected_count = len(declarations)
+            write_facts(_gather_rows(declarations, run, session), part)
+            run.describe_sources()
+            warnings += run.warnings
+        parts.append(part)
+        done += len(lines)
+        report(done)
+    join_files(parts, output)
+    rows, incomplete = count_incomplete(output)
+    for path in (*folder.glob("*.parquet"), folder / "origin"):
+        path.unlink()
+    folder.rmdir()
+    is_failed = bool(incomplete) and strict
+    return GatherResult(
+        rows, incomplete, ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED, tuple(dict.fromkeys(warnings))
+    )
+
+
+def _read_parts(list_file: Path, part_lines: int) -> Iterator[list[tuple[int, str]]]:
+    """Yield the lines with a target, each with its number from 1 on."""
+    try:
+        with list_file.open(encoding="utf-8") as file:
+            lines = (
+                (number, text)
+                for number, line in enumerate(file, start=1)
+                if (text := line.partition(" #")[0].strip()) and not text.startswith("#")
+            )
+            while part := list(islice(lines, part_lines)):
+                yield part
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{list_file} cannot be read: {error}", hint="name a file of UTF-8 text") from error
+
+
+def _parse_line(list_file: Path, number: int, text: str, session: Session) -> Declaration:
+    try:
+        found = targets.parse_target(text, hub_url=session.endpoints["huggingface"].url)
+    except UsageError as error:
+        raise UsageError(f"{list_file}:{number}: {error}", hint=error.hint) from error
+    if len(found) != 1 or found[0].ecosystem not in _SCORED:
+        raise UsageError(f"{list_file}:{number}: {text!r} is not one package", hint=f"write pypi:{text} or npm:{text}")
+    return found[0]
+
+
+def _gather_rows(declarations: Sequence[Declaration], run: EvidenceRun, session: Session) -> list[dict[str, object]]:
+    """Return the facts of each declaration, in their order. Versions of one package are resolved apart."""
+    from nerq_cli.bulk.fact_columns import build_row
+
+    rows: dict[int, dict[str, object]] = {}
+    pending = list(enumerate(mark_withheld(declarations, session.build_rules(()))))
+    while pending:
+        batch: dict[Package, tuple[int, Declaration]] = {}
+        later = []
+        for index, declaration in pending:
+            if declaration.package in batch:
+                later.append((index, declaration))
+            else:
+                batch[declaration.package] = index, declaration
+        found = _collect([declaration for _, declaration in batch.values()], run)
+        for package, (index, _) in batch.items():
+            version, evidence = found[package]
+            rows[index] = build_row(package.ecosystem, package.name, version, evidence)
+        pending = later
+    return [rows[index] for index in range(len(rows))]
+
+
+def _collect(declarations: Sequence[Declaration], run: EvidenceRun) -> dict[Package, tuple[str, Evidence]]:
+    """Return the version and the evidence of each package, as a check of it has them."""
+    resolver = Declarations(declarations)
+    public = resolver.filter_queryable(resolver.packages)
+    package_facts = run.collect_packages(public, resolver.find_pinned_releases(public))
+    dependencies = resolver.resolve_packages(resolver.packages, package_facts.package_info).dependencies
+    releases = [item.release for item in dependencies if item.release and not item.skip_reason]
+    withheld = [item.release for item in dependencies if item.release and item.skip_reason]
+    evidence: dict[Release, Evidence] = dict(run.collect_evidence(releases, package_facts))
+    if withheld:
+        evidence.update(run.find_local_evidence(withheld))
+    result = {}
+    for item in dependencies:
+        package_info = package_facts.package_info.get(item.package)
+        without_version = Evidence() if package_info is None else Evidence(package_info=package_info)
+        result[item.package] = (
+            item.version or "",
+            evidence.get(item.release, without_version) if item.release else without_version,
+        )
+    return result
