@@ -15,7 +15,6 @@ import msgspec
 from nerq_cli.ecosystems import ECOSYSTEMS, EcosystemId, get_ecosystem
 from nerq_cli.facts import (
     ATTESTED,
-    NEW_PUBLISHER,
     PRERELEASE,
     SDIST,
     WHEEL,
@@ -34,6 +33,7 @@ from nerq_cli.signals.advisories import SEVERITIES, get_severity, merge_advisori
 from nerq_cli.signals.community import count_release_years
 from nerq_cli.signals.compliance import CLARITY_ORDER, LINK_STATUSES, choose_licence, parse_licences
 from nerq_cli.signals.context import Context, find_line
+from nerq_cli.signals.provenance import find_mismatch, has_new_publisher
 from nerq_cli.signals.security import compare_publishers, is_new_hook
 from nerq_cli.units import DAY
 
@@ -51,6 +51,7 @@ ADVISORY_FIELDS: Final[Mapping[str, str]] = {
     "exploited": "whether CISA KEV lists it; null = not read",
     "epss": "probability of exploitation within 30 days (0-1); null = not read",
     "fixed": "whether a version fixes it",
+    "unread": "whether a record that may have its severity could not be read; null = no",
 }
 #: What stands in `package_status`; the empty text is no statement.
 _STATUSES: Final = ("", "active", "archived", "deprecated", "quarantined", "unpublished", "security-holding")
@@ -186,16 +187,6 @@ def _read_release_date(number: int) -> Callable[[Context], object]:
     return read
 
 
-def _has_new_publisher(context: Context, info: PackageInfo) -> bool:
-    if context.row is None:
-        return False
-    if info.has_publisher_data and info.flags[context.row] & NEW_PUBLISHER:
-        return True
-    metadata = context.metadata
-    own, previous = (metadata.attested_repository, metadata.previous_repository) if metadata else (None, None)
-    return bool(own and previous and own.lower() != previous.lower())
-
-
 def _read_clarity(metadata: Metadata) -> str | None:
     licence = choose_licence(metadata)
     return licence.clarity if licence else None
@@ -227,6 +218,7 @@ def _read_advisories(context: Context) -> list[dict[str, object]] | None:
             "exploited": advisory.exploited,
             "epss": advisory.epss,
             "fixed": bool(advisory.fixed_in),
+            "unread": bool(advisory.unread),
         }
         for advisory in merge_advisories(record for record in fact.value if not record.malware)
     ]
@@ -236,7 +228,15 @@ def _has_unfixed_advisory(context: Context) -> bool | None:
     fact = context.evidence.advisories
     if not isinstance(fact, Found):
         return None
-    return not all(advisory.fixed_in or advisory.malware for advisory in fact.value)
+    unfixed = [advisory for advisory in fact.value if not advisory.fixed_in and not advisory.malware]
+    if unfixed and all(advisory.is_unread for advisory in unfixed):
+        return None
+    return bool(unfixed)
+
+
+def _has_unread_advisory(context: Context) -> bool | None:
+    fact = context.evidence.advisories
+    return any(advisory.is_unread for advisory in fact.value) if isinstance(fact, Found) else None
 
 
 def _read_malware(context: Context) -> bool | None:
@@ -328,13 +328,6 @@ FACT_COLUMNS: Final[tuple[FactColumn, ...]] = (
         _P,
         "publication of the highest stable version; null = not stated",
         _package(_read_newest_date),
-    ),
-    FactColumn(
-        "newest_release",
-        "date",
-        _P,
-        "newest publication of a stable version; null = none is dated",
-        _package(lambda context, info: _to_date(max((info.published[row] for row in context.stable_rows), default=0))),
     ),
     *(
         FactColumn(
@@ -432,7 +425,7 @@ FACT_COLUMNS: Final[tuple[FactColumn, ...]] = (
         "bool",
         _P,
         "first version that this account or repository published; null = no, or not known",
-        _package(_has_new_publisher),
+        _package(lambda context, info: bool(has_new_publisher(info, context.metadata, context.version))),
     ),
     FactColumn(
         "package_publishers",
@@ -537,6 +530,13 @@ FACT_COLUMNS: Final[tuple[FactColumn, ...]] = (
         _M,
         "links to a repository",
         _metadata(lambda metadata: _to_bool(metadata.repository)),
+    ),
+    FactColumn(
+        "repository_mismatch",
+        "bool",
+        _M,
+        "another repository than the declared one attested the version; null = no",
+        _metadata(lambda metadata: bool(find_mismatch(metadata))),
     ),
     FactColumn(
         "attested_repository",
@@ -654,7 +654,18 @@ FACT_COLUMNS: Final[tuple[FactColumn, ...]] = (
         lambda context: context.has_newer_fix,
     ),
     FactColumn(
-        "unfixed_advisory", "bool", _A, "no version fixes one of the advisories; null = no", _has_unfixed_advisory
+        "unfixed_advisory",
+        "bool",
+        _A,
+        "no version fixes one of the advisories; null = not known",
+        _has_unfixed_advisory,
+    ),
+    FactColumn(
+        "unread_advisory",
+        "bool",
+        _A,
+        "the record of one could not be read at all: it may be about malware; null = no",
+        _has_unread_advisory,
     ),
     _state(_H, "the advisories of all versions of the package"),
     FactColumn(

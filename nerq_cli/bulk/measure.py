@@ -128,11 +128,17 @@ def derive(moment: Moment) -> list[list[pl.Expr]]:
     limit, day_count = moment.limit, moment.count_days
     has_problem, partial = is_true("date_problem"), is_true("partial")
     published = pl.when(~has_problem).then(pl.col("version_published"))
-    package_days = pl.when(~has_problem).then(day_count("first_published"))
+    # What is dated later than the moment had not been released.
+    is_there = pl.col("first_published").cast(pl.Int32) <= moment.day
+    package_days = pl.when(~has_problem & is_there).then(day_count("first_published"))
+    releases = [pl.col(f"stable_release_{number + 1}").cast(pl.Int32) for number in range(RECENT_RELEASES)]
+    newest_release = pl.max_horizontal(pl.when(release <= moment.day).then(release) for release in releases)
     repository, adoption = is_found("repository"), pl.col("downloads")
     downloads = pl.coalesce(adoption, pl.col("list_downloads"))
     stars_ratio = divide((pl.col("stars") + 1).cast(pl.Float64), downloads + 1.0)
-    is_link_sure = pl.col("link_status").is_in(["attested", "confirmed"]).fill_null(value=False)
+    is_link_sure = pl.col("link_status").is_in(["attested", "confirmed"]).fill_null(value=False) & ~is_true(
+        "repository_mismatch"
+    )
     has_scorecard = (
         is_found("scorecard")
         & ~(pl.col("link_status") == "foreign").fill_null(value=False)
@@ -144,7 +150,7 @@ def derive(moment: Moment) -> list[list[pl.Expr]]:
         published.alias("_published"),
         pl.when(~(partial & (package_days < limit("young_days")))).then(package_days).alias("_package_days"),
         pl.when(~has_problem & (pl.col("newest_stable").fill_null("") != ""))
-        .then(day_count("newest_release"))
+        .then(pl.lit(moment.day, pl.Int32) - newest_release)
         .alias("_days_since_release"),
         pl.when(pl.col("commits_90d").fill_null(0) > 0)
         .then(pl.lit(0, pl.Int32))
@@ -178,7 +184,7 @@ def derive(moment: Moment) -> list[list[pl.Expr]]:
     )
     second = [
         *checks,
-        day_count("_published").alias("_version_days"),
+        pl.when(pl.col("_published").cast(pl.Int32) <= moment.day).then(day_count("_published")).alias("_version_days"),
         days_behind.alias("_days_behind"),
         (pl.col("_days_since_commit") > limit("inactive_days")).fill_null(value=True).alias("_is_inactive"),
         (pl.col("_days_since_release") > limit("inactive_days")).fill_null(value=True).alias("_is_quiet"),
@@ -245,7 +251,8 @@ def _measure_malware(moment: Moment, spec: SignalSpec) -> MeasuredColumns:
         (is_withheld, spec.levels["malicious"]),
         (state == "unknown", None),
         (recorded, spec.levels["malicious"]),
-        (state != LOWER_BOUND, spec.levels["clean"]),
+        ((state == LOWER_BOUND) | is_true("unread_advisory"), None),
+        (_ALWAYS, spec.levels["clean"]),
     )
     is_recent = is_found("history") & (moment.count_days("malicious_at") <= moment.limit("malware_history_days"))
     return MeasuredColumns(
@@ -254,12 +261,14 @@ def _measure_malware(moment: Moment, spec: SignalSpec) -> MeasuredColumns:
             (*((id_, status == id_) for id_ in SECURITY_STATUSES), ("malicious", recorded)),
             (("malware-history", ~is_withheld & (state != "unknown") & is_recent),),
         ),
+        possible=(("malicious", ~is_withheld & ~recorded & (state == "found") & is_true("unread_advisory")),),
     )
 
 
 def _measure_advisories(_: Moment, __: SignalSpec) -> MeasuredColumns:
-    kept_share = pl.col("_kept_share").fill_null(1.0)
-    return MeasuredColumns(_choose((pl.col("advisories_state").is_in(["found", "absent"]), 100.0 * kept_share)))
+    kept_share, is_unread = pl.col("_kept_share").fill_null(1.0), pl.col("_possible_advisory_limit").is_not_null()
+    is_read = pl.col("advisories_state").is_in(["found", "absent"])
+    return MeasuredColumns(_choose((is_read & ~is_unread, 100.0 * kept_share)))
 
 
 def _measure_fix_record(_: Moment, __: SignalSpec) -> MeasuredColumns:
@@ -281,6 +290,7 @@ def _measure_provenance(moment: Moment, spec: SignalSpec) -> MeasuredColumns:
     is_lost = (listed == "lost").fill_null(value=False)
     is_known = is_listed | own.is_not_null()
     value = _choose(
+        (is_attested & is_true("repository_mismatch"), spec.levels["none"]),
         (is_attested & is_confirmed, spec.levels["confirmed"]),
         (is_attested, spec.levels["verified"]),
         (is_lost, spec.levels["lost"]),
@@ -567,6 +577,7 @@ def _measure_licence_terms(_: Moment, spec: SignalSpec) -> MeasuredColumns:
 def _measure_source_link(_: Moment, spec: SignalSpec) -> MeasuredColumns:
     declared = pl.col("declared_repository")
     value = _choose(
+        (is_true("attested_repository") & is_true("repository_mismatch"), spec.levels["none"]),
         (is_true("attested_repository"), spec.levels["attested"]),
         (is_found("repository"), build_level(spec.levels, "link_status")),
         (declared, spec.levels["declared"]),

@@ -39,7 +39,7 @@ def find_type(column: FactColumn) -> pl.DataType | type[pl.DataType]:
     if column.kind == "category":
         return pl.Enum(column.categories)
     if column.kind == "advisories":
-        fields = (pl.String, pl.Enum(SEVERITIES), pl.Boolean, pl.Float64, pl.Boolean)
+        fields = (pl.String, pl.Enum(SEVERITIES), pl.Boolean, pl.Float64, pl.Boolean, pl.Boolean)
         return pl.List(pl.Struct(dict(zip(ADVISORY_FIELDS, fields, strict=True))))
     return _TYPES[column.kind]
 
@@ -88,7 +88,12 @@ def _summarise_advisories(moment: Moment) -> pl.Expr:
     """Return, for the list of advisories of each row, the share that is kept, and the cap with its limit."""
     caps, levels = moment.methodology.caps, moment.methodology.signals["known_advisories"].levels
     epss_raise, epss_cap = moment.limit("epss_raise"), moment.limit("epss_cap")
-    fields = {"_kept_share": pl.Float64, "_advisory_cap": pl.UInt8, "_advisory_limit": pl.Float64}
+    fields = {
+        "_kept_share": pl.Float64,
+        "_advisory_cap": pl.UInt8,
+        "_advisory_limit": pl.Float64,
+        "_possible_advisory_limit": pl.Float64,
+    }
     codes = _number_ids(moment.methodology)
 
     def summarise(lists: pl.Series) -> pl.Series:
@@ -96,6 +101,7 @@ def _summarise_advisories(moment: Moment) -> pl.Expr:
         kept: list[float | None] = [None] * len(lists)
         cap_codes: list[int | None] = [None] * len(lists)
         limits: list[float | None] = [None] * len(lists)
+        possible_limits: list[float | None] = [None] * len(lists)
         for row in (lists.list.len() > 0).arg_true().to_list():
             share = 1.0
             candidates: list[tuple[float, str, CapSpec]] = []
@@ -108,12 +114,21 @@ def _summarise_advisories(moment: Moment) -> pl.Expr:
                 )
                 candidates.append((caps[cap_id].limit, advisory["id"], caps[cap_id]))
                 further_count += severity != "low"
+                if advisory["unread"]:
+                    possible = caps["critical" if advisory["fixed"] else "critical-no-fix"].limit_after(0)
+                    possible_limits[row] = float(min(possible, possible_limits[row] or possible))
             worst_index = min(range(len(candidates)), key=lambda index: candidates[index][:2])
             cap = candidates[worst_index][2]
             further_count -= lists[row][worst_index]["severity"] != "low"
             kept[row], cap_codes[row], limits[row] = share, codes[cap.id], float(cap.limit_after(further_count))
         return pl.DataFrame(
-            {"_kept_share": kept, "_advisory_cap": cap_codes, "_advisory_limit": limits}, schema=fields
+            {
+                "_kept_share": kept,
+                "_advisory_cap": cap_codes,
+                "_advisory_limit": limits,
+                "_possible_advisory_limit": possible_limits,
+            },
+            schema=fields,
         ).to_struct(lists.name)
 
     return pl.col("advisories").map_batches(summarise, return_dtype=pl.Struct(fields), is_elementwise=True)
@@ -135,7 +150,9 @@ class _Builder:
     """Builds the expressions of the scoring, in stages: each uses the columns of those before."""
 
     def __init__(self, moment: Moment) -> None:
-        self.methodology = moment.methodology
+        self.methodology, self.day = moment.methodology, moment.day
+        #: The first dimension of a methodology is security.
+        self.security = next(iter(self.methodology.dimensions))
         self.signals = measure(moment)
         self.codes = _number_ids(self.methodology)
         #: Signal and names of the columns (code, limit) of each slot: at most one cap of a slot applies.
@@ -188,10 +205,12 @@ class _Builder:
                 & ~is_true("partial")
             )
             .then(pl.lit(2, pl.UInt8))
+            .when(pl.col("_published").cast(pl.Int32) > self.day)
+            .then(pl.lit(3, pl.UInt8))
         )
         return [
             *expressions,
-            pl.min_horizontal(possible).alias("_possible_limit"),
+            pl.min_horizontal(*possible, pl.col("_possible_advisory_limit")).alias("_possible_limit"),
             may_change.alias("_may_change"),
             verdict.alias("_no_score"),
         ]
@@ -313,9 +332,10 @@ class _Builder:
             & (pl.col("_package_days").fill_null(0) >= methodology.verified_days)
             & (low >= methodology.threshold)
             & (pl.col("coverage") >= methodology.low_coverage)
+            & pl.col(f"_mean_{methodology.signals[methodology.required_signal].dimension}").is_not_null()
         )
         codes = [pl.when(pl.col(limit) == pl.col("_lowest_limit")).then(pl.col(code)) for _, code, limit in self.slots]
-        verdict = pl.coalesce(pl.col("_no_score"), pl.when(score_.is_null()).then(pl.lit(3, pl.UInt8)))
+        verdict = pl.coalesce(pl.col("_no_score"), pl.when(score_.is_null()).then(pl.lit(len(VERDICTS) - 1, pl.UInt8)))
         return [
             pl.when(score_.is_not_null() & is_certain).then(grade).alias("grade"),
             is_verified.fill_null(value=False).alias("verified"),
@@ -337,33 +357,48 @@ class _Builder:
             slots = [(code, limit) for signal, code, limit in self.slots if signal == id_]
             for code, limit in slots:
                 damage = (uncapped - pl.col(limit)).clip(lower_bound=0.0) + lost
-                expressions.append(damage.alias(f"{code}_damage"))
+                if self.methodology.signals[id_].dimension == self.security:
+                    expressions.append(damage.alias(f"{code}_first"))
+                    continue
+                lowers = pl.col(limit) < uncapped
+                expressions.append(pl.when(lowers).then(damage).alias(f"{code}_first"))
+                expressions.append(pl.when(~lowers).then(damage).alias(f"{code}_damage"))
             is_reason = lost >= MIN_REASON_DAMAGE
             for _, limit in slots:
                 is_reason &= pl.col(limit).is_null()
             expressions.append(pl.when(is_reason).then(lost).alias(f"_{id_}_damage"))
         verdict = pl.when(pl.col("_no_score").is_not_null()).then(100.0)
-        return [*expressions, verdict.alias(f"_{_VERDICT}_damage")]
+        return [*expressions, verdict.alias(f"_{_VERDICT}_first")]
 
-    def _list_damages(self) -> list[tuple[pl.Expr, pl.Expr]]:
-        """Return the columns of damage, each with the number of its id."""
-        fixed = [
-            (pl.col(f"_{id_}_damage"), pl.lit(self.codes[id_], pl.UInt8))
-            for id_ in (*self.methodology.signals, _VERDICT)
-        ]
-        return [*fixed, *((pl.col(f"{code}_damage"), pl.col(code)) for _, code, _ in self.slots)]
+    def _list_damages(self) -> tuple[list[tuple[pl.Expr, pl.Expr]], list[tuple[pl.Expr, pl.Expr]]]:
+        """Return the columns of damage, each with the number of its id: those that are named first, and the others."""
+        first = [(pl.col(f"_{_VERDICT}_first"), pl.lit(self.codes[_VERDICT], pl.UInt8))]
+        others = [(pl.col(f"_{id_}_damage"), pl.lit(self.codes[id_], pl.UInt8)) for id_ in self.methodology.signals]
+        for id_, code, _ in self.slots:
+            first.append((pl.col(f"{code}_first"), pl.col(code)))
+            if self.methodology.signals[id_].dimension != self.security:
+                others.append((pl.col(f"{code}_damage"), pl.col(code)))
+        return first, others
 
     def _build_reason(self, number: int) -> list[list[pl.Expr]]:
-        """Return the stages that find the next reason: the most damage, then the first id."""
-        damages = self._list_damages()
-        largest = pl.col(f"_points{number}")
-        codes = [pl.when(damage == largest).then(code) for damage, code in damages]
+        """Return the stages that find the next reason: one that is named first, the most damage, then the first id."""
+        first, others = self._list_damages()
+        largest, is_first = pl.col(f"_points{number}"), pl.col(f"_is_first{number}")
+        codes = [
+            *(pl.when((damage == largest) & is_first).then(code) for damage, code in first),
+            *(pl.when((damage == largest) & ~is_first).then(code) for damage, code in others),
+        ]
         drop = [
             pl.when(code != pl.col(f"_reason{number}")).then(damage).alias(damage.meta.output_name())
-            for damage, code in damages
+            for damage, code in (*first, *others)
         ]
+        largest_first = pl.max_horizontal([damage for damage, _ in first])
+        largest_other = pl.max_horizontal([damage for damage, _ in others])
         return [
-            [pl.max_horizontal([damage for damage, _ in damages]).alias(f"_points{number}")],
+            [
+                pl.coalesce(largest_first, largest_other).alias(f"_points{number}"),
+                largest_first.is_not_null().alias(f"_is_first{number}"),
+            ],
             [pl.min_horizontal(codes).alias(f"_reason{number}")],
             *([drop] if number < REASON_COUNT else []),
         ]

@@ -7,13 +7,14 @@ from typing import Final
 
 from nerq_cli.methodology.packages import PACKAGES
 
-#: Reasons of each row, most damage first.
+#: Reasons of each row, in the order of `nerq scan`.
 REASON_COUNT: Final = 3
 #: Why a row has no score, in the order in which they are looked for.
 VERDICTS: Final[Mapping[str, str]] = {
     "not found": "the registry does not have the package",
     "unpublished": "the package is unpublished",
     "not listed": "the registry does not list the version",
+    "not released yet": "the version was published after the day that ages are measured from",
     "insufficient data": "too little of the evidence is known",
 }
 
@@ -38,7 +39,12 @@ SCORE_COLUMNS: Final[Mapping[str, str]] = {
         name: text
         for number in range(1, REASON_COUNT + 1)
         for name, text in (
-            (f"reason_{number}", "id of the signal or cap that costs most" if number == 1 else "the next"),
+            (
+                f"reason_{number}",
+                "id of the first reason: caps that lower the score or are about security, then what costs most"
+                if number == 1
+                else "id of the next",
+            ),
             (f"reason_{number}_points", "what it costs (points, one decimal)"),
         )
     },

@@ -35,7 +35,12 @@ _CLASSIFIERS = (
     "License :: Other/Proprietary License",
 )
 _INTERPRETERS = ("", ">=3.8", ">=3.11", "<3.8", "==2.7.*", ">=2.7, !=3.0.*", "nonsense")
-_REPOSITORIES = ("", "https://github.com/demo/demo", "https://code.example/demo/demo")
+_REPOSITORIES = (
+    "",
+    "https://github.com/demo/demo",
+    "git+https://github.com/demo/demo.git",
+    "https://code.example/demo/demo",
+)
 
 
 def _choose_moment(random: Random) -> int:
@@ -130,15 +135,16 @@ def _build_advisories(random: Random) -> tuple[AffectingAdvisory, ...]:
     ids = [f"X-{number}" for number in range(8)]
     return tuple(
         AffectingAdvisory(
-            id=random.choice(ids),
+            id=id_,
             aliases=tuple(random.sample((*ids, "CVE-2026-0001"), random.choice((0, 0, 0, 1, 2)))),
             severity=random.choice(("low", "medium", "high", "critical", "unknown", "none of them")),
             fixed_in=random.choice(((), ("4.1.0",), ("0.1.0",), ("1.10.2", "4.2.0"))),
             malware=random.random() < 0.05,
             exploited=random.choice((None, False, False, False, True)),
             epss=random.choice((None, 0.0, 0.01, 0.0999, 0.1, 0.4999, 0.5, 0.97)),
+            unread=random.choice(((), (), (), (), (), (), (id_,), ("X-9",))),
         )
-        for _ in range(random.choice((1, 1, 2, 3, 7)))
+        for id_ in random.choices(ids, k=random.choice((1, 1, 2, 3, 7)))
     )
 
 

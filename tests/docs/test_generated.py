@@ -165,10 +165,13 @@ def document_index() -> str:
         "that there is none) and `unknown` (no usable answer; null is the same). The values of a record count only "
         'where its state is `found`: elsewhere they are taken for null. Null in a record that was found is "not '
         'read", unless the column states otherwise.\n\n'
+        "The dates of stable releases are those of the newest ones, so that a day before the facts were gathered is "
+        "not answered exactly.\n\n"
         "Licences, names that resemble popular ones, versions and release lines are compared as texts of any form. "
         "Their columns hold the outcome of that comparison, without the points it is worth: `licence`, "
         "`licence_conflict`, `licence_terms`, `similar_name`, `no_shared_publisher`, `at_newest_stable`, "
-        "`majors_behind`, `release_line`, `first_of_line`, `newer_fix`, `new_publisher`, `repository_in_metadata`.\n\n"
+        "`majors_behind`, `release_line`, `first_of_line`, `newer_fix`, "
+        "`new_publisher`, `repository_in_metadata`, `repository_mismatch`.\n\n"
         "| column | type | counts if found | content |\n| --- | --- | --- | --- |\n"
         "| `ecosystem` | category | | `PyPI` or `npm` |\n"
         "| `name` | text | | name of the package; copied to the scores |\n"
