@@ -78,6 +78,11 @@ def build_sum(terms: Iterable[pl.Expr]) -> pl.Expr:
     return reduce(operator.add, terms)
 
 
+def is_any(column: pl.Expr, names: Sequence[str]) -> pl.Expr:
+    """Return whether a column of categories has one of these. Polars joins tables for ``is_in``."""
+    return reduce(operator.or_, (column == name for name in names))
+
+
 def is_true(name: str) -> pl.Expr:
     """Return whether a column of yes and no is yes; null counts as no."""
     return pl.col(name).fill_null(value=False)
@@ -112,7 +117,7 @@ class Moment:
 def mask_unread(schema_names: Iterable[str]) -> list[pl.Expr]:
     """Return the columns, each null where its group was not found: the state of a record wins over its values."""
     names = set(schema_names)
-    states = {"advisories": pl.col("advisories_state").is_in(["found", LOWER_BOUND])}
+    states = {"advisories": is_any(pl.col("advisories_state"), ["found", LOWER_BOUND])}
     return [
         pl.when(states.get(column.group, is_found(column.group))).then(pl.col(column.name)).alias(column.name)
         for column in FACT_COLUMNS
@@ -136,7 +141,7 @@ def derive(moment: Moment) -> list[list[pl.Expr]]:
     repository, adoption = is_found("repository"), pl.col("downloads")
     downloads = pl.coalesce(adoption, pl.col("list_downloads"))
     stars_ratio = divide((pl.col("stars") + 1).cast(pl.Float64), downloads + 1.0)
-    is_link_sure = pl.col("link_status").is_in(["attested", "confirmed"]).fill_null(value=False) & ~is_true(
+    is_link_sure = is_any(pl.col("link_status"), ["attested", "confirmed"]).fill_null(value=False) & ~is_true(
         "repository_mismatch"
     )
     has_scorecard = (
@@ -145,7 +150,7 @@ def derive(moment: Moment) -> list[list[pl.Expr]]:
         & (day_count("scorecard_date") <= limit("scorecard_days")).fill_null(value=False)
     )
     first = [
-        pl.col("ecosystem").is_in([row.id for row in ECOSYSTEMS if row.uses_python]).alias("_uses_python"),
+        is_any(pl.col("ecosystem"), [row.id for row in ECOSYSTEMS if row.uses_python]).alias("_uses_python"),
         (pl.col("newest_stable").fill_null("") != "").alias("_has_newest_stable"),
         published.alias("_published"),
         pl.when(~(partial & (package_days < limit("young_days")))).then(package_days).alias("_package_days"),
@@ -169,9 +174,9 @@ def derive(moment: Moment) -> list[list[pl.Expr]]:
         .otherwise(1.0)
         .alias("_repository_share"),
         is_link_sure.alias("_is_link_sure"),
-        (pl.col("package_status").is_in(["deprecated", "archived"]).fill_null(value=False) | is_true("archived")).alias(
-            "_is_deprecated"
-        ),
+        (
+            is_any(pl.col("package_status"), ["deprecated", "archived"]).fill_null(value=False) | is_true("archived")
+        ).alias("_is_deprecated"),
     ]
     checks = [
         pl.when(pl.col("_has_scorecard")).then(pl.col(name)).alias(name)
@@ -245,7 +250,7 @@ ZERO: Final = (pl.col("version").str.len_bytes().fill_null(0).cast(pl.Float64) *
 
 def _measure_malware(moment: Moment, spec: SignalSpec) -> MeasuredColumns:
     status = pl.col("package_status")
-    is_withheld = status.is_in([*SECURITY_STATUSES]).fill_null(value=False)
+    is_withheld = is_any(status, [*SECURITY_STATUSES]).fill_null(value=False)
     state, recorded = pl.col("advisories_state"), is_true("malware")
     value = _choose(
         (is_withheld, spec.levels["malicious"]),
@@ -267,7 +272,7 @@ def _measure_malware(moment: Moment, spec: SignalSpec) -> MeasuredColumns:
 
 def _measure_advisories(_: Moment, __: SignalSpec) -> MeasuredColumns:
     kept_share, is_unread = pl.col("_kept_share").fill_null(1.0), pl.col("_possible_advisory_limit").is_not_null()
-    is_read = pl.col("advisories_state").is_in(["found", "absent"])
+    is_read = is_any(pl.col("advisories_state"), ["found", "absent"])
     return MeasuredColumns(_choose((is_read & ~is_unread, 100.0 * kept_share)))
 
 
@@ -306,7 +311,7 @@ def _measure_provenance(moment: Moment, spec: SignalSpec) -> MeasuredColumns:
 
 def _measure_install_code(moment: Moment, spec: SignalSpec) -> MeasuredColumns:
     files, hooks, levels = pl.col("release_files"), pl.col("install_hooks"), spec.levels
-    builds = pl.col("ecosystem").is_in([row.id for row in ECOSYSTEMS if row.install_code == "build"])
+    builds = is_any(pl.col("ecosystem"), [row.id for row in ECOSYSTEMS if row.install_code == "build"])
     is_new = (hooks == "script") & is_true("new_hook")
     value = _choose(
         (builds & (files == "wheel"), levels["wheel"]),
