@@ -409,6 +409,8 @@ class _Builder:
         names = (*KEYS, "score", "grade", "coverage", "low", "high", "provisional", "verified")
         return [
             *map(pl.col, names),
+            pl.lit(f"{self.methodology.target} {self.methodology.version}").alias("methodology"),
+            pl.lit(self.day, pl.Int32).cast(pl.Date).alias("as_of"),
             _name_codes("_verdict", [*VERDICTS]).alias("verdict"),
             *(_round_half_up(pl.col(f"_mean_{name}")).alias(name) for name in self.methodology.dimensions),
             _name_codes("_cap", ids).alias("cap"),

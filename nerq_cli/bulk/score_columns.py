@@ -30,6 +30,8 @@ SCORE_COLUMNS: Final[Mapping[str, str]] = {
     "high": "highest score that the missing evidence allows",
     "provisional": "a fact that may lower the score was not read",
     "verified": "the whole range reaches the default threshold, without a cap",
+    "methodology": "kind of target and edition, the same in each row",
+    "as_of": "day that ages are measured from, the same in each row",
     "verdict": "why there is no score; null = there is one: "
     + "; ".join(f"`{name}` = {meaning}" for name, meaning in VERDICTS.items()),
     **dict.fromkeys(PACKAGES.dimensions, "mean of the dimension; null = too little of it is known"),

@@ -117,3 +117,42 @@ def gather(
     typer.echo(f"{result.rows:,} {noun}, {result.incomplete:,} of them without package or advisories")
     typer.echo(f"written to {output_file}")
     raise typer.Exit(result.exit)
+
+
+@app.command()
+def peers(
+    scores: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SCORES", help="What nerq index score wrote: a file, or a folder of parts.", show_default=False
+        ),
+    ],
+    *,
+    categories: Annotated[
+        Path,
+        typer.Option(
+            "--categories",
+            metavar="FILE",
+            help="A Parquet file with the columns ecosystem, name and categories, a list of classifiers and keywords.",
+        ),
+    ],
+    source: Annotated[
+        str, typer.Option("--source", help="From what the scores were made, in words; report pages show it.")
+    ],
+    output_file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The JSON file to write.")],
+) -> None:
+    """Write a table of scores by purpose, in the form that report pages compare a score with.
+
+    A group is a classifier or a keyword with 30 scored packages or more. The table has scores and no names.
+    """
+    require_extra("index", "nerq index", "polars")
+    import msgspec
+
+    from nerq_cli.application.index_peers import build_peers
+    from nerq_cli.cli.output import check_target, write_file
+
+    check_target(output_file)
+    table = build_peers(scores, categories, source)
+    write_file(output_file, [msgspec.json.encode(table), b"\n"])
+    count = sum(map(len, table.groups.values()))
+    typer.echo(f"{count:,} {'group' if count == 1 else 'groups'} written to {output_file}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 from random import Random
 from typing import Any, Final
 
@@ -60,6 +61,8 @@ def score_alone(item: Item, as_of: int = NOW) -> dict[str, Any]:
         "high": result.high,
         "provisional": result.provisional,
         "verified": result.is_verified,
+        "methodology": f"packages {PACKAGES.version}",
+        "as_of": datetime.fromtimestamp(as_of, timezone.utc).date(),
         "verdict": "not released yet"
         if "was not released by" in result.verdict
         else next((code for start, code in _VERDICTS.items() if result.verdict.startswith(start)), None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,29 @@ def test_a_line_that_is_no_package_is_named(nerq: Callable[..., Result], tmp_pat
     assert result.status == 2
     assert "list.txt:2: " in result.err
     assert nerq("index", "gather", str(tmp_path / "none.txt"), "-o", str(tmp_path / "facts.parquet")).status == 2
+
+
+def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], tmp_path: Path) -> None:
+    pl: Any = pytest.importorskip("polars")
+    import json
+
+    names = [f"demo-{number}" for number in range(40)]
+    edition = {"methodology": "packages 2.0", "as_of": date(2026, 11, 29), "coverage": 0.5}
+    rows = [{"ecosystem": "PyPI", "name": name, "score": float(number), **edition} for number, name in enumerate(names)]
+    rows += [{**rows[0], "score": 90.0}, {**rows[1], "score": None}]
+    stated = [
+        {"ecosystem": "PyPI", "name": name, "categories": ["http", "rare"] if number < 20 else ["http"]}
+        for number, name in enumerate(names)
+    ]
+    scores, categories, peers = tmp_path / "scores.parquet", tmp_path / "categories.parquet", tmp_path / "peers.json"
+    pl.DataFrame(rows).write_parquet(scores)
+    pl.DataFrame(stated).write_parquet(categories)
+    arguments = ("index", "peers", str(scores), "--categories", str(categories), "--source", "a test", "-o", str(peers))
+    result = nerq(*arguments)
+    assert (result.status, result.out) == (0, f"1 group written to {peers}\n")
+    table = json.loads(peers.read_text(encoding="utf-8"))
+    assert table["date"] == "2026-11-29"
+    assert table["methodology"] == "packages 2.0"
+    assert table["groups"] == {"PyPI": {"http": [*map(float, range(1, 40)), 90.0]}}
+    pl.DataFrame([*rows, {**rows[0], "methodology": "packages 1.0"}]).write_parquet(scores)
+    assert nerq(*arguments).status == 2
