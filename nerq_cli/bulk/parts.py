@@ -14,7 +14,7 @@ from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.units import DAY
 
 #: Rows of a part: a task of about two seconds.
-PART_ROWS: Final = 250_000
+PART_ROWS: Final = 300_000
 _MANIFEST: Final = "_nerq.json"
 
 

@@ -52,7 +52,7 @@ def score(
 ) -> None:
     """Score every row of a table of facts: the same scores as those of nerq scan, millions at a time.
 
-    Nothing is asked of any service. With --scheduler each part of 250,000 rows is a task, and writes one file; parts
+    Nothing is asked of any service. With --scheduler each part of 300,000 rows is a task, and writes one file; parts
     that are there are kept, so that a run that broke off goes on.
     """
     require_extra("index", "nerq index", "polars")
