@@ -61,7 +61,7 @@ def assess_targets(
         servers.append((found[0] if found else None, tuple(found_problems)))
         parsed += mark_targets(targets, rules)
         notes += [*new_notes, *(problem.text for problem in found_problems)]
-    candidates = _assess_candidates(parsed, options, run)
+    candidates = assess_candidates(parsed, options, run)
     matches = [_select(name, target) for name, target in zip(names, candidates, strict=True)]
     chosen = []
     for name, target, (server, problems) in zip(names, matches, servers, strict=True):
@@ -72,7 +72,7 @@ def assess_targets(
     return chosen, notes
 
 
-def _assess_candidates(
+def assess_candidates(
     parsed: Sequence[Sequence[Declaration]], options: ScanOptions, run: EvidenceRun
 ) -> list[list[Assessment]]:
     """Return what each target may be. Targets of one package are resolved apart: they do not limit each other."""

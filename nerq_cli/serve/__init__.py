@@ -1,0 +1,1 @@
+"""The HTTP service: what ``nerq check`` and its kin answer, kept ready for many clients. Extra ``serve``."""

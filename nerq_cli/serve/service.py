@@ -1,0 +1,111 @@
+"""What a service has: its settings, its worker threads, and the answers that are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from nerq_cli.application.session import Session, read_clock, read_settings
+from nerq_cli.application.settings import Settings
+from nerq_cli.serve.answers import Answer, AnswerCache
+from nerq_cli.serve.assess import Lifetimes, Place, assess_lookups, describe_settings, read_answers
+from nerq_cli.serve.engine import WORKERS, Batches, Engine
+from nerq_cli.serve.lookup import Lookup, parse_lookup
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a service works."""
+
+    #: How evidence is gathered and judged.
+    run: Settings = Settings()
+    #: Directory whose settings file applies.
+    root: Path = Path()
+    #: Threads that ask sources and score.
+    workers: int = WORKERS
+    lifetimes: Lifetimes = Lifetimes()
+    #: Bytes of answers that are kept in memory.
+    answer_bytes: int = 128 * 1024 * 1024
+
+
+class Service:
+    """Answers lookups. But for the constructor, everything is called in the event loop between start and close."""
+
+    def __init__(self, settings: ServiceSettings | None = None) -> None:
+        """Read the settings.
+
+        Raises:
+            ConfigError: the settings file, a variable, or a file that they name is not valid.
+            UsageError: a setting is not valid.
+        """
+        self.settings = settings or ServiceSettings()
+        self._config = read_settings(self.settings.run, self.settings.root)
+        with self.open_session() as session:
+            self._place = Place(describe_settings(session), self.settings.lifetimes)
+            self._hub_url = session.endpoints["huggingface"].url
+        self.engine = Engine(self.open_session, workers=self.settings.workers)
+        self.answers = AnswerCache(self.settings.answer_bytes)
+        self._batches = Batches(
+            self.engine,
+            partial(_read, place=self._place),
+            partial(_assess, place=self._place),
+            self.answers.put,
+        )
+
+    def open_session(self) -> Session:
+        """Return a session with the settings of the service, for one thread."""
+        return Session(self.settings.run, self._config, self.settings.root)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can answer."""
+        return self.engine.is_running
+
+    def start(self) -> None:
+        """Start the worker threads."""
+        self.engine.start()
+
+    async def close(self, timeout: float = 5.0) -> None:
+        """End the worker threads; wait for their present jobs, up to some seconds."""
+        await self.engine.close(timeout)
+
+    def parse(self, text: str) -> Lookup:
+        """Return what a target names.
+
+        Raises:
+            RequestError: it is no target.
+        """
+        return parse_lookup(text, hub_url=self._hub_url)
+
+    async def find_answer(self, lookup: Lookup) -> Answer:
+        """Return the answer to a lookup: from memory, else from the store, else by a run.
+
+        Raises:
+            RequestError: too many lookups wait.
+        """
+        answer = self.answers.get(lookup.key, read_clock())
+        return answer if answer is not None else (await self._batches.find([lookup]))[lookup.key]
+
+    async def find_answers(self, lookups: Sequence[Lookup]) -> dict[str, Answer]:
+        """Return the answer to each lookup, by its key.
+
+        Raises:
+            RequestError: too many lookups wait.
+        """
+        now = read_clock()
+        found = {lookup.key: self.answers.get(lookup.key, now) for lookup in lookups}
+        missing = [lookup for lookup in lookups if found[lookup.key] is None]
+        answers = {key: answer for key, answer in found.items() if answer is not None}
+        if missing:
+            answers.update(await self._batches.find(missing))
+        return answers
+
+
+def _read(lookups: Sequence[Lookup], session: Session, place: Place) -> dict[str, Answer]:
+    return read_answers(lookups, session, place)
+
+
+def _assess(lookups: Sequence[Lookup], session: Session, place: Place) -> dict[str, Answer]:
+    return assess_lookups(lookups, session, place)
