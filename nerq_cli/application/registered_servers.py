@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Group of the dependencies that a server stands for.
 MCP_GROUP: Final = "mcp"
 #: Namespace and name, or the name alone; then a version.
-_TARGET: Final = compile_late(
+SERVER_TARGET: Final = compile_late(
     r"mcp:\s*(?P<name>[A-Za-z0-9][\w.-]{0,200}(?:/[A-Za-z0-9][\w.-]{0,200})?)(?:@(?P<version>[\w.+-]{1,200}))?",
     re.IGNORECASE,
 )
@@ -62,6 +62,15 @@ _STATUS_TEXTS: Final = {
 }
 
 
+class AmbiguousServerError(UsageError):
+    """Several servers have a name; ``names`` are their full ones, sorted."""
+
+    def __init__(self, name: str, names: Sequence[str]) -> None:
+        shown = ", ".join(names[:_MAX_SHOWN])
+        super().__init__(f"{len(names)} servers in the MCP registry are called {name}", hint=f"name one: {shown}")
+        self.names = tuple(names)
+
+
 class ResolvedServer(msgspec.Struct, frozen=True):
     """The dependencies that a server stands for, and sentences for the user."""
 
@@ -78,7 +87,7 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
     Raises:
         UsageError: the target has another form, there is no such server, or several have the name.
     """
-    match = _TARGET.fullmatch(target.strip())
+    match = SERVER_TARGET.fullmatch(target.strip())
     if match is None:
         raise UsageError(f"{target!r} names no MCP server", hint=_HINT)
     name, version = match["name"], match["version"] or "latest"
@@ -117,7 +126,7 @@ def label_server(server: McpRegistration) -> str:
 def format_target(server: McpRegistration) -> str:
     """Return the target that names this version of a server, quoted for a shell; the name alone where none can."""
     target = f"mcp:{server.name}@{server.version}"
-    return shlex.quote(target if _TARGET.fullmatch(target) else f"mcp:{server.name}")
+    return shlex.quote(target if SERVER_TARGET.fullmatch(target) else f"mcp:{server.name}")
 
 
 def describe_status(server: McpRegistration) -> str:
@@ -149,8 +158,7 @@ def find_status_problem(server: McpRegistration, package: Package) -> Registrati
 def _explain_search(name: str, found: tuple[McpRegistration, ...]) -> UsageError:
     if not found:
         return UsageError(f"the MCP registry has no server with the name {name}", hint=_HINT)
-    names = ", ".join(sorted(server.name for server in found)[:_MAX_SHOWN])
-    return UsageError(f"{len(found)} servers in the MCP registry are called {name}", hint=f"name one: {names}")
+    return AmbiguousServerError(name, sorted(server.name for server in found))
 
 
 def _build_unknown(name: str, fact: Unknown) -> ResolvedServer:

@@ -9,17 +9,17 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.application.absence import describe_absence, list_repository_facts
-from nerq_cli.application.badge import describe_assessment
+from nerq_cli.application.badge import describe_assessment, describe_target
 from nerq_cli.application.build_report import build_report
-from nerq_cli.application.check import mark_targets, select_matches
+from nerq_cli.application.check import MCP_PREFIX, CheckResult, mark_targets, select_matches
 from nerq_cli.application.compare import label_target
 from nerq_cli.application.named_targets import assess_candidates, assess_targets, explain_no_score
-from nerq_cli.application.registered_servers import label_server
+from nerq_cli.application.registered_servers import AmbiguousServerError, label_server
 from nerq_cli.application.session import read_clock
 from nerq_cli.application.snapshots import name_release, record_scores
 from nerq_cli.ecosystems import get_prefix
 from nerq_cli.errors import NerqError, UsageError
-from nerq_cli.facts import Found
+from nerq_cli.facts import Found, McpRegistration
 from nerq_cli.report.model import Assessment, SourceStatus
 from nerq_cli.serve.answers import (
     SOURCE,
@@ -30,6 +30,7 @@ from nerq_cli.serve.answers import (
     pack_answer,
     unpack_answer,
 )
+from nerq_cli.serve.error_log import log_error
 from nerq_cli.serve.lookup import Lookup, name_target
 from nerq_cli.serve.preflight import build_preflight
 from nerq_cli.serve.problems import ProblemCandidate, ProblemId, build_problem
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 #: States of a source that did not answer everything.
 _SILENT_STATES: Final = ("partial", "unavailable")
+#: Candidates of an ambiguous name that are listed.
+_MAX_CANDIDATES: Final = 20
 
 
 class Lifetimes(NamedTuple):
@@ -55,6 +58,14 @@ class Lifetimes(NamedTuple):
     absent: int = 300
     #: Without a source that did not answer.
     incomplete: int = 30
+
+    def find_end(self, now: int, *, is_whole: bool) -> int:
+        """Return the end of the life of something that is made now (epoch seconds UTC)."""
+        return self.limit(now, self.whole if is_whole else self.incomplete)
+
+    def limit(self, now: int, seconds: int) -> int:
+        """Return the end of a life of some seconds: that of the UTC day at the latest."""
+        return min(now + seconds, (now // DAY + 1) * DAY)
 
 
 class Place(NamedTuple):
@@ -124,10 +135,15 @@ def _assess_alone(lookup: Lookup, session: Session, lifetimes: Lifetimes) -> dic
     try:
         return _assess_apart([lookup], session, lifetimes)
     except Exception as error:  # noqa: BLE001 - it fails alone
-        moment = read_clock()
-        problem = build_problem("internal-error", f"{type(error).__name__} in the service", target=lookup.key)
-        answer = build_problem_answer(lookup.key, problem, as_of=moment, expires_at=moment, complete=False)
-        return {lookup.key: answer}
+        return {lookup.key: fail_lookup(lookup, error)}
+
+
+def fail_lookup(lookup: Lookup, error: BaseException) -> Answer:
+    """Return the answer to a lookup that failed by an error of the service, which is logged. It is not kept."""
+    log_error(error)
+    moment = read_clock()
+    problem = build_problem("internal-error", f"{type(error).__name__} in the service", target=lookup.key)
+    return build_problem_answer(lookup.key, problem, as_of=moment, expires_at=moment, complete=False)
 
 
 def _store_answers(answers: Mapping[str, Answer], session: Session, place: Place) -> None:
@@ -170,17 +186,20 @@ class _Run:
         session, run = self._session, self._run
         try:
             (target,), notes = assess_targets([lookup.key], session, run, self._options, command="check")
+        except AmbiguousServerError as error:
+            targets = [f"{MCP_PREFIX}{name}" for name in error.names[:_MAX_CANDIDATES]]
+            candidates = [ProblemCandidate(item, None, _build_href(item), exists=True) for item in targets]
+            return self._refuse(lookup, "ambiguous-target", str(error), "ask for one of them", candidates)
         except UsageError as error:
-            self._read_sources()
-            if self._silent:
-                return self._refuse(lookup, "no-answer", str(error), error.hint)
             return self._refuse(lookup, "no-such-target", str(error), error.hint)
-        self._read_sources()
+        finally:
+            self._read_sources()
+        if target.server is None:  # the registry did not answer
+            return self._refuse(lookup, "no-answer", explain_no_score(target.assessment))
         package = target.assessment.dependency.package
         problems = tuple(replace(problem, package=package) for problem in target.problems)
         options = replace(self._options, registration_problems=problems)
-        server = label_server(target.server) if target.server is not None else ""
-        return self._describe(lookup, target.assessment, options, server=server, notes=notes)
+        return self._describe(lookup, target.assessment, options, server=target.server, notes=notes)
 
     def _read_sources(self) -> None:
         self._silent = {
@@ -213,7 +232,7 @@ class _Run:
         assessment: Assessment,
         options: ScanOptions,
         *,
-        server: str = "",
+        server: McpRegistration | None = None,
         notes: Sequence[str] = (),
     ) -> Answer:
         """Return the answer with a preflight."""
@@ -224,18 +243,17 @@ class _Run:
             assessment,
             report,
             target=lookup.key,
-            server=server,
+            server=label_server(server) if server is not None else "",
             complete=complete,
             warnings=(*self._session.warnings, *notes, *(() if complete else self._list_silent())),
         )
         self._recorded.append(assessment)
-        score = assessment.score
         return build_answer(
             lookup.key,
             document,
             verdicts,
             as_of=options.as_of,
-            expires_at=self._find_end(self._lifetimes.whole if complete else self._lifetimes.incomplete),
+            expires_at=self._lifetimes.find_end(self._now, is_whole=complete),
             summary=AnswerSummary(
                 label=label_target(assessment),
                 ecosystem=get_prefix(assessment.dependency.package.ecosystem),
@@ -245,7 +263,9 @@ class _Run:
                 provisional=document.provisional,
                 reason=document.reasons[0].text if document.reasons else "",
             ),
-            badge=describe_assessment(assessment, report) if score is not None or assessment.advisories else None,
+            badge=describe_assessment(assessment, report)
+            if server is None
+            else describe_target(CheckResult(report, servers=(server,))),
         )
 
     def _list_silent(self) -> list[str]:
@@ -277,14 +297,18 @@ class _Run:
             lookup.key,
             problem,
             as_of=self._options.as_of,
-            expires_at=self._find_end(self._lifetimes.absent if is_settled else self._lifetimes.incomplete),
+            expires_at=self._lifetimes.limit(
+                self._now, self._lifetimes.absent if is_settled else self._lifetimes.incomplete
+            ),
             complete=is_settled,
         )
 
     def _refuse_unread(self, lookup: Lookup, assessment: Assessment) -> Answer:
         package = assessment.dependency.package
-        reason = explain_no_score(assessment)
-        return self._refuse(lookup, "no-answer", f"{get_prefix(package.ecosystem)}:{package.name}: {reason}")
+        detail = f"{get_prefix(package.ecosystem)}:{package.name}: {explain_no_score(assessment)}"
+        # what is missing and what is private look the same from outside
+        is_answered = bool(list_repository_facts(assessment)) and not self._silent
+        return self._refuse(lookup, "no-such-target" if is_answered else "no-answer", detail)
 
     def _refuse_ambiguous(self, lookup: Lookup, matches: Sequence[Assessment]) -> Answer:
         by_package = {declaration.package: declaration for declaration in lookup.declarations}
@@ -292,17 +316,13 @@ class _Run:
             ProblemCandidate(
                 target=name_target(by_package[assessment.dependency.package]),
                 purl=assessment.dependency.purl,
-                href=_build_href(assessment.dependency.purl),
+                href=_build_href(name_target(by_package[assessment.dependency.package])),
                 exists=assessment.in_registry,
             )
             for assessment in matches
         ]
         names = " or ".join(candidate.target for candidate in candidates)
         return self._refuse(lookup, "ambiguous-target", f"the name may be {names}", "ask for one of them", candidates)
-
-    def _find_end(self, seconds: int) -> int:
-        """Return the end of a life: that of the UTC day at the latest."""
-        return min(self._now + seconds, (self._now // DAY + 1) * DAY)
 
     def _record(self) -> None:
         """Leave snapshots in the history, as ``nerq check`` does."""
@@ -317,10 +337,10 @@ class _Run:
         record_scores(history, scores, self._options.as_of // DAY)
 
 
-def _build_href(purl: str) -> str:
+def _build_href(target: str) -> str:
     from urllib.parse import quote
 
-    return f"/v1/preflight?target={quote(purl, safe=':/@')}"
+    return f"/v1/preflight?target={quote(target, safe=':/@')}"
 
 
 def _split(signal: Signal) -> list[str]:

@@ -38,6 +38,9 @@ _RETRY_BUSY: Final = 5
 #: Returns the answers to some of the lookups, by their keys.
 Find: TypeAlias = "Callable[[Sequence[Lookup], Session], Mapping[str, Answer]]"
 
+#: Returns the answer to a lookup that failed by an error of the service.
+Fail: TypeAlias = "Callable[[Lookup, BaseException], Answer]"
+
 
 class _SessionHolder:
     """The session of one thread: opened on first use, and anew when it is old."""
@@ -162,11 +165,12 @@ class Batches:
     slow lane for the rest.
     """
 
-    def __init__(self, engine: Engine, read: Find, assess: Find, keep: Callable[[Answer], None]) -> None:
+    def __init__(self, engine: Engine, read: Find, assess: Find, keep: Callable[[Answer], None], fail: Fail) -> None:
         self._engine = engine
         self._steps: dict[Lane, Find] = {"quick": read, "slow": assess}
         #: Called in the event loop with each answer.
         self._keep = keep
+        self._fail = fail
         self._lock = threading.Lock()
         self._waiting: dict[Lane, dict[str, Lookup]] = {"quick": {}, "slow": {}}
         self._futures: dict[str, asyncio.Future[Answer]] = {}
@@ -191,7 +195,7 @@ class Batches:
             future = self._futures.get(lookup.key)
             if future is None:
                 future = self._futures[lookup.key] = loop.create_future()
-                future.add_done_callback(_read_error)
+                future.add_done_callback(read_error)
                 new.append(lookup)
             futures[lookup.key] = future
         if new:
@@ -244,10 +248,10 @@ class Batches:
         for lookup in left:
             future = self._futures.pop(lookup.key, None)
             if future is not None:
-                _settle(future, None, error or RuntimeError("there is no answer to a lookup"))
+                _settle(future, self._fail(lookup, error or RuntimeError("there is no answer")), None)
 
 
-def _read_error(future: asyncio.Future[Answer]) -> None:
+def read_error(future: asyncio.Future[Any]) -> None:
     """Read the error of a future that nobody awaits any more, which asyncio would print."""
     if not future.cancelled():
         future.exception()

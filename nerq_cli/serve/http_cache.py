@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
@@ -69,6 +69,7 @@ async def respond(
     status: int = 200,
     media_type: str = JSON,
     retry_after: int = 0,
+    compressed: Callable[[], bytes] | None = None,
 ) -> Response:
     """Return a response: 304 if the client has this content, compressed if it is long and the client allows it.
 
@@ -80,6 +81,7 @@ async def respond(
         status: Of the response.
         media_type: Of the body.
         retry_after: Seconds; 0 = not stated.
+        compressed: Returns the content in the gzip format, if there is a better way than compressing it.
     """
     headers = {"vary": "accept-encoding", "x-content-type-options": "nosniff"}
     headers["cache-control"] = "no-store" if max_age is None else f"max-age={max_age}"
@@ -92,7 +94,10 @@ async def respond(
         if known is not None and status < 300 and matches(known, etag):  # noqa: PLR2004 - of successful requests
             return Response(status_code=304, headers=headers)
     if len(content) >= _MIN_COMPRESSED and accepts_gzip(fields.get("accept-encoding", "")):
-        is_large = len(content) > _MAX_INLINE
-        content = await asyncio.to_thread(compress, content) if is_large else compress(content)
+        if compressed is not None:
+            content = compressed()
+        else:
+            is_large = len(content) > _MAX_INLINE
+            content = await asyncio.to_thread(compress, content) if is_large else compress(content)
         headers["content-encoding"] = "gzip"
     return Response(content, status, headers, media_type)

@@ -8,6 +8,7 @@ import msgspec
 
 from nerq_cli import targets
 from nerq_cli.application.check import MCP_PREFIX
+from nerq_cli.application.registered_servers import SERVER_TARGET
 from nerq_cli.ecosystems import get_ecosystem, get_prefix
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration
@@ -22,6 +23,8 @@ class Lookup(msgspec.Struct, frozen=True):
 
     #: The same for all spellings: ``pypi:requests==2.31.0``, or several joined by `` | `` for an ambiguous name.
     key: str
+    #: As it was sent.
+    text: str
     #: What it may be; empty for an MCP server, whose packages its registry lists.
     declarations: tuple[Declaration, ...]
 
@@ -41,12 +44,20 @@ def parse_lookup(text: str, *, hub_url: str = "") -> Lookup:
         detail = "the target is empty" if not target else f"the target has more than {MAX_TEXT:,} characters"
         raise RequestError("invalid-target", detail)
     if target.lower().startswith(MCP_PREFIX):
-        return Lookup(MCP_PREFIX + target[len(MCP_PREFIX) :].strip(), ())
+        return _parse_server(target)
     try:
         declarations = targets.parse_target(target, hub_url=hub_url)
     except UsageError as error:
         raise RequestError("invalid-target", str(error), hint=error.hint) from error
-    return Lookup(" | ".join(map(name_target, declarations)), declarations)
+    return Lookup(" | ".join(map(name_target, declarations)), target, declarations)
+
+
+def _parse_server(target: str) -> Lookup:
+    match = SERVER_TARGET.fullmatch(target)
+    if match is None:
+        raise RequestError("invalid-target", f"{target!r} names no MCP server", hint="write mcp:namespace/server")
+    version = f"@{match['version']}" if match["version"] else ""
+    return Lookup(f"{MCP_PREFIX}{match['name']}{version}", target, ())
 
 
 def name_target(declaration: Declaration) -> str:

@@ -68,7 +68,7 @@ class ProblemCandidate(msgspec.Struct, frozen=True):
     """What an ambiguous name may be."""
 
     target: Annotated[str, Meta(description="What to ask for.")]
-    purl: str
+    purl: Annotated[str | None, Meta(description="Null for an MCP server.")]
     href: Annotated[str, Meta(description="Path of the same request about this candidate.")]
     exists: Annotated[bool | None, Meta(description="Null if its registry did not answer.")]
 

@@ -10,10 +10,13 @@ import msgspec
 
 from nerq_cli.application.session import Session, read_clock, read_settings
 from nerq_cli.application.settings import Settings
+from nerq_cli.insight.purpose import Purpose
 from nerq_cli.serve.answers import Answer, AnswerCache
-from nerq_cli.serve.assess import Lifetimes, Place, assess_lookups, describe_settings, read_answers
+from nerq_cli.serve.assess import Lifetimes, Place, assess_lookups, describe_settings, fail_lookup, read_answers
+from nerq_cli.serve.documents import Documents, KeptDocument, Made
 from nerq_cli.serve.engine import WORKERS, Batches, Engine
 from nerq_cli.serve.lookup import Lookup, parse_lookup
+from nerq_cli.units import DAY
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +31,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     lifetimes: Lifetimes = Lifetimes()
     #: Bytes of answers that are kept in memory.
     answer_bytes: int = 128 * 1024 * 1024
+    #: Bytes of other documents that are kept in memory.
+    document_bytes: int = 64 * 1024 * 1024
 
 
 class Service:
@@ -52,7 +57,9 @@ class Service:
             partial(_read, place=self._place),
             partial(_assess, place=self._place),
             self.answers.put,
+            fail_lookup,
         )
+        self.documents = Documents(self.engine, self.settings.lifetimes, self.settings.document_bytes)
 
     def open_session(self) -> Session:
         """Return a session with the settings of the service, for one thread."""
@@ -101,6 +108,76 @@ class Service:
         if missing:
             answers.update(await self._batches.find(missing))
         return answers
+
+    async def find_page(self, lookup: Lookup, purpose: Purpose) -> KeptDocument:
+        """Return the page about a target that exists, as JSON; its ``report`` is the ``PageReport``.
+
+        Raises:
+            RequestError: there is no page.
+        """
+
+        def make(session: Session) -> Made:
+            from nerq_cli.application.report_page import run_report
+            from nerq_cli.report.pages.report import render_json
+
+            report = run_report(lookup.key, session, purpose)
+            return Made(render_json(report), report.strict, report)
+
+        return await self.documents.find(f"page {purpose} {lookup.key}", make)
+
+    async def find_comparison(self, lookups: Sequence[Lookup]) -> KeptDocument:
+        """Return targets side by side, as JSON; its ``report`` is the ``CompareReport``.
+
+        Raises:
+            RequestError: they cannot be compared.
+        """
+        keys = [lookup.key if len(lookup.declarations) < 2 else lookup.text for lookup in lookups]  # noqa: PLR2004 - ambiguous
+
+        def make(session: Session) -> Made:
+            from nerq_cli.application.compare import run_compare
+            from nerq_cli.report.pages.compare import render_json
+
+            report = run_compare(keys, session)
+            return Made(render_json(report), report.strict, report)
+
+        return await self.documents.find("\n".join(("compare", *keys)), make)
+
+    async def find_alternatives(self, lookup: Lookup) -> KeptDocument:
+        """Return what does the same job as a target that exists, as JSON; its ``report`` is the ``AlternativesReport``.
+
+        Raises:
+            RequestError: there is no such document.
+        """
+
+        def make(session: Session) -> Made:
+            from nerq_cli.application.alternatives import run_alternatives
+            from nerq_cli.report.pages.alternatives import render_json
+
+            report = run_alternatives(lookup.key, session)
+            return Made(render_json(report), report.complete, report)
+
+        return await self.documents.find(f"alternatives {lookup.key}", make)
+
+    async def find_history(self, answer: Answer) -> KeptDocument:
+        """Return the past of the target of an answer with a preflight, as JSON: null without a snapshot."""
+
+        def make(session: Session) -> Made:
+            return Made(_encode_history(answer, session), complete=True)
+
+        return await self.documents.find(f"history {answer.key} {answer.digest}", make, lane="quick")
+
+
+def _encode_history(answer: Answer, session: Session) -> bytes:
+    from nerq_cli.application.history import read_package_history
+    from nerq_cli.report.pages.history_document import build_target
+    from nerq_cli.targets import parse_target
+
+    file = session.history
+    if file is None or answer.summary is None:
+        return b"null"
+    purl = answer.summary.purl
+    history = read_package_history(parse_target(purl)[0].package, file, answer.as_of // DAY)
+    return msgspec.json.encode(None if history is None else build_target(answer.key, purl, (), history))
 
 
 def _read(lookups: Sequence[Lookup], session: Session, place: Place) -> dict[str, Answer]:
