@@ -1,0 +1,1 @@
+"""``nerq serve``: an HTTP service on the library, beside the command line."""
