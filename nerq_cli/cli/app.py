@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "init": "Write a settings file with every setting as a comment.",
     "baseline": "Record the findings of today, so that only new ones fail.",
     "evidence": "Show what a recording holds.",
+    "serve": "Serve scores over HTTP, for CI jobs, agents and people.",
     "cache": "Show, empty or prune the cache.",
     "db": "Keep advisories on disk, for scans without a network.",
     "index": "Score a whole index of packages from tables of facts.",
@@ -161,6 +162,11 @@ def _report_error(error: Exception) -> int:
     """Print an error, and return its exit status."""
     if isinstance(error, NerqError):
         return _print_error(error)
+    if isinstance(error, ImportError):
+        from nerq_cli.cli.extras import explain_missing_module
+
+        if explanation := explain_missing_module(error):
+            return _print_error(explanation)
     if isinstance(error, OSError):  # a full disk or a closed terminal: no bug, and no traceback needed
         location = f": {error.filename}" if error.filename else ""
         sys.stderr.write(f"error: {error.strerror or error}{location}\n")

@@ -55,9 +55,9 @@ def score(
     Nothing is asked of any service. With --scheduler each part of 300,000 rows is a task, and writes one file; parts
     that are there are kept, so that a run that broke off goes on.
     """
-    require_extra("index", "nerq index", "polars")
+    require_extra("index")
     if scheduler is not None:
-        require_extra("cluster", "nerq index score --scheduler", "polars", "distributed")
+        require_extra("cluster", "nerq index score --scheduler")
     from nerq_cli.application.index import score_index
     from nerq_cli.cli.output import check_target, write_message
 
@@ -97,7 +97,7 @@ def gather(
     --offline the advisories come from the database of nerq db update. A run that broke off goes on where it was when
     the command is run again.
     """
-    require_extra("index", "nerq index", "polars")
+    require_extra("index")
     from nerq_cli.application.index_gather import gather_index
     from nerq_cli.application.session import Session
     from nerq_cli.application.settings import resolve_strict
@@ -145,7 +145,7 @@ def peers(
 
     A group is a classifier or a keyword with 30 scored packages or more. The table has scores and no names.
     """
-    require_extra("index", "nerq index", "polars")
+    require_extra("index")
     import msgspec
 
     from nerq_cli.application.index_peers import build_peers

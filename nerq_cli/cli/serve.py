@@ -1,0 +1,155 @@
+"""``nerq serve``: scores over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from nerq_cli.cli import options
+from nerq_cli.cli.command import create_app
+from nerq_cli.cli.extras import require_extra
+
+if TYPE_CHECKING:
+    from nerq_cli.serve.run import Addresses
+
+_STATUSES: Final = (
+    "Exit status: 0 stopped by a signal · 2 usage or configuration error: an address in use, tokens or a store that "
+    "cannot be used, an extra that is not installed."
+)
+
+app = create_app()
+
+
+@app.command(epilog=_STATUSES)
+def serve(
+    *,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on. All but loopback need --tokens.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="Port; 0: a free one, which is printed.")
+    ] = 8320,
+    management_host: Annotated[
+        str, typer.Option("--management-host", metavar="ADDRESS", help="Address of the management port.")
+    ] = "127.0.0.1",
+    management_port: Annotated[
+        int,
+        typer.Option(
+            "--management-port",
+            min=-1,
+            max=65_535,
+            help="Port of /metrics, /healthz, /readyz and /version; 0: a free one; -1: none.",
+        ),
+    ] = 8321,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokens",
+            metavar="FILE",
+            help="Require a token of this file; it is read again when it changes.",
+            dir_okay=False,
+        ),
+    ] = None,
+    new_token: Annotated[
+        str | None,
+        typer.Option(
+            "--create-token",
+            metavar="NAME",
+            help="Print a new token and its line for --tokens, and exit; with --tokens FILE the line is added to it.",
+        ),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option("--allowed-host", metavar="NAME", help="A name that clients call this service by (repeatable)."),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            metavar="ADDRESS",
+            help="A reverse proxy whose X-Forwarded-For is used for limits by address (repeatable).",
+        ),
+    ] = None,
+    rate_limit: Annotated[
+        int | None,
+        typer.Option(
+            "--rate-limit",
+            metavar="N",
+            min=1,
+            help="Requests a minute of each token, or each address without tokens.  [default: no limit]",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", metavar="N", min=1, help="Requests that are worked on at a time.")
+    ] = 100,
+    request_timeout: Annotated[
+        float, typer.Option("--request-timeout", metavar="SECONDS", min=1, help="Time in which a request is answered.")
+    ] = 60.0,
+    stop_timeout: Annotated[
+        float,
+        typer.Option("--stop-timeout", metavar="SECONDS", min=0, help="Time for open requests when it is stopped."),
+    ] = 30.0,
+    cache_dir: options.CacheDir = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log problems only, not each request.")] = False,
+) -> None:
+    """Serve scores over HTTP, for CI jobs, agents and people.
+
+    It listens on this machine only, unless --host says otherwise, and logs JSON lines to stderr. SIGTERM or Ctrl+C stop
+    it when open requests are answered.
+    """
+    require_extra("serve")
+    if new_token is not None:
+        _print_token(new_token, tokens)
+        return
+    from nerq_cli.serve.limits import Limits
+    from nerq_cli.serve.run import ServerSettings, ServiceServer, end_process
+
+    limits = Limits(
+        rate=rate_limit, concurrency=concurrency, request_seconds=request_timeout, stop_seconds=stop_timeout
+    )
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        management_host=management_host,
+        management_port=None if management_port < 0 else management_port,
+        tokens=tokens,
+        allowed_hosts=tuple(allowed_host or ()),
+        trusted_proxies=tuple(trusted_proxy or ()),
+        limits=limits,
+        cache_dir=cache_dir,
+        is_quiet=quiet,
+    )
+    server = ServiceServer(settings)
+    from starlette.applications import Starlette
+
+    application = Starlette()
+    server.run(application, application.routes, _print_addresses)
+    end_process(server.log)
+
+
+def _print_addresses(addresses: Addresses) -> None:
+    """Print where the service listens, for scripts that let the system choose the port."""
+    lines = [f"serving on {addresses.url}"]
+    if addresses.management_url is not None:
+        lines.append(f"management on {addresses.management_url}")
+    from nerq_cli.cli.stdout import write_stdout
+
+    write_stdout("".join(f"{line}\n" for line in lines))
+
+
+def _print_token(name: str, path: Path | None) -> None:
+    from nerq_cli.serve.tokens import append_token, create_token
+
+    token, line = create_token(name)
+    if path is not None:
+        append_token(path, line)
+    typer.echo(f"token: {token}")
+    typer.echo(f"line:  {line}")
+    if path is None:
+        typer.echo(
+            "The token is not stored: give it to its user now, and add the line to the file of --tokens.", err=True
+        )
+    else:
+        typer.echo(f"The token is not stored: give it to its user now. The line was added to {path}.", err=True)
