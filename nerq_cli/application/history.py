@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.session import Session
     from nerq_cli.insight.reconstruction import Reconstruction
     from nerq_cli.inventory import Declaration, Package
-    from nerq_cli.store.history import HistoryFile, ProjectRow
+    from nerq_cli.store.history_rows import HistoryStore, ProjectRow
 
 #: Dependencies of a project whose past is read in full, those that moved most.
 _MAX_DEPENDENCIES: Final = 100
@@ -95,7 +95,7 @@ def reconstruct_histories(names: Sequence[str], session: Session) -> HistoryRepo
     )
 
 
-def _find_package(text: str, file: HistoryFile | None, hub_url: str) -> Declaration:
+def _find_package(text: str, file: HistoryStore | None, hub_url: str) -> Declaration:
     """Return the package that a name stands for; of several the only one that has snapshots."""
     _check_target(text)
     declarations = targets.parse_target(text, hub_url=hub_url)
@@ -117,7 +117,7 @@ def _find_package(text: str, file: HistoryFile | None, hub_url: str) -> Declarat
 def _add_reconstruction(
     text: str,
     declaration: Declaration,
-    file: HistoryFile | None,
+    file: HistoryStore | None,
     today: int,
     root: Path,
     reconstruction: Reconstruction,
@@ -162,7 +162,7 @@ def read_project_history(root: Path, session: Session) -> HistoryReport:
     return HistoryReport(version=__version__, as_of=moment, threshold=session.config.threshold, project=project)
 
 
-def _open_history(session: Session) -> HistoryFile:
+def _open_history(session: Session) -> HistoryStore:
     file = session.history
     if file is None:
         raise UsageError("--no-cache leaves no history to read", hint="leave it out")
@@ -170,7 +170,7 @@ def _open_history(session: Session) -> HistoryFile:
     return file
 
 
-def _check_problem(file: HistoryFile) -> None:
+def _check_problem(file: HistoryStore) -> None:
     if file.read_problem:
         raise UsageError(file.read_problem)
 
@@ -178,7 +178,7 @@ def _check_problem(file: HistoryFile) -> None:
 # --- targets
 
 
-def _read_target(text: str, file: HistoryFile, today: int, hub_url: str, root: Path) -> TargetHistory:
+def _read_target(text: str, file: HistoryStore, today: int, hub_url: str, root: Path) -> TargetHistory:
     _check_target(text)
     declarations = targets.parse_target(text, hub_url=hub_url)
     candidates = [item for item in declarations if _find_names(item, file)]
@@ -202,7 +202,7 @@ def _explain_several(declarations: Sequence[Declaration], command: str) -> Usage
     return UsageError(f"{packages[0].name} may be the package on {ecosystems}", hint=f"name one: {commands}")
 
 
-def _read_versions(text: str, declaration: Declaration, file: HistoryFile, today: int, root: Path) -> TargetHistory:
+def _read_versions(text: str, declaration: Declaration, file: HistoryStore, today: int, root: Path) -> TargetHistory:
     recorded = [
         snapshot
         for version, name in _find_names(declaration, file).items()
@@ -227,7 +227,7 @@ def _read_versions(text: str, declaration: Declaration, file: HistoryFile, today
     )
 
 
-def _has_snapshots(declaration: Declaration, file: HistoryFile, today: int) -> bool:
+def _has_snapshots(declaration: Declaration, file: HistoryStore, today: int) -> bool:
     """Return whether there is a snapshot up to a day that can be read."""
     return any(
         snapshot.day <= today
@@ -236,7 +236,7 @@ def _has_snapshots(declaration: Declaration, file: HistoryFile, today: int) -> b
     )
 
 
-def _explain_none(text: str, declaration: Declaration, file: HistoryFile, today: int) -> UsageError:
+def _explain_none(text: str, declaration: Declaration, file: HistoryStore, today: int) -> UsageError:
     days = [
         snapshot.day
         for version, name in _find_names(declaration, file).items()
@@ -257,7 +257,7 @@ def _explain_early(text: str, first_day: int, today: int) -> UsageError:
     )
 
 
-def read_package_history(package: Package, file: HistoryFile, today: int) -> History | None:
+def read_package_history(package: Package, file: HistoryStore, today: int) -> History | None:
     """Return the past of all versions of a package up to a day; None without a snapshot that can be read."""
     prefix = f"{package.ecosystem}/{package.name}"
     recorded = [
@@ -269,7 +269,7 @@ def read_package_history(package: Package, file: HistoryFile, today: int) -> His
     return build_history(choose_series(recorded, package), today) if recorded else None
 
 
-def _find_names(declaration: Declaration, file: HistoryFile) -> dict[str, str]:
+def _find_names(declaration: Declaration, file: HistoryStore) -> dict[str, str]:
     """Return the recorded versions that a declaration names, all of them if it names none, with their names."""
     ecosystem = get_ecosystem(declaration.ecosystem)
     package = declaration.package
@@ -285,7 +285,7 @@ def _find_names(declaration: Declaration, file: HistoryFile) -> dict[str, str]:
     }
 
 
-def _iter_snapshots(file: HistoryFile, name: str, version: str) -> Iterator[Snapshot]:
+def _iter_snapshots(file: HistoryStore, name: str, version: str) -> Iterator[Snapshot]:
     for row in file.read_snapshots(name):
         snapshot = unpack_row(row, version)
         if snapshot is not None:
@@ -335,7 +335,7 @@ def _judge_project(days: Sequence[ProjectDay], today: int) -> Trend:
     return max(trends, key=lambda trend: trend.weeks, default=Trend(direction="too little history"))
 
 
-def _iter_moved(file: HistoryFile, rows: Sequence[ProjectRow], today: int) -> Iterator[DependencyHistory]:
+def _iter_moved(file: HistoryStore, rows: Sequence[ProjectRow], today: int) -> Iterator[DependencyHistory]:
     """Yield the dependencies of today whose scores moved in the last 90 days, those that fell most first."""
     days = [row.day for row in rows]
     members = {row.day: frozenset(row.members) for row in rows}

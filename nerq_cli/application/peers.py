@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nerq_cli.insight.snapshots import Snapshot
     from nerq_cli.inventory import Package
     from nerq_cli.scoring import Score
-    from nerq_cli.store.history import HistoryFile
+    from nerq_cli.store.history_rows import HistoryStore
 
 
 class Present(NamedTuple):
@@ -49,7 +49,7 @@ def find_standing(
     version: str,
     present: Present,
     snapshots: Sequence[Snapshot],
-    file: HistoryFile | None,
+    file: HistoryStore | None,
     root: Path,
     today: int,
     categories: Iterable[str] | None = None,
@@ -83,7 +83,7 @@ def find_standing(
 
 
 def find_project_standing(
-    package: Package, version: str, value: float, file: HistoryFile | None, root: Path, today: int
+    package: Package, version: str, value: float, file: HistoryStore | None, root: Path, today: int
 ) -> ProjectStanding | None:
     """Return the place of a score among the dependencies of the project of a directory, or of the nearest parent.
 
@@ -106,7 +106,7 @@ def find_project_standing(
     return None
 
 
-def _read_scores(file: HistoryFile, members: Iterable[str], day: int) -> Mapping[tuple[str, str], float | None]:
+def _read_scores(file: HistoryStore, members: Iterable[str], day: int) -> Mapping[tuple[str, str], float | None]:
     """Return the score on a day of each package and version of a project; None without one."""
     names = frozenset(members)
     scores: dict[str, float | None] = dict.fromkeys(names)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from nerq_cli.sources.registries.config.indexes import IndexConfig
     from nerq_cli.store import Cache, Store
     from nerq_cli.store.advisory_db import AdvisoryDatabase
-    from nerq_cli.store.history import HistoryFile
+    from nerq_cli.store.history_rows import HistoryStore
 
 #: Called with what is done and what there is to do.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -85,11 +85,15 @@ class Session(msgspec.Struct):
     root: Path
     #: Where progress is shown.
     create_progress: ProgressFactory = hide_progress
+    #: Opens the cache of responses in place of that of the settings; a session closes what it opened.
+    open_cache: Callable[[], Cache] | None = None
+    #: Opens the history in place of that of the settings.
+    open_history: Callable[[], HistoryStore] | None = None
     _index_config: IndexConfig | None = None
     _store: Cache | None = None
     _fetcher: Fetcher | None = None
     _database: AdvisoryDatabase | None = None
-    _history: HistoryFile | None = None
+    _history: HistoryStore | None = None
     _age_warnings: tuple[str, ...] = ()
     _vex: VexStatements | None = None
     _vex_warnings: tuple[str, ...] = ()
@@ -161,11 +165,16 @@ class Session(msgspec.Struct):
         if self._store is None:
             from nerq_cli.store import MemoryCache
 
-            self._store = MemoryCache() if self.settings.no_cache else open_store(self.settings.cache_dir)
+            if self.open_cache is not None:
+                self._store = self.open_cache()
+            else:
+                self._store = MemoryCache() if self.settings.no_cache else open_store(self.settings.cache_dir)
         return self._store
 
     def open_second_cache(self) -> Cache | None:
         """Open the cache once more, to be closed again; None with ``--no-cache``."""
+        if self.open_cache is not None:
+            return self.open_cache()
         return None if self.settings.no_cache else open_store(self.settings.cache_dir)
 
     @property
@@ -188,8 +197,10 @@ class Session(msgspec.Struct):
         return self._database if os.path.exists(self._database.path) else None  # noqa: PTH110
 
     @property
-    def history(self) -> HistoryFile | None:
+    def history(self) -> HistoryStore | None:
         """The snapshots of earlier runs; None with ``--no-cache``."""
+        if self._history is None and self.open_history is not None:
+            self._history = self.open_history()
         if self._history is None and not self.settings.no_cache:
             from nerq_cli.store import get_default_directory
             from nerq_cli.store.history import HistoryFile

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.store.history import HistoryFile, Marks, ProjectRow, SnapshotRow
+from nerq_cli.store.history_rows import HistoryStore, Marks, ProjectRow, SnapshotRow
 from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def record_report(report: Report, session: Session, *, project: Path | None = No
         _record_project(history, report, name_project(project), sorted(scores), day)
 
 
-def record_scores(history: HistoryFile, scores: dict[str, Score], day: int) -> None:
+def record_scores(history: HistoryStore, scores: dict[str, Score], day: int) -> None:
     """Keep the scores that differ from those of the same day, unless the earlier ones rest on more evidence.
 
     A score that is as it was in the last snapshot is not stored again: its day refers to that one.
@@ -74,7 +74,7 @@ def record_scores(history: HistoryFile, scores: dict[str, Score], day: int) -> N
     history.put_snapshots(rows, repeated, day)
 
 
-def _record_project(history: HistoryFile, report: Report, path: str, names: list[str], day: int) -> None:
+def _record_project(history: HistoryStore, report: Report, path: str, names: list[str], day: int) -> None:
     from nerq_cli.insight.snapshots import pack_summary
 
     summary = pack_summary(summarise_report(report))

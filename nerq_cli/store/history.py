@@ -8,12 +8,25 @@ touches a few pages instead of a thousand. Texts, which change less often than n
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final, NamedTuple
+from typing import Final
 
 from nerq_cli.store.file import DatabaseFile, FileSchema
+from nerq_cli.store.history_rows import (
+    DAILY_DAYS,
+    THINNING_DAYS,
+    WEEKLY_DAYS,
+    Marks,
+    ProjectRow,
+    SnapshotRow,
+    compress,
+    decompress,
+    pack_numbers,
+    unpack_numbers,
+)
+
+__all__ = ["DAILY_DAYS", "WEEKLY_DAYS", "HistoryFile", "Marks", "ProjectRow", "SnapshotRow"]
 
 _TABLES: Final = """
 CREATE TABLE subject (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state INTEGER);
@@ -36,13 +49,6 @@ CREATE TABLE thinned (day INTEGER NOT NULL);
 """
 #: Names to a query: below the 999 variables that SQLite took before 3.32.
 _MAX_NAMES: Final = 500
-#: Level of compression of texts: 6 takes three times as long, and saves a tenth.
-_LEVEL: Final = 1
-#: Age in days up to which every snapshot is kept, and up to which one a week is; after that one a month is.
-DAILY_DAYS: Final = 90
-WEEKLY_DAYS: Final = 365
-#: Days between two times that old snapshots are thinned out.
-_THINNING_DAYS: Final = 7
 
 #: ``subject.state`` is the state that was written last.
 _SELECT_MARKS: Final = """
@@ -74,42 +80,6 @@ SELECT mark FROM project_snapshot WHERE project = (SELECT id FROM project WHERE 
 #: Periods of days: ISO weeks (day 0 was a Thursday) and calendar months.
 _WEEK: Final = "(day + 3) / 7"
 _MONTH: Final = "strftime('%Y-%m', day * 86400, 'unixepoch')"
-
-
-class SnapshotRow(NamedTuple):
-    """One stored snapshot of a release."""
-
-    #: Days since 1970-01-01 UTC.
-    day: int
-    #: Known share of the weight, in thousandths: a run that knows less does not replace one of the same day.
-    coverage: int
-    #: Checksum of what it was made from.
-    mark: int
-    #: What the numbers stand for.
-    legend: bytes
-    #: Number of the texts, equal for equal texts of one legend, and the texts. They are stored once, compressed with
-    #: the legend as dictionary: what it has makes them smaller.
-    texts: tuple[int, bytes]
-    numbers: bytes
-
-
-class Marks(NamedTuple):
-    """Coverage and mark of two snapshots of a release; None without one."""
-
-    #: Of the day.
-    today: tuple[int, int] | None
-    #: Of that which was written last, of whatever day.
-    last: tuple[int, int] | None
-
-
-class ProjectRow(NamedTuple):
-    """One stored snapshot of a project."""
-
-    day: int
-    mark: int
-    summary: bytes
-    #: Names of the releases it depended on.
-    members: tuple[str, ...]
 
 
 class HistoryFile(DatabaseFile):
@@ -174,7 +144,7 @@ class HistoryFile(DatabaseFile):
                 rows = self._execute("SELECT id FROM subject WHERE name = ?", (name,)).fetchall()
                 for (subject,) in rows:
                     snapshots += [
-                        SnapshotRow(day, coverage, mark, legend, (id_, _decompress(texts, legend)), numbers)
+                        SnapshotRow(day, coverage, mark, legend, (id_, decompress(texts, legend)), numbers)
                         for day, coverage, mark, legend, id_, texts, numbers in self._execute(
                             _SELECT_SNAPSHOTS, (subject,)
                         )
@@ -208,7 +178,7 @@ class HistoryFile(DatabaseFile):
             connection.execute(
                 "INSERT OR REPLACE INTO project_snapshot (project, day, mark, summary, members) "
                 "VALUES ((SELECT id FROM project WHERE path = ?), ?, ?, ?, ?)",
-                (path, row.day, row.mark, row.summary, _pack_numbers(subjects)),
+                (path, row.day, row.mark, row.summary, pack_numbers(subjects)),
             )
 
     def read_projects(self, path: str, newest: int | None = None) -> list[ProjectRow]:
@@ -227,9 +197,7 @@ class HistoryFile(DatabaseFile):
                     stored = self._execute(limited, (path, newest)).fetchall()
                 names: dict[int, str] = dict(self._execute("SELECT id, name FROM subject")) if stored else {}
                 rows = [
-                    ProjectRow(
-                        day, mark, summary, tuple(names[id_] for id_ in _unpack_numbers(members) if id_ in names)
-                    )
+                    ProjectRow(day, mark, summary, tuple(names[id_] for id_ in unpack_numbers(members) if id_ in names))
                     for day, mark, summary, members in stored
                 ]
         return rows
@@ -256,7 +224,7 @@ def _insert_snapshots(connection: sqlite3.Connection, rows: Mapping[str, Snapsho
     new_ids = texts.keys() - _iter_found(connection, "SELECT id FROM texts WHERE id IN ({})", [*texts])
     connection.executemany(
         "INSERT OR IGNORE INTO texts (id, content) VALUES (?, ?)",
-        ((id_, _compress(*texts[id_])) for id_ in sorted(new_ids)),
+        ((id_, compress(*texts[id_])) for id_ in sorted(new_ids)),
     )
     [(last_id,)] = connection.execute("SELECT IFNULL(MAX(id), 0) FROM state")
     states = [(id_, name, rows[name]) for id_, name in enumerate(names, last_id + 1)]
@@ -280,7 +248,7 @@ def _thin_out(connection: sqlite3.Connection, today: int) -> None:
     Only days that have become old since the last time are looked at, and the weeks and months around them.
     """
     [(earlier,)] = connection.execute("SELECT MAX(day) FROM thinned").fetchall()
-    if earlier is not None and today < earlier + _THINNING_DAYS:
+    if earlier is not None and today < earlier + THINNING_DAYS:
         return
     connection.execute("DELETE FROM thinned")
     connection.execute("INSERT INTO thinned (day) VALUES (?)", (today,))
@@ -305,36 +273,3 @@ def _iter_found(connection: sqlite3.Connection, query: str, values: Sequence[str
     for start in range(0, len(values), _MAX_NAMES):
         batch = tuple(values[start : start + _MAX_NAMES])
         yield from (id_ for (id_,) in connection.execute(query.format(",".join("?" * len(batch))), batch))
-
-
-def _compress(text: bytes, dictionary: bytes) -> bytes:
-    compressor = zlib.compressobj(_LEVEL, zdict=dictionary)
-    return compressor.compress(text) + compressor.flush()
-
-
-def _decompress(content: bytes, dictionary: bytes) -> bytes:
-    """Return a text; empty, which is none, if it is damaged."""
-    try:
-        return zlib.decompressobj(zdict=dictionary).decompress(content)
-    except (zlib.error, TypeError):
-        return b""
-
-
-def _pack_numbers(numbers: Sequence[int]) -> bytes:
-    """Return ascending numbers as the compressed differences between them."""
-    import msgspec
-
-    differences = [number - previous for previous, number in zip((0, *numbers), numbers, strict=False)]
-    return zlib.compress(msgspec.msgpack.encode(differences))
-
-
-def _unpack_numbers(content: bytes) -> list[int]:
-    """Return what was packed; nothing if it is damaged."""
-    from itertools import accumulate
-
-    import msgspec
-
-    try:
-        return [*accumulate(msgspec.msgpack.decode(zlib.decompress(content), type=list[int]))]
-    except (zlib.error, msgspec.DecodeError):
-        return []

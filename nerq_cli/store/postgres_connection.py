@@ -1,0 +1,286 @@
+"""One connection to PostgreSQL that comes back after the server was away.
+
+All tables are in the schema ``nerq``, which the first process creates. Statements are not prepared on the server, and
+nothing is set for the session but time limits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import psycopg
+from psycopg import conninfo
+
+from nerq_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString
+
+T = TypeVar("T")
+
+#: Version of the tables. A store of a newer version is left alone.
+FORMAT_VERSION: Final = 1
+#: Seconds for the attempt to connect, unless the address sets ``connect_timeout``.
+_CONNECT_TIMEOUT: Final = 3
+#: Seconds for one statement on the server, and for one until the response arrives: the server may be frozen.
+_STATEMENT_TIMEOUT: Final = 8.0
+_RESPONSE_TIMEOUT: Final = 10.0
+#: Seconds without attempts to connect after a failed one: the first and the longest, doubled from one to the next.
+_FIRST_DELAY: Final = 0.25
+_MAX_DELAY: Final = 15.0
+#: Find out within seconds that a host does not exist any more (seconds, seconds, count, milliseconds).
+_KEEPALIVE: Final = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+#: What is set for a session, where the server has the setting: it ends soon after its client vanished, and not before.
+#: Durations are in seconds but for those with a unit.
+_SESSION_SETTINGS: Final = {
+    "statement_timeout": f"{_STATEMENT_TIMEOUT:g}s",
+    "idle_session_timeout": "0",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+}
+#: Held while tables are created. Any number: no other advisory lock of one number is taken.
+_CREATION_LOCK: Final = 7_306_114_001
+
+_FIND_TABLES: Final = "SELECT 1 FROM pg_tables WHERE schemaname = 'nerq' AND tablename = 'format'"
+_TABLES: Final = """
+CREATE SCHEMA IF NOT EXISTS nerq;
+CREATE TABLE nerq.format (version integer NOT NULL);
+CREATE TABLE nerq.fact (
+    digest bytea PRIMARY KEY, source text NOT NULL, value bytea, fetched_at bigint NOT NULL,
+    expires_at bigint NOT NULL, validator bytea NOT NULL
+);
+CREATE INDEX fact_expiry ON nerq.fact (source, expires_at);
+CREATE TABLE nerq.legend (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, content bytea NOT NULL);
+CREATE TABLE nerq.texts (id bigint PRIMARY KEY, content bytea NOT NULL);
+CREATE TABLE nerq.state (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, coverage bigint NOT NULL, mark bigint NOT NULL,
+    legend bigint NOT NULL, texts bigint NOT NULL, numbers bytea NOT NULL
+);
+CREATE TABLE nerq.subject (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text COLLATE "C" NOT NULL UNIQUE, state bigint
+);
+CREATE TABLE nerq.snapshot (
+    day bigint NOT NULL, subject bigint NOT NULL, state bigint NOT NULL, PRIMARY KEY (subject, day)
+);
+CREATE INDEX snapshot_day ON nerq.snapshot (day);
+CREATE TABLE nerq.project (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, path text COLLATE "C" NOT NULL UNIQUE
+);
+CREATE TABLE nerq.project_snapshot (
+    project bigint NOT NULL, day bigint NOT NULL, mark bigint NOT NULL, summary bytea NOT NULL,
+    members bytea NOT NULL, PRIMARY KEY (project, day)
+);
+CREATE TABLE nerq.thinned (day bigint NOT NULL);
+"""
+
+
+class PostgresConnection:
+    """A connection for one or several threads, one operation at a time.
+
+    Failures are not raised: an operation returns its default, and ``problem`` has the reason until one of its kind
+    succeeds. A failed attempt to connect is repeated after some time, and until then a server that is away costs none.
+    """
+
+    def __init__(self, url: str) -> None:
+        #: Address without password.
+        self.label = describe_address(url)
+        self._url = url
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._next_attempt = 0.0
+        self._delay = _FIRST_DELAY
+        self._problems: dict[str, str] = {}
+        #: Counts the connections so far: what belongs to a session of the server is gone after a new one.
+        self.generation = 0
+
+    @classmethod
+    def open(cls, url: str) -> PostgresConnection:
+        """Return a connection that is open.
+
+        Raises:
+            UsageError: the server does not accept the connection, or the store there cannot be used.
+        """
+        connection = cls(url)
+        try:
+            connection.connect()
+        except psycopg.Error as error:
+            raise UsageError(
+                f"cannot use the store {connection.label}: {_describe_error(error)}",
+                hint="start PostgreSQL there, or name another store with --store",
+            ) from None
+        return connection
+
+    @property
+    def problem(self) -> str:
+        """Sentences for the user about failures; empty without one."""
+        return "; ".join(dict.fromkeys(self._problems.values()))
+
+    def connect(self) -> None:
+        """Connect, unless there is a connection.
+
+        Raises:
+            psycopg.Error: the server does not accept the connection.
+            UsageError: the store there is of a newer version.
+        """
+        with self._lock:
+            self._connect()
+
+    def run(self, kind: str, operation: Callable[[psycopg.Connection[tuple[Any, ...]]], T], default: T) -> T:
+        """Return the result of an operation that may be repeated; the default after a failure.
+
+        ``kind`` names what fails, in messages: ``read`` or ``write``.
+        """
+        with self._lock:
+            if self._is_closed or (self._connection is None and time.monotonic() < self._next_attempt):
+                return default
+            # A second attempt: the connection may have been cut since the last one, or another process was in the way.
+            for is_last in (False, True):
+                try:
+                    connection = self._connect()
+                except (psycopg.Error, UsageError) as error:
+                    self._note_failed_attempt(error)
+                    return default
+                try:
+                    result = operation(connection)
+                except (psycopg.Error, ValueError, OverflowError) as error:
+                    self._disconnect()
+                    if is_last or not isinstance(error, psycopg.Error) or isinstance(error, psycopg.DataError):
+                        self._problems[kind] = f"cannot {kind} the store {self.label}: {_describe_error(error)}"
+                        return default
+                except BaseException:  # Ctrl-C in the middle of a response
+                    self._disconnect()
+                    raise
+                else:
+                    self._problems.pop(kind, None)
+                    return result
+        return default
+
+    def select(self, query: LiteralString, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Return the rows that a query finds; none after a failure."""
+        nothing: list[tuple[Any, ...]] = []
+        return self.run("read", lambda connection: connection.execute(query, values).fetchall(), nothing)
+
+    def close(self) -> None:
+        """Close the connection. Operations return their default from now on."""
+        with self._lock:
+            self._is_closed = True
+            self._disconnect()
+
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if self._connection is None:
+            connection = _LimitedConnection.connect(
+                self._url,
+                autocommit=True,
+                prepare_threshold=None,
+                **{
+                    "connect_timeout": _CONNECT_TIMEOUT,
+                    "application_name": "nerq",
+                    **_KEEPALIVE,
+                    **_read_options(self._url),
+                },
+            )
+            try:
+                _prepare(connection, self.label)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+            self.generation += 1
+            self._delay, self._next_attempt = _FIRST_DELAY, 0.0
+            self._problems.pop("connect to", None)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _note_failed_attempt(self, error: Exception) -> None:
+        self._next_attempt = time.monotonic() + self._delay
+        self._delay = min(2 * self._delay, _MAX_DELAY)
+        self._problems["connect to"] = f"cannot connect to the store {self.label}: {_describe_error(error)}"
+
+
+class _LimitedConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection whose statements end in an error when no response arrives in time."""
+
+    def wait(self, gen: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as psycopg has it, in any release
+        return super().wait(_limit(gen, time.monotonic() + _RESPONSE_TIMEOUT), *args, **options)
+
+
+def _limit(generator: Any, deadline: float) -> Any:  # noqa: ANN401 - psycopg's own protocol of states
+    """Pass the states of a generator on until the deadline. psycopg resumes it about every 0.1 s."""
+    try:
+        state = next(generator)
+        while True:
+            ready = yield state
+            if not ready and time.monotonic() > deadline:
+                raise psycopg.OperationalError(f"no response within {_RESPONSE_TIMEOUT:g} s")
+            state = generator.send(ready)
+    except StopIteration as stop:
+        return stop.value
+
+
+def _prepare(connection: psycopg.Connection[tuple[Any, ...]], label: str) -> None:
+    """Set the time limits, and create the tables unless they exist.
+
+    Raises:
+        UsageError: the store is of a newer version.
+    """
+    connection.execute(
+        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS new (name, value) "
+        "WHERE name IN (SELECT name FROM pg_settings)",
+        ([*_SESSION_SETTINGS], [*_SESSION_SETTINGS.values()]),
+    )
+    if not connection.execute(_FIND_TABLES).fetchall():
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_CREATION_LOCK,))
+            if not connection.execute(_FIND_TABLES).fetchall():  # no other process was faster
+                connection.execute(_TABLES)
+                connection.execute("INSERT INTO nerq.format (version) VALUES (%s)", (FORMAT_VERSION,))
+    versions = [version for (version,) in connection.execute("SELECT version FROM nerq.format").fetchall()]
+    if versions != [FORMAT_VERSION]:
+        is_newer = bool(versions) and max(versions) > FORMAT_VERSION
+        found = ", ".join(map(str, versions)) or "none"
+        reason = "was written by a newer version of nerq-cli" if is_newer else "is of another format"
+        raise UsageError(
+            f"the store {label} {reason} (format {found}, this one has {FORMAT_VERSION}): it is left as it is",
+            hint="update nerq-cli, or name another database with --store",
+        )
+
+
+def describe_address(url: str) -> str:
+    """Return an address of PostgreSQL for messages: without user, password and options.
+
+    Raises:
+        UsageError: it is none.
+    """
+    options = _read_options(url)
+    host = str(options.get("host") or options.get("hostaddr") or "")
+    port = f":{options['port']}" if options.get("port") else ""
+    return f"postgresql://{host}{port}/{options.get('dbname') or ''}"
+
+
+def _read_options(url: str) -> dict[str, Any]:
+    try:
+        return {key: value for key, value in conninfo.conninfo_to_dict(url).items() if value is not None}
+    except psycopg.ProgrammingError:  # its message may have the password
+        raise UsageError(
+            "the address of the store cannot be read",
+            hint="postgresql://USER@HOST:PORT/DATABASE, with special characters percent-encoded",
+        ) from None
+
+
+def _describe_error(error: Exception) -> str:
+    """Return the first line of a message: the others are advice for administrators, or the statement."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

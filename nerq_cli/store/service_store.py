@@ -1,0 +1,83 @@
+"""The store of a service: a directory for one process, or PostgreSQL for several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nerq_cli.errors import UsageError
+from nerq_cli.store.claims import Claims, LocalClaims
+
+if TYPE_CHECKING:
+    from nerq_cli.store.history_rows import HistoryStore
+    from nerq_cli.store.rows import Cache
+
+_POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
+
+
+class ServiceStore(NamedTuple):
+    """How the workers of a service keep what they learn. Each worker opens a cache and a history of its own."""
+
+    #: Directory, or address without user and password.
+    label: str
+    open_cache: Callable[[], Cache]
+    open_history: Callable[[], HistoryStore]
+    #: What the workers of all processes on this store are at.
+    claims: Claims
+
+
+def is_postgres(address: str) -> bool:
+    """Return whether the address of a store is one of PostgreSQL."""
+    return address.partition("://")[0] in _POSTGRES_SCHEMES and "://" in address
+
+
+def open_service_store(address: str, *, now: int) -> ServiceStore:
+    """Open the store of a service: ``postgresql://…``, or a directory. ``now`` is in epoch seconds UTC.
+
+    Raises:
+        UsageError: PostgreSQL does not accept the connection, its tables are of a newer version or may not be created;
+            psycopg is not installed; or the address is of another kind of database.
+    """
+    if is_postgres(address):
+        return _open_postgres(address)
+    if "://" in address:
+        raise UsageError(
+            f"a store of the kind {address.partition('://')[0]!r} is not supported",
+            hint="name a directory, or postgresql://USER@HOST/DATABASE",
+        )
+    return _open_directory(Path(address), now)
+
+
+def _open_directory(directory: Path, now: int) -> ServiceStore:
+    from nerq_cli.store.answers import Store
+    from nerq_cli.store.history import HistoryFile
+
+    return ServiceStore(
+        label=str(directory),
+        open_cache=lambda: Store.open(directory, now=now),
+        open_history=lambda: HistoryFile.open(directory, now=now),
+        claims=LocalClaims(),
+    )
+
+
+def _open_postgres(address: str) -> ServiceStore:
+    try:
+        from nerq_cli.store.postgres import PostgresCache
+        from nerq_cli.store.postgres_claims import PostgresClaims
+        from nerq_cli.store.postgres_connection import PostgresConnection
+        from nerq_cli.store.postgres_history import PostgresHistory
+    except ImportError as error:
+        if not (error.name or "psycopg").startswith("psycopg"):
+            raise
+        raise UsageError(
+            "a store in PostgreSQL needs psycopg, which is not installed",
+            hint='pip install "nerq-cli[serve,postgres]"',
+        ) from None
+    connection = PostgresConnection.open(address)
+    return ServiceStore(
+        label=connection.label,
+        open_cache=lambda: PostgresCache(PostgresConnection(address)),
+        open_history=lambda: PostgresHistory(PostgresConnection(address)),
+        claims=PostgresClaims(connection),
+    )
