@@ -11,7 +11,7 @@ _ATTRIBUTE_NAMES: Final = {"class_": "class", "for_": "for"}
 #: Written here because the module ``html`` of the standard library loads the names of all entities.
 _REFERENCES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 #: Elements without content and end tag.
-_VOID_ELEMENTS: Final = frozenset({"link", "meta"})
+_VOID_ELEMENTS: Final = frozenset({"input", "link", "meta"})
 
 
 class Markup(str):

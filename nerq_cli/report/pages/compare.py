@@ -14,7 +14,7 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.compare import Cell, Change, Comparison, Group, Row, Side
 from nerq_cli.insight.provenance import read_version
 from nerq_cli.report import RenderOptions
-from nerq_cli.report.html.markup import element, join
+from nerq_cli.report.html.markup import Markup, element, join
 from nerq_cli.report.pages.document import ExitDocument, build_schema_of, clean, encode_document, wrap_html
 from nerq_cli.report.pages.html_table import build_table
 from nerq_cli.report.pages.markdown import write_paragraph, write_table
@@ -377,12 +377,14 @@ def _describe_same(rows: Sequence[Row]) -> str:
     return ", ".join(f"{row.name} {describe_cell(row.cells[0], with_reason=False)}" for row in rows)
 
 
-def _describe_title(report: CompareReport) -> str:
+def describe_title(report: CompareReport) -> str:
+    """Return how many targets of which kind there are."""
     plural = KIND_NAMES[report.kind][1]
     return f"{len(report.facts)} {plural} side by side"
 
 
-def _describe_foot(report: CompareReport) -> str:
+def describe_foot(report: CompareReport) -> str:
+    """Return what made the page, by which methodology, and as of when."""
     methodologies = dict.fromkeys(
         label_methodology(side.score.methodology) for side in report.comparison.sides if side.score is not None
     )
@@ -396,7 +398,7 @@ def _describe_foot(report: CompareReport) -> str:
 def render_text(report: CompareReport, options: RenderOptions) -> str:
     """Return the page as text."""
     page = Page(options)
-    page.add_line((_describe_title(report), "strong"))
+    page.add_line((describe_title(report), "strong"))
     page.add_gap()
     page.add_paragraph(page.safe_text(report.comparison.outcome.text, 0), "strong", indent=0)
     for change in report.comparison.changes:
@@ -410,7 +412,7 @@ def render_text(report: CompareReport, options: RenderOptions) -> str:
             page.add_line((page.safe_text(title), "strong"))
             _add_group(page, report, group, rows)
     page.add_gap()
-    page.add_paragraph(page.safe_text(_describe_foot(report)), "dim", indent=0)
+    page.add_paragraph(page.safe_text(describe_foot(report)), "dim", indent=0)
     return page.to_text()
 
 
@@ -496,7 +498,7 @@ def render_markdown(report: CompareReport) -> str:
 def _write_markdown(report: CompareReport) -> Iterator[str]:
     comparison = report.comparison
     labels = [side.label for side in comparison.sides]
-    yield f"## {_describe_title(report)}\n\n"
+    yield f"## {describe_title(report)}\n\n"
     yield write_paragraph(comparison.outcome.text)
     for change in comparison.changes:
         yield write_paragraph(change.text)
@@ -514,7 +516,7 @@ def _write_markdown(report: CompareReport) -> Iterator[str]:
             ["Signal", *labels, *points],
             ((row.name, *map(describe_cell, row.cells), *([f"{row.points:.1f}"] if points else [])) for row in rows),
         )
-    yield write_paragraph(_describe_foot(report))
+    yield write_paragraph(describe_foot(report))
 
 
 # --- HTML
@@ -522,9 +524,14 @@ def _write_markdown(report: CompareReport) -> Iterator[str]:
 
 def render_html(report: CompareReport) -> str:
     """Return the page as one self-contained HTML file."""
+    return wrap_html(describe_title(report), build_content(report), describe_foot(report))
+
+
+def build_content(report: CompareReport) -> Markup:
+    """Return what the page has: a heading, the outcome, and a table of each group."""
     comparison = report.comparison
     labels = [side.label for side in comparison.sides]
-    body = [element("h1", _describe_title(report)), element("p", comparison.outcome.text)]
+    body = [element("h1", describe_title(report)), element("p", comparison.outcome.text)]
     body += [element("p", change.text) for change in comparison.changes]
     body.append(build_table(["", *labels], list(_list_facts(report)), "Scores"))
     for group, title in _list_titles(report).items():
@@ -546,4 +553,4 @@ def render_html(report: CompareReport) -> str:
                 title,
             )
         )
-    return wrap_html(_describe_title(report), join(*body), _describe_foot(report))
+    return join(*body)

@@ -28,8 +28,7 @@ from nerq_cli.report.alternatives import Alternative, build_alternative, describ
 from nerq_cli.report.badge import Badge, render_svg
 from nerq_cli.report.compliance import ComplianceDocument, build_document
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
-from nerq_cli.report.html import ICON, hash_asset, read_asset
-from nerq_cli.report.html.markup import Markup, element
+from nerq_cli.report.html.markup import Markup, element, join
 from nerq_cli.report.markdown_text import escape
 from nerq_cli.report.pages import blocks
 from nerq_cli.report.pages.blocks import Block, Commands, Items, Pairs, Paragraph, Picture, Quote, Section, Table
@@ -43,12 +42,13 @@ from nerq_cli.report.pages.history import (
     draw_sparkline,
 )
 from nerq_cli.report.pages.history_document import HistoryTarget, build_target, format_day
-from nerq_cli.report.pages.line_chart import CHART_STYLE, build_history_chart
+from nerq_cli.report.pages.html_page import Site, write_page
+from nerq_cli.report.pages.line_chart import build_history_chart
 from nerq_cli.report.pages.peers import PeersDocument, build_standing, list_standings
 from nerq_cli.report.pages.provenance import PageProvenance, build_provenance, list_provenance
 from nerq_cli.report.reviews import ReviewDocument, build_review
 from nerq_cli.report.rounding import round_number, round_to_sum
-from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json, sanitize_text
+from nerq_cli.report.sanitize import defuse_json, sanitize_text
 from nerq_cli.report.wording import KIND_NAMES, format_date, format_timestamp, label_methodology, name_change
 from nerq_cli.scoring import Cap, Score, ScorePart
 from nerq_cli.signals.advisories import describe_missing_fix, describe_unread
@@ -919,30 +919,19 @@ def render_markdown(report: PageReport) -> str:
     return blocks.render_markdown(report.title, lead, build_sections(report), _describe_foot(report))
 
 
-#: Everything is forbidden but the style with this hash, and an icon that is part of the page. It has no script.
-_POLICY: Final = "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; form-action 'none'"
+def render_html(report: PageReport, site: Site | None = None, beside: Markup | None = None) -> str:
+    """Return the page as HTML that runs nothing.
 
-
-def render_html(report: PageReport) -> str:
-    """Return the page as one self-contained HTML file, which loads and runs nothing."""
-    style = read_asset("page.css") + CHART_STYLE + read_asset("target.css")
+    Args:
+        report: What it is about.
+        site: The service that it is a page of; None = it is one self-contained file.
+        beside: What a service adds to the header.
+    """
     lead, lead_style = _find_verdict(report)
     sections = build_sections(report)
     score = report.subject.score
     number = "?" if score is None or score.value is None else f"{score.sign}{score.value:.1f}"
     grade = (score.grade if score is not None else None) or "no grade"
-    head = (
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY.format(style=hash_asset(style))),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="referrer", content="no-referrer"),
-        element("meta", name="generator", content=f"nerq-cli {report.version}"),
-        element("title", f"{report.title}: {number} - nerq"),
-        Markup(f'<link rel="icon" href="{ICON}">'),
-        Markup(f"<style>{style}</style>"),
-        Markup(f'<script type="application/ld+json">{build_linked_data(report)}</script>'),
-    )
     header = element(
         "header",
         element("p", element("strong", "nerq"), " report", class_="brand"),
@@ -956,6 +945,7 @@ def render_html(report: PageReport) -> str:
         ),
         element("p", lead, class_=f"lead text-{lead_style}"),
         element("p", report.purl, class_="sub"),
+        beside,
         element(
             "nav",
             element("ul", *(element("li", element("a", item.title, href=f"#{item.id}")) for item in sections)),
@@ -963,14 +953,16 @@ def render_html(report: PageReport) -> str:
         ),
         class_="masthead",
     )
-    body = (
-        element("a", "Skip to the score", href="#score", class_="skip"),
+    return write_page(
+        f"{report.title}: {number} - nerq",
         header,
-        element("main", *map(blocks.build_section, sections)),
-        element("footer", element("p", _describe_foot(report))),
+        join(*map(blocks.build_section, sections)),
+        element("p", _describe_foot(report)),
+        version=report.version,
+        skip=("Skip to the score", "score"),
+        linked_data=build_linked_data(report),
+        site=site,
     )
-    lines = ("<!doctype html>", '<html lang="en">', "<head>", *head, "</head>", "<body>", *body, "</body>", "</html>")
-    return defuse_ci_commands("\n".join((*lines, "")))
 
 
 #: Type of schema.org by kind.
