@@ -10,6 +10,7 @@ import msgspec
 from nerq_cli.insight.purpose import DEFAULT_PURPOSE, PURPOSES, Purpose
 from nerq_cli.report.html import ICON, hash_asset, read_asset
 from nerq_cli.report.html.markup import Markup, element
+from nerq_cli.report.pages.document import clean
 from nerq_cli.report.pages.line_chart import CHART_STYLE
 from nerq_cli.report.sanitize import defuse_ci_commands
 
@@ -32,22 +33,27 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     def link_page(self, purl: str) -> str:
         """Return the address of the page about a target."""
-        return f"{self.base}/packages/{quote(purl, safe='/:@')}{self._format_purpose()}"
+        return f"{self.base}/packages/{_quote(purl)}{self._format_purpose()}"
 
     def link_comparison(self, purls: tuple[str, ...]) -> str:
         """Return the address of a comparison."""
-        return f"{self.base}/compare?{urlencode([('target', purl) for purl in purls])}"
+        return f"{self.base}/compare?{urlencode([('target', clean(purl)) for purl in purls])}"
 
     def link_answer(self, purl: str) -> str:
         """Return the address of the answer for programs."""
-        return f"{self.base}/v1/preflight?{urlencode({'target': purl, 'for': self.purpose})}"
+        return f"{self.base}/v1/preflight?{urlencode({'target': clean(purl), 'for': self.purpose})}"
 
     def link_badge(self, purl: str) -> str:
         """Return the address of the badge."""
-        return f"{self.base}/badge/{quote(purl, safe='/:@')}.svg"
+        return f"{self.base}/badge/{_quote(purl)}.svg"
 
     def _format_purpose(self) -> str:
         return "" if self.purpose == DEFAULT_PURPOSE else f"?for={self.purpose}"
+
+
+def _quote(purl: str) -> str:
+    """Return a package URL as a part of a path."""
+    return quote(clean(purl), safe="/:@")
 
 
 def write_page(

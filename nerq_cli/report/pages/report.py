@@ -934,7 +934,7 @@ def render_html(report: PageReport, site: Site | None = None, beside: Markup | N
     grade = (score.grade if score is not None else None) or "no grade"
     header = element(
         "header",
-        element("p", element("strong", "nerq"), " report", class_="brand"),
+        element("p", element("strong", "nerq"), " report", class_="brand") if site is None else None,
         element("h1", report.title),
         element(
             "div",

@@ -156,7 +156,7 @@ def _build_row(item: RecentTarget, site: Site) -> Markup:
     return element(
         "tr",
         element("th", element("a", item.label, href=site.link_page(item.purl)), scope="row"),
-        element("td", element("span", words, class_=f"text-{style}"), class_="verdict-cell", data_label="Answer"),
+        element("td", element("span", words, class_=f"text-{style} answer"), data_label="Answer"),
         element("td", item.score or "not known", class_="num", data_label="Score"),
         element("td", item.reason, data_label="Why"),
     )
@@ -166,8 +166,8 @@ def build_actions(purl: str, site: Site) -> Markup:
     """Return what the page about a target has in a service beside the report: other forms of it, and comparison."""
     links = element(
         "p",
-        element("a", "JSON", href=site.link_answer(purl)),
-        element("a", "Badge", href=site.link_badge(purl)),
+        element("a", "Answer as JSON", href=site.link_answer(purl)),
+        element("a", "Badge as SVG", href=site.link_badge(purl)),
         class_="actions",
     )
     form = element(

@@ -1,6 +1,7 @@
-"""Headless Chromium, driven by Playwright, and axe-core. Nothing is imported or installed unless a test asks for it.
+"""Reads pages: as elements, and in headless Chromium, driven by Playwright, with axe-core.
 
-axe-core is installed once into a folder of its own: ``NERQ_TEST_BROWSER``, or one in the directory for temporary files.
+Nothing of a browser is imported or installed unless a test asks for it. axe-core is installed once into a folder of its
+own: ``NERQ_TEST_BROWSER``, or one in the directory for temporary files.
 """
 
 from __future__ import annotations
@@ -11,13 +12,24 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
+from nerq_cli.application.report_page import PageParts, build_page
+from nerq_cli.ecosystems import PYPI
+from nerq_cli.errors import ExitStatus
+from nerq_cli.insight.compare import Side, compare_sides
 from nerq_cli.report import FORMATS, RenderOptions
 from nerq_cli.report.model import Report
+from nerq_cli.report.pages import compare, service
+from nerq_cli.report.pages import report as target_page
+from nerq_cli.report.pages.html_page import Site
+from nerq_cli.report.pages.service import Candidate, RecentTarget, StartPage
+from tests.report.conftest import AS_OF
 
 #: A page of Playwright; its types are not installed where the tests of other parts run.
 Page: TypeAlias = Any
@@ -26,6 +38,43 @@ OpenPage: TypeAlias = Callable[..., Page]
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Milliseconds that a page may take on a busy machine.
 _TIMEOUT: Final = 20_000
+
+#: Elements without an end tag.
+VOID = {"meta", "link", "input"}
+
+
+class Reader(HTMLParser):
+    """Collects the elements of a page, and fails where they are not nested."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(page)
+        self.close()
+        assert not self.stack
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.stack[-1] if self.stack else "", data))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(text for tag, text in self.texts if tag not in ("style", "script")).split())
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +163,75 @@ def check_access(axe: str) -> Callable[[Page], list[str]]:
         ]
 
     return check
+
+
+# --- pages of a service
+
+SERVICE_PAGES = ("start", "empty", "comparison", "form", "candidates", "problem", "target")
+RenderPage: TypeAlias = Callable[[str, Site, str], str]
+
+
+def recent(label: str, answer: str = "avoid", value: float | None = 40.0, **more: object) -> RecentTarget:
+    made = RecentTarget(
+        purl=f"pkg:{PYPI}/{label.replace(' ', '@')}",
+        label=label,
+        answer=answer,  # type: ignore[arg-type]
+        score="" if value is None else f"{value}",
+        value=value,
+        reason="a reason",
+    )
+    return replace(made, **more)
+
+
+@pytest.fixture
+def render_page(findings: Report) -> RenderPage:
+    """Return a page with a text in each place where others write one."""
+
+    def render_(name: str, site: Site, text: str = "text") -> str:
+        if name == "target":
+            made = next(item for item in findings.dependencies if item.state)
+            page = replace(build_page(made, findings, PageParts(), {}, site.purpose), target=text)
+            return target_page.render_html(page, site, service.build_actions(text, site))
+        if name == "comparison":
+            return service.render_comparison(compare_two(findings, text), site)
+        made_pages = {
+            "start": lambda: service.render_start(
+                StartPage(
+                    recent=(recent("ok"), recent(text, reason=text, purl=text, score=text)),
+                    count=2,
+                    notes=(text,),
+                    as_of=AS_OF,
+                ),
+                site,
+            ),
+            "empty": lambda: service.render_start(StartPage(as_of=AS_OF), site),
+            "form": lambda: service.render_compare_form([text, "b"], text, site),
+            "candidates": lambda: service.render_candidates(text, [Candidate(text, text), Candidate("x", "y")], site),
+            "problem": lambda: service.render_problem("Not found", text, text, site),
+        }
+        return made_pages[name]()
+
+    return render_
+
+
+def compare_two(findings: Report, text: str) -> compare.CompareReport:
+    scored = [item for item in findings.dependencies if item.score is not None][:2]
+    sides = [Side(label=f"{n} {text}", package=f"{n} {text}", score=item.score) for n, item in enumerate(scored)]
+    facts = [
+        compare.SideFacts(
+            target=side.label, purl=side.package, version="1", latest="2", released_at=AS_OF, releases_behind=1
+        )
+        for side in sides
+    ]
+    return compare.CompareReport(
+        version="0",
+        as_of=AS_OF,
+        kind="package",
+        comparison=compare_sides(sides),
+        facts=tuple(facts),
+        complete=False,
+        strict=False,
+        exit=ExitStatus.PASSED,
+        exit_reason=f"not everything could be read: {text}",
+        warnings=(text,),
+    )

@@ -7,7 +7,6 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from html import unescape
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
@@ -23,6 +22,7 @@ from nerq_cli.report.html.paths import find_path, index_dependencies
 from nerq_cli.report.model import Assessment, Report, SourceStatus
 from nerq_cli.report.projects import group_by_project
 from nerq_cli.report.sanitize import defuse_ci_commands
+from tests.report.html.conftest import Reader
 
 REPORTS = (
     "findings",
@@ -41,42 +41,6 @@ REPORTS = (
     "hostile_models",
 )
 Golden = Callable[[str, bytes], None]
-#: Elements without an end tag.
-VOID = {"meta", "link", "input"}
-
-
-class Reader(HTMLParser):
-    """Collects the elements of a page, and fails where they are not nested."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.stack: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self.feed(page)
-        self.close()
-        assert not self.stack
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append((self.stack[-1] if self.stack else "", data))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(text for tag, text in self.texts if tag not in ("style", "script")).split())
 
 
 def render(report: Report) -> str:
