@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_type_hints
 
@@ -115,6 +115,11 @@ class FactReader:
         for answer in answers:
             key = (answer.call, answer.ecosystem, answer.name, answer.version)
             self._facts.setdefault(key, {})[answer.field] = _build_fact(answer, values)
+
+    @property
+    def facts(self) -> Iterator[Fact[Any]]:
+        """All facts."""
+        return (fact for facts in self._facts.values() for fact in facts.values())
 
     def find(self, call: str, package: Package, version: str = NO_VERSION) -> Mapping[str, Fact[Any]]:
         """Return the facts about a package or a version of it, by field."""
