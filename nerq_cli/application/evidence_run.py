@@ -120,6 +120,8 @@ class EvidenceRun:
     def __init__(self, session: Session, *, cached_only: bool = False) -> None:
         self._session = session
         self._cached_only = cached_only
+        #: Whether no request is sent, whatever the settings are.
+        self._is_local = False
         self._now: int | None = None
         self._fetch_run: FetchRun | None = None
         self._collector: EvidenceCollector | None = None
@@ -428,6 +430,10 @@ class EvidenceRun:
                     note=f"the {LABEL} for {edition.ecosystem} are of {edition.date}",
                 )
 
+    def _find_deadline(self) -> float:
+        """Return the seconds that collecting may take from now on."""
+        return self._session.config.timeout or compute_default_deadline(self.expected_count)
+
     def _open_collector(self) -> EvidenceCollector:
         if self._collector is None:
             from nerq_cli.evidence.collect import EvidenceCollector
@@ -436,13 +442,12 @@ class EvidenceRun:
             from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories
 
             session, now = self._session, read_clock() if self._now is None else self._now
-            default_deadline = compute_default_deadline(self.expected_count)
-            deadline = session.config.timeout or default_deadline
+            deadline = self._find_deadline()
             limit = f", {deadline:g} s at most" if deadline > DEFAULT_DEADLINE else ""
             as_of = None if session.settings.as_of is None else parse_as_of(session.settings.as_of)
             self._fetch_run = session.fetcher.open_run(
                 now=now,
-                offline=session.settings.offline,
+                offline=session.settings.offline or self._is_local,
                 refresh=session.settings.refresh,
                 deadline_seconds=deadline,
                 progress=session.create_progress(f"querying registries and services{limit}"),

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from msgspec.structs import replace
 
 from nerq_cli import __version__
+from nerq_cli.application import recorded_facts
+from nerq_cli.application.recorded_facts import (
+    DEFAULTS,
+    GITHUB_FIELDS,
+    HUB_FIELDS,
+    HUB_TABLES,
+    PACKAGE_INFO,
+    FactReader,
+    FactWriter,
+)
 from nerq_cli.application.recording_file import (
     FORMAT,
     NO_DIGEST,
@@ -21,16 +30,14 @@ from nerq_cli.application.recording_file import (
     RecordedEarlierRun,
     RecordedInputs,
     Recording,
-    State,
     compute_sha256,
     encode_recording,
     read_recording,
 )
-from nerq_cli.decoders import build_json_decoder
 from nerq_cli.errors import ExitStatus, NerqError, UsageError
 from nerq_cli.evidence.absence import may_be_private
 from nerq_cli.evidence.registry_lookup import PackageFacts
-from nerq_cli.facts import Absent, Advisory, Evidence, Fact, Found, LowerBound, Merged, PackageInfo, Unknown
+from nerq_cli.facts import Advisory, Evidence, Fact, Found, Unknown
 from nerq_cli.github_facts import GithubEvidence
 from nerq_cli.hub_facts import HubEvidence
 from nerq_cli.inventory import ADVISORIES_ONLY, Declaration, DependencyFile, Package, Release
@@ -49,19 +56,8 @@ if TYPE_CHECKING:
     from nerq_cli.report.model import Report, SourceStatus
     from nerq_cli.sources.deps_dev import DependencyTree
 
-_PACKAGES: Final = "packages"
-_RECORDS: Final = "records"
-_RELEASES: Final = "releases"
-_ADVISORIES: Final = "advisories"
-_LOCAL: Final = "local"
-_REPOSITORIES: Final = "repositories"
-_GITHUB: Final = "github"
-_DEPENDENCIES: Final = "dependencies"
-_PACKAGE_INFO: Final = "package_info"
 #: States of dependencies that are not looked up: the project's own, and those of other places.
 _UNLISTED_STATES: Final = frozenset({"skipped", "not-judged"})
-#: Version of the answers about a package.
-_NO_VERSION: Final = ""
 
 
 class Recorder:
@@ -71,8 +67,7 @@ class Recorder:
         self._session = session
         self._command = command
         self._keeps_private = keeps_private
-        self._answers: dict[tuple[str, str, str, str, str], Answer] = {}
-        self._values: dict[str, bytes] = {}
+        self._facts = FactWriter()
         #: Packages that are not known to be public.
         self._private: set[Package] = set()
         self._opened_run: EvidenceRun | None = None
@@ -135,8 +130,7 @@ class Recorder:
             is_own = self._command == "scan" and fact is not None and may_be_private(fact)
             if is_own or not is_public(package):
                 self._private.add(package)
-        for package, fact in package_facts.package_info.items():
-            self._keep(_PACKAGES, package, _NO_VERSION, _PACKAGE_INFO, fact)
+        self._facts.keep_packages(package_facts)
         return package_facts
 
     def find_package_records(
@@ -144,28 +138,27 @@ class Recorder:
     ) -> Mapping[Package, Found[tuple[Advisory, ...]]]:
         """Return and keep the advisory records of packages."""
         facts = self._run.find_package_records(packages, neighbours, package_facts)
-        for package, fact in facts.items():
-            self._keep(_RECORDS, package, _NO_VERSION, _RECORDS, fact)
+        self._facts.keep_records(facts)
         return facts
 
     def find_local_evidence(self, releases: Sequence[Release]) -> Mapping[Release, Evidence]:
         """Return and keep what advisories on this machine have about releases."""
-        return self._keep_evidence(_LOCAL, self._run.find_local_evidence(releases))
+        return self._keep_evidence(recorded_facts.LOCAL, self._run.find_local_evidence(releases))
 
     def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
         """Return and keep the advisories that affect releases."""
-        return self._keep_evidence(_ADVISORIES, self._run.find_advisories(releases, package_facts))
+        return self._keep_evidence(recorded_facts.ADVISORIES, self._run.find_advisories(releases, package_facts))
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
         """Return and keep the evidence for each release."""
-        return self._keep_evidence(_RELEASES, self._run.collect_evidence(releases, package_facts))
+        return self._keep_evidence(recorded_facts.RELEASES, self._run.collect_evidence(releases, package_facts))
 
     def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
         """Return and keep what the Hub has about repositories."""
         evidence = self._run.collect_repositories(keys)
         for (package, revision), facts in evidence.items():
             for field, fact in _list_hub_facts(facts):
-                self._keep(_REPOSITORIES, package, revision, field, fact)
+                self._facts.keep(recorded_facts.REPOSITORIES, package, revision, field, fact)
         return evidence
 
     def collect_github(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, GithubEvidence]:
@@ -174,8 +167,8 @@ class Recorder:
         for (package, revision), facts in evidence.items():
             if not (isinstance(facts.hosted, Found) and not facts.hosted.value.private):
                 self._private.add(package)
-            for field in _GITHUB_FIELDS:
-                self._keep(_GITHUB, package, revision, field, getattr(facts, field))
+            for field in GITHUB_FIELDS:
+                self._facts.keep(recorded_facts.GITHUB, package, revision, field, getattr(facts, field))
         return evidence
 
     def find_dependencies(
@@ -183,8 +176,7 @@ class Recorder:
     ) -> Mapping[Release, Fact[DependencyTree]]:
         """Return and keep the dependencies of releases."""
         facts = self._run.find_dependencies(releases, package_facts)
-        for release, fact in facts.items():
-            self._keep(_DEPENDENCIES, release.package, release.version, _DEPENDENCIES, fact)
+        self._facts.keep_dependencies(facts)
         return facts
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
@@ -195,24 +187,8 @@ class Recorder:
         return sources
 
     def _keep_evidence(self, call: str, evidence: Mapping[Release, Evidence]) -> Mapping[Release, Evidence]:
-        for release, facts in evidence.items():
-            kept_count = len(self._answers)
-            for field, default in _DEFAULTS.items():
-                fact = getattr(facts, field)
-                if fact != default:
-                    self._keep(call, release.package, release.version, field, fact)
-            if len(self._answers) == kept_count:  # it was looked up, and nothing is known
-                self._keep(call, release.package, release.version, "advisories", facts.advisories)
+        self._facts.keep_evidence(call, evidence)
         return evidence
-
-    def _keep(self, call: str, package: Package, version: str, field: str, fact: Fact[Any]) -> None:
-        digest = ""
-        if isinstance(fact, Found):
-            content = msgspec.json.encode(fact.value)
-            digest = compute_sha256(content)
-            self._values[digest] = content
-        key = (call, package.ecosystem, package.name, version, field)
-        self._answers[key] = _describe_fact(key, fact, digest)
 
     def finish(self, report: Report) -> tuple[bytes, Manifest]:
         """Return the content of the recording of a finished report, and its manifest."""
@@ -231,7 +207,7 @@ class Recorder:
             is_whole = not private and not cleaner.has_dropped
         if earlier is not None:
             inputs = replace(inputs, earlier=_encode_earlier(earlier, self._base))
-        answers = [answer for answer in self._answers.values() if _get_package(answer) not in private]
+        answers = [answer for answer in self._facts.answers if _get_package(answer) not in private]
         kept_digests = {answer.sha256 for answer in answers}
         recording = Recording(
             manifest=Manifest(
@@ -247,8 +223,8 @@ class Recorder:
                 documents={},
             ),
             inputs=inputs,
-            answers=tuple(sorted(answers, key=_get_key)),
-            values={digest: value for digest, value in self._values.items() if digest in kept_digests},
+            answers=tuple(answers),
+            values={digest: value for digest, value in self._facts.values.items() if digest in kept_digests},
         )
         return encode_recording(recording), recording.manifest
 
@@ -272,14 +248,11 @@ class Player:
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self._facts: dict[tuple[str, str, str, str], dict[str, Fact[Any]]] = {}
-        for answer in recording.answers:
-            key = (answer.call, answer.ecosystem, answer.name, answer.version)
-            self._facts.setdefault(key, {})[answer.field] = _build_fact(answer, recording.values)
+        self._facts = FactReader(recording.answers, recording.values)
 
     def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:  # noqa: ARG002 - the protocol
         """Return what the registries published about packages."""
-        found = {package: self._find(_PACKAGES, package).get(_PACKAGE_INFO) for package in packages}
+        found = {package: self._facts.find(recorded_facts.PACKAGES, package).get(PACKAGE_INFO) for package in packages}
         return PackageFacts({package: fact for package, fact in found.items() if fact is not None})
 
     def find_package_records(
@@ -289,32 +262,35 @@ class Player:
         package_facts: PackageFacts,  # noqa: ARG002 - the protocol
     ) -> Mapping[Package, Found[tuple[Advisory, ...]]]:
         """Return the advisory records of packages."""
-        found = {package: self._find(_RECORDS, package).get(_RECORDS) for package in packages}
+        found = {
+            package: self._facts.find(recorded_facts.RECORDS, package).get(recorded_facts.RECORDS)
+            for package in packages
+        }
         return {package: fact for package, fact in found.items() if isinstance(fact, Found)}
 
     def find_local_evidence(self, releases: Sequence[Release]) -> Mapping[Release, Evidence]:
         """Return what advisories on the machine of the recording had about releases."""
-        return self._find_evidence(_LOCAL, releases)
+        return self._facts.find_evidence(recorded_facts.LOCAL, releases)
 
     def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:  # noqa: ARG002 - the protocol
         """Return the advisories that affect releases."""
-        return self._find_evidence(_ADVISORIES, releases)
+        return self._facts.find_evidence(recorded_facts.ADVISORIES, releases)
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:  # noqa: ARG002 - the protocol
         """Return the evidence for each release; of one that is not recorded everything is unknown."""
-        evidence = self._find_evidence(_RELEASES, releases)
+        evidence = self._facts.find_evidence(recorded_facts.RELEASES, releases)
         return {release: evidence.get(release) or _NOT_RECORDED for release in releases}
 
     def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
         """Return what the Hub had about repositories; of one that is not recorded everything is unknown."""
-        return {key: _build_hub_evidence(self._find(_REPOSITORIES, *key)) for key in keys}
+        return {key: _build_hub_evidence(self._facts.find(recorded_facts.REPOSITORIES, *key)) for key in keys}
 
     def collect_github(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, GithubEvidence]:
         """Return what was known of repositories on GitHub; of one that is not recorded everything is unknown."""
         unknown = Unknown("not in the recording")
-        found = {key: self._find(_GITHUB, *key) for key in keys}
+        found = {key: self._facts.find(recorded_facts.GITHUB, *key) for key in keys}
         fields: dict[RepositoryKey, dict[str, Any]] = {
-            key: {field: facts.get(field, unknown) for field in _GITHUB_FIELDS} for key, facts in found.items()
+            key: {field: facts.get(field, unknown) for field in GITHUB_FIELDS} for key, facts in found.items()
         }
         return {key: GithubEvidence(**facts) for key, facts in fields.items()}
 
@@ -324,51 +300,33 @@ class Player:
         package_facts: PackageFacts,  # noqa: ARG002 - the protocol
     ) -> Mapping[Release, Fact[DependencyTree]]:
         """Return the dependencies of releases that are recorded."""
-        facts = {release: self._find(_DEPENDENCIES, release.package, release.version) for release in releases}
-        return {release: found[_DEPENDENCIES] for release, found in facts.items() if _DEPENDENCIES in found}
+        call = recorded_facts.DEPENDENCIES
+        facts = {release: self._facts.find(call, release.package, release.version) for release in releases}
+        return {release: found[call] for release, found in facts.items() if call in found}
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return the status of each source that was used."""
         return self._recording.inputs.sources
 
-    def _find(self, call: str, package: Package, version: str = _NO_VERSION) -> Mapping[str, Fact[Any]]:
-        return self._facts.get((call, package.ecosystem, package.name, version), {})
 
-    def _find_evidence(self, call: str, releases: Iterable[Release]) -> dict[Release, Evidence]:
-        found = ((release, self._find(call, release.package, release.version)) for release in releases)
-        return {release: Evidence(**facts) for release, facts in found if facts}
-
-
-_DEFAULTS: Final[Mapping[str, Fact[Any]]] = {
-    name: cast("Fact[Any]", getattr(Evidence(), name)) for name in Evidence.__struct_fields__
-}
-_NOT_RECORDED: Final = Evidence(**{name: Unknown("not in the recording") for name in _DEFAULTS})
-
-
-#: The facts of the evidence about a repository, and the begin of the names of those about others that it depends on.
-_HUB_FIELDS: Final = ("repository", "card", "owner")
-_HUB_TABLES: Final = ("bases", "used")
-
-
-#: The facts of the evidence about a repository on GitHub.
-_GITHUB_FIELDS: Final = tuple(name for name in GithubEvidence.__struct_fields__ if name != "reference")
+_NOT_RECORDED: Final = Evidence(**{name: Unknown("not in the recording") for name in DEFAULTS})
 
 
 def _list_hub_facts(evidence: HubEvidence) -> Iterator[tuple[str, Fact[Any]]]:
     """Yield the facts about a repository with the names of their fields: ``card``, ``bases:owner/name``."""
-    yield from ((field, getattr(evidence, field)) for field in _HUB_FIELDS)
-    for table in _HUB_TABLES:
+    yield from ((field, getattr(evidence, field)) for field in HUB_FIELDS)
+    for table in HUB_TABLES:
         yield from ((f"{table}:{id_}", fact) for id_, fact in getattr(evidence, table).items())
 
 
 def _build_hub_evidence(facts: Mapping[str, Fact[Any]]) -> HubEvidence:
     unknown = Unknown("not in the recording")
-    tables: dict[str, dict[str, Fact[Any]]] = {table: {} for table in _HUB_TABLES}
+    tables: dict[str, dict[str, Fact[Any]]] = {table: {} for table in HUB_TABLES}
     for name, fact in facts.items():
         table, _, id_ = name.partition(":")
         if id_:
             tables[table][id_] = fact
-    fields: dict[str, Any] = {**tables, **{field: facts.get(field, unknown) for field in _HUB_FIELDS}}
+    fields: dict[str, Any] = {**tables, **{field: facts.get(field, unknown) for field in HUB_FIELDS}}
     return HubEvidence(**fields)
 
 
@@ -495,85 +453,8 @@ def _list_shipped_data() -> dict[str, str]:
     return {**popular, **{f"advisories ({edition.ecosystem})": edition.date for edition in read_editions().values()}}
 
 
-def _get_key(answer: Answer) -> tuple[str, ...]:
-    return answer.ecosystem, answer.name, answer.version, answer.call, answer.field
-
-
 def _get_package(answer: Answer) -> Package:
     return Package(ecosystem=cast("Any", answer.ecosystem), name=answer.name)
-
-
-def _describe_fact(key: tuple[str, str, str, str, str], fact: Fact[Any], digest: str) -> Answer:
-    call, ecosystem, name, version, field = key
-    return Answer(
-        call=call,
-        ecosystem=ecosystem,
-        name=name,
-        version=version,
-        field=field,
-        state=_get_state(fact),
-        source=fact.source,
-        retrieved_at=0 if isinstance(fact, Unknown) else fact.retrieved_at,
-        reason=fact.reason if isinstance(fact, (Unknown, Absent, LowerBound)) else "",
-        token=fact.token if isinstance(fact, Unknown) else "",
-        unevaluable=fact.unevaluable if isinstance(fact, Unknown) else (),
-        origins=fact.origins if isinstance(fact, Merged) else None,
-        sha256=digest,
-    )
-
-
-def _get_state(fact: Fact[Any]) -> State:
-    if isinstance(fact, Unknown):
-        return "unknown"
-    if isinstance(fact, Absent):
-        return "absent"
-    return "lower-bound" if isinstance(fact, LowerBound) else "found"
-
-
-def _build_fact(answer: Answer, values: Mapping[str, bytes]) -> Fact[Any]:
-    if answer.state == "unknown":
-        return Unknown(answer.reason, answer.source, answer.token, answer.unevaluable)
-    if answer.state == "absent":
-        return Absent(answer.source, answer.retrieved_at, answer.reason)
-    value = _get_decode(answer.call, answer.field)(values[answer.sha256])
-    if answer.state == "lower-bound":
-        return LowerBound(value, answer.source, answer.retrieved_at, answer.reason)
-    if answer.origins is not None:
-        return Merged(value, answer.source, answer.retrieved_at, answer.origins)
-    return Found(value, answer.source, answer.retrieved_at)
-
-
-@lru_cache(maxsize=256)
-def _get_decode(call: str, field: str) -> Callable[[bytes], Any]:
-    """Return the decoder of the values of a field of the answers to a call.
-
-    Raises:
-        ValueError: there is no such field.
-    """
-    if field == _RECORDS:
-        return build_json_decoder(tuple[Advisory, ...]).decode
-    if call == _DEPENDENCIES:
-        from nerq_cli.sources.deps_dev import DependencyTree
-
-        return build_json_decoder(DependencyTree).decode
-    if call == _REPOSITORIES:
-        if field not in _HUB_FIELDS and field.partition(":")[0] not in _HUB_TABLES:
-            message = f"evidence about repositories has no field {field}"
-            raise ValueError(message)
-        found, *_ = get_args(get_type_hints(HubEvidence)[field if field in _HUB_FIELDS else "repository"])
-        return build_json_decoder(cast("type[Any]", get_args(found)[0])).decode
-    if call == _GITHUB:
-        if field not in _GITHUB_FIELDS:
-            message = f"evidence about repositories has no field {field}"
-            raise ValueError(message)
-        found, *_ = get_args(get_type_hints(GithubEvidence)[field])
-        return build_json_decoder(cast("type[Any]", get_args(found)[0])).decode
-    if field not in _DEFAULTS:
-        message = f"evidence has no field {field}"
-        raise ValueError(message)
-    found, *_ = get_args(get_type_hints(Evidence)[field])
-    [type_] = get_args(found) or (PackageInfo,)
-    return build_json_decoder(cast("type[Any]", type_)).decode
 
 
 class _Cleaner:

@@ -49,10 +49,12 @@ Progress: TypeAlias = Callable[[int, int], None]
 ProgressFactory: TypeAlias = Callable[[str], "Progress | None"]
 
 
+#: Seconds that one request to a service may take at most, whatever the deadline of the run.
+_SERVICE_TIMEOUT: Final = 300.0
 #: Rule that finds nothing without a list.
 _LICENCE: Final = "licence"
 #: Variables that are no settings; those of endpoints end with ``_URL``.
-_OTHER_VARIABLES: Final = frozenset({"NERQ_CACHE_DIR", "NERQ_CONFIG"})
+_OTHER_VARIABLES: Final = frozenset({"NERQ_CACHE_DIR", "NERQ_CONFIG", "NERQ_SERVICE_TOKEN", "NERQ_SERVICE_ALLOW_HTTP"})
 
 
 def hide_progress(_label: str) -> None:
@@ -89,6 +91,8 @@ class Session(msgspec.Struct):
     open_cache: Callable[[], Cache] | None = None
     #: Opens the history in place of that of the settings.
     open_history: Callable[[], HistoryStore] | None = None
+    #: Whether evidence is looked up at a service where the settings name one.
+    uses_service: bool = True
     _index_config: IndexConfig | None = None
     _store: Cache | None = None
     _fetcher: Fetcher | None = None
@@ -97,6 +101,7 @@ class Session(msgspec.Struct):
     _age_warnings: tuple[str, ...] = ()
     _vex: VexStatements | None = None
     _vex_warnings: tuple[str, ...] = ()
+    _service_fetcher: Fetcher | None = None
 
     @classmethod
     def open(cls, settings: Settings, root: Path, create_progress: ProgressFactory = hide_progress) -> Session:
@@ -171,6 +176,17 @@ class Session(msgspec.Struct):
                 self._store = MemoryCache() if self.settings.no_cache else open_store(self.settings.cache_dir)
         return self._store
 
+    @property
+    def service_fetcher(self) -> Fetcher:
+        """The connections to the service. What it answers is not stored: it is the store of its users."""
+        if self._service_fetcher is None:
+            from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
+            from nerq_cli.store import NullCache
+
+            settings = HttpSettings(ca_bundles=self.index_config.ca_bundles, timeout=_SERVICE_TIMEOUT)
+            self._service_fetcher = Fetcher(NullCache(), settings=settings)
+        return self._service_fetcher
+
     def open_second_cache(self) -> Cache | None:
         """Open the cache once more, to be closed again; None with ``--no-cache``."""
         if self.open_cache is not None:
@@ -222,7 +238,8 @@ class Session(msgspec.Struct):
     @property
     def has_open_files(self) -> bool:
         """Whether files (cache, advisory database, history) or connections are open, which no copy may use."""
-        return any(resource is not None for resource in (self._store, self._fetcher, self._database, self._history))
+        resources = (self._store, self._fetcher, self._service_fetcher, self._database, self._history)
+        return any(resource is not None for resource in resources)
 
     @property
     def has_storage_problem(self) -> bool:
@@ -374,14 +391,26 @@ class Session(msgspec.Struct):
         return rules
 
     def open_run(self) -> EvidenceRun:
-        """Return the evidence of one run, with its own deadline, statistics and warnings."""
+        """Return the evidence of one run, with its own deadline, statistics and warnings.
+
+        Raises:
+            UsageError: the settings name a service that cannot be used.
+        """
         from nerq_cli.application.evidence_run import EvidenceRun
 
+        if self.config.service or self.config.service_only:
+            from nerq_cli.application.service_settings import find_service
+
+            service = find_service(self)
+            if service is not None:
+                from nerq_cli.application.service_run import ServiceRun
+
+                return ServiceRun(self, service)
         return EvidenceRun(self)
 
     def close(self) -> None:
         """Close what was opened."""
-        for resource in (self._fetcher, self._store, self._database, self._history):
+        for resource in (self._service_fetcher, self._fetcher, self._store, self._database, self._history):
             if resource is not None:
                 resource.close()
 

@@ -66,6 +66,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     python: str | None = None
     #: VEX documents whose statements waive findings.
     vex: Sequence[Path] | None = None
+    #: Address of the service at which evidence is looked up; empty for none.
+    service: str | None = None
+    #: Whether nothing is computed that the service does not have.
+    service_only: bool = False
     #: Products on parts of which their statements apply, beside those that the scanned project names.
     vex_products: Sequence[str] | None = None
 
@@ -76,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise UsageError(f"{option} {value} is not a finite number")
         if self.offline and self.refresh:
             raise UsageError("--offline and --refresh contradict each other", hint="leave one of them out")
+        if self.service_only and (self.offline or self.refresh):
+            option = "--offline" if self.offline else "--refresh"
+            raise UsageError(f"--service-only and {option} contradict each other", hint="leave one of them out")
 
     @property
     def downloads(self) -> bool:
@@ -95,7 +102,10 @@ def read_options(settings: Settings) -> dict[str, Value]:
         "timeout": Value(settings.timeout, "--timeout"),
         "strict": Value(settings.strict, "--strict" if settings.strict else "--no-strict"),
         "report-only": Value(settings.report_only or None, "--report-only"),
+        "service-only": Value(settings.service_only or None, "--service-only"),
     }
+    if settings.service is not None:
+        values["service"] = Value(_read_service(settings.service), "--service")
     if settings.threshold is not None:
         values["threshold"] = Value(abs(settings.threshold), "--threshold")
     if settings.preset is not None:
@@ -117,6 +127,16 @@ def read_options(settings: Settings) -> dict[str, Value]:
     return {key: value for key, value in values.items() if value.value is not None}
 
 
+def _read_service(address: str) -> str:
+    from nerq_cli.config.table import SETTINGS
+    from nerq_cli.config.values import SettingError
+
+    try:
+        return str(SETTINGS["service"].kind.read(address)) if address.strip() else ""
+    except SettingError as error:
+        raise UsageError(f"--service {error}", hint=error.hint) from error
+
+
 def _read_preset(name: str) -> str:
     from nerq_cli.policy.settings import PRESETS
 
@@ -127,8 +147,8 @@ def _read_preset(name: str) -> str:
 
 
 def resolve_strict(config: Config) -> bool:
-    """Return whether an incomplete run fails: as it is set, else whether CI is set."""
-    return is_ci() if config.strict is None else config.strict
+    """Return whether an incomplete run fails: with ``service-only`` it does, else as it is set, else in CI jobs."""
+    return bool(config.service_only) or (is_ci() if config.strict is None else config.strict)
 
 
 def is_ci() -> bool:

@@ -99,6 +99,18 @@ Timeout = Annotated[
         help="Seconds the whole run may take to gather evidence.  [default: 30 for each 1,000 dependencies]",
     ),
 ]
+Service = Annotated[
+    str | None,
+    typer.Option(
+        "--service",
+        metavar="URL",
+        help='Look evidence up at this nerq service, and compute what it lacks; "" at none.',
+    ),
+]
+ServiceOnly = Annotated[
+    bool,
+    typer.Option("--service-only", help="Compute nothing; exit 3 when the service does not have everything."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when an error occurs.")]
 
 
@@ -247,6 +259,8 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
     no_config: NoConfig = False
     cache_dir: CacheDir = None
     timeout: Timeout = None
+    service: Service = None
+    service_only: ServiceOnly = False
     optional_sources: Annotated[
         list[OptionalSource] | None,
         typer.Option("--with", help="Use this source as well; it takes many requests (repeatable)."),
@@ -323,9 +337,10 @@ FORM_OPTIONS: Final = frozenset({"form", "output", "compact"})
 #: Options about how evidence is read, for commands that judge by no threshold.
 READ_OPTIONS: Final = frozenset(
     {"strict", "offline", "refresh", "no_cache", "no_config", "cache_dir", "timeout", "as_of", "quiet", "debug"}
+    | {"service", "service_only"}
 )
 #: Options of commands that collect evidence of today.
-GATHER_OPTIONS: Final = READ_OPTIONS - {"as_of"}
+GATHER_OPTIONS: Final = READ_OPTIONS - {"as_of", "service", "service_only"}
 
 
 def with_report_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -27,6 +27,8 @@ from nerq_cli.problem import Problem
 
 #: Patterns of one setting that a warning shows.
 _MAX_SHOWN: Final = 5
+#: Variables about the service that no settings file has: its token, and whether it may be asked without encryption.
+SERVICE_VARIABLES: Final = ("NERQ_SERVICE_TOKEN", "NERQ_SERVICE_ALLOW_HTTP")
 #: Variables with the ids of rules, by the level that they give them.
 LEVEL_VARIABLES: Final[Mapping[str, str]] = {f"NERQ_{level.upper()}": level for level in LEVELS}
 
@@ -151,7 +153,7 @@ def read_environment(environ: Mapping[str, str]) -> tuple[dict[str, Value], tupl
     if problems:
         count = "it" if len(problems) == 1 else f"{len(problems)} variables"
         raise ConfigError(f"{problems[0].path}: {count} cannot be used", problems=tuple(problems))
-    return layer, tuple(_warn_unknown(environ, (*variables, *LEVEL_VARIABLES)))
+    return layer, tuple(_warn_unknown(environ, (*variables, *LEVEL_VARIABLES, *SERVICE_VARIABLES)))
 
 
 def read_levels(ids: list[str], level: str, origin: str) -> dict[str, Value]:
@@ -196,6 +198,7 @@ def _find_weakenings(config: Config) -> Iterator[str]:
         ("groups", config.groups),
         ("nested", ("waivers",) if config.nested == "waivers" else ()),
         ("baseline", (config.baseline,) if config.baseline else ()),
+        ("service", (config.service,) if config.service else ()),
     ):
         if patterns:
             yield f"{key} = {', '.join(patterns[:_MAX_SHOWN])}{', …' * (len(patterns) > _MAX_SHOWN)}"

@@ -47,6 +47,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     baseline: str = ""
     #: Whether settings in subdirectories make the check of these stricter; ``waivers``: and may waive there.
     nested: bool | str = False
+    #: Address of the service at which evidence is looked up, without a trailing slash; empty for none.
+    service: str = ""
+    #: Whether nothing is computed that the service does not have; None if not set.
+    service_only: bool | None = None
     #: Levels of the rules, and thresholds of groups, packages and dimensions.
     policy: PolicySettings = DEFAULT_POLICY
     #: Findings that are accepted for a time.

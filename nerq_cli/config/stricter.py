@@ -14,6 +14,7 @@ from nerq_cli.policy.settings import LEVELS, PolicySettings
 #: Settings that are about a run as a whole, or about what it sees.
 _OF_RUN: Final = frozenset(
     {"private", "public", "exclude", "timeout", "strict", "groups", "no-dev", "baseline", "report-only", "nested"}
+    | {"service", "service-only"}
 )
 _DEFAULT_LEVELS: Final = {rule.id: rule.level for rule in RULES}
 

@@ -79,6 +79,19 @@ _SETTINGS: Final = (
         "waivers as well",
         "false",
     ),
+    Setting(
+        "service",
+        values.URL,
+        "nerq service at which evidence about public packages is looked up; what it lacks is computed",
+        option="--service",
+    ),
+    Setting(
+        "service-only",
+        values.BOOLEAN,
+        "compute no evidence; exit 3 when the service does not have everything",
+        "false",
+        "--service-only",
+    ),
 )
 #: Options of rules beside their level.
 _RULE_OPTIONS: Final[Mapping[str, tuple[Setting, ...]]] = MappingProxyType(

@@ -93,6 +93,22 @@ def _read_file(value: object) -> str:
     return value.strip()
 
 
+def _read_url(value: object) -> str:
+    from urllib.parse import urlsplit
+
+    text = value.strip() if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or not (text.isascii() and text.isprintable()) or " " in text or parts.query or parts.fragment:
+        raise SettingError('must be an address, such as "https://nerq.example"')
+    if "@" in parts.netloc:
+        raise SettingError("must have no user or password", "the variable NERQ_SERVICE_TOKEN has the token")
+    return text.rstrip("/")
+
+
 def _read_strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise SettingError('must be a list of strings, such as ["one", "two"]')
@@ -255,6 +271,7 @@ PRIVATE_NAMES: Final = Kind("patterns", _read_private_patterns, _STRINGS_SCHEMA,
 PUBLIC_NAMES: Final = Kind("patterns", _read_public_patterns, _STRINGS_SCHEMA, _parse_list)
 PATHS: Final = Kind("paths", _read_path_patterns, _STRINGS_SCHEMA, _parse_list)
 FILE: Final = Kind("file", _read_file, {"type": "string", "pattern": "\\S"})
+URL: Final = Kind("address", _read_url, {"type": "string", "pattern": "^https?://"})
 PRESET: Final = Kind("word", _read_preset, {"enum": list(PRESETS)})
 LEVEL: Final = Kind("level", _read_level, {"enum": list(LEVELS)})
 DURATION: Final = Kind(

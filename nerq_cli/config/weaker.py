@@ -48,6 +48,8 @@ def _find_weaker_scope(old: Config, new: Config) -> Iterator[str]:
     yield from (f"{key} false → true" for key, before, after in switches if after and not before)
     if new.baseline and new.baseline != old.baseline:
         yield f"baseline {old.baseline or 'not set'} → {new.baseline}"
+    if new.service and new.service != old.service:
+        yield f"service {old.service or 'not set'} → {new.service}"
     if (old.nested and not new.nested) or (new.nested == "waivers" and old.nested != "waivers"):
         yield f"nested {str(old.nested).lower()} → {str(new.nested).lower()}"
 

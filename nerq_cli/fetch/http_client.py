@@ -256,7 +256,7 @@ def _find_redirect(request: Request[Any], url: Url, response: RawResponse) -> Ur
         redirect_url = url.join(location)
     except ValueError as error:
         raise httpcore.RemoteProtocolError("the redirect leads to no URL") from error
-    if not _is_same_host(url, redirect_url):
+    if not request.follows_redirects or not _is_same_host(url, redirect_url):
         raise RequestError(
             f"{url.netloc}: redirects to {redirect_url.netloc or 'nowhere'}, which is not followed",
             status=response.status,

@@ -60,6 +60,8 @@ class Request(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     endpoint: Endpoint
     #: Validator (ETag) of the stored answer, for a conditional request.
     validator: str = ""
+    #: Whether a redirect within the host is followed.
+    follows_redirects: bool = True
 
 
 class ResponseNotes(NamedTuple):

@@ -64,6 +64,10 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     fallback: str = ""
     #: Text added to the reason of the exit status, such as the age of the advisory database.
     note: str = ""
+    #: Address of a service that scores were looked up at; empty for sources of single facts.
+    address: str = ""
+    #: Version of the methodology of that service.
+    methodology: str = ""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

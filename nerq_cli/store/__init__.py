@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from nerq_cli.store.answers import Store
-from nerq_cli.store.rows import Cache, CacheInfo, MemoryCache, Row, get_default_directory
+from nerq_cli.store.rows import Cache, CacheInfo, MemoryCache, NullCache, Row, get_default_directory
 
-__all__ = ["Cache", "CacheInfo", "MemoryCache", "Row", "Store", "get_default_directory"]
+__all__ = ["Cache", "CacheInfo", "MemoryCache", "NullCache", "Row", "Store", "get_default_directory"]

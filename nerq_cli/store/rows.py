@@ -112,6 +112,13 @@ class MemoryCache:
         """Do nothing: there is no file."""
 
 
+class NullCache(MemoryCache):
+    """A cache that keeps nothing."""
+
+    def put_many(self, source: str, scope: str, rows: Mapping[str, Row]) -> None:
+        """Drop these rows."""
+
+
 def get_default_directory() -> Path:
     """Return the cache directory: ``NERQ_CACHE_DIR`` if set, else the user's cache directory on this system."""
     if configured_path := os.environ.get("NERQ_CACHE_DIR"):

@@ -80,7 +80,12 @@ def has_user_only(url: str) -> bool:
 
 
 def read_netrc_headers(files: ConfigFiles) -> dict[str, str]:
-    """Return the headers of the netrc file by host.
+    """Return the headers of the netrc file by host."""
+    return {host: build_basic_header(*entry) for host, entry in read_netrc_entries(files).items()}
+
+
+def read_netrc_entries(files: ConfigFiles) -> dict[str, tuple[str, str]]:
+    """Return the user and the password of the netrc file for each host, in lower case.
 
     The ``default`` entry is ignored: it would send a password to every host.
     """
@@ -100,7 +105,7 @@ def read_netrc_headers(files: ConfigFiles) -> dict[str, str]:
         )
         return {}
     return {
-        host.lower(): build_basic_header(login or "", password or "")
+        host.lower(): (login or "", password or "")
         for host, (login, _account, password) in entries.items()
         if host != "default" and (login or password)
     }
