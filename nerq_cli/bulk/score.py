@@ -69,14 +69,20 @@ def score(facts: pl.LazyFrame, methodology: Methodology, as_of: int) -> pl.LazyF
     Pure; depends on the UTC day of the moment only. The columns of ``facts`` have the types of :func:`build_schema`.
     """
     moment = Moment(methodology, as_of)
-    table = facts.with_columns(*mask_unread(facts.collect_schema().names()), ZERO)
-    table = table.with_columns(_summarise_advisories(moment).struct.unnest())
-    for stage in derive(moment):
-        table = table.with_columns(stage)
+    table = derive_columns(facts, moment)
     builder = _Builder(moment)
     for stage in builder.build_stages():
         table = table.with_columns(stage)
     return table.select(builder.build_output())
+
+
+def derive_columns(facts: pl.LazyFrame, moment: Moment) -> pl.LazyFrame:
+    """Return the table with the columns that ``nerq_cli.bulk.measure.measure`` computes signals from."""
+    table = facts.with_columns(*mask_unread(facts.collect_schema().names()), ZERO)
+    table = table.with_columns(_summarise_advisories(moment).struct.unnest())
+    for stage in derive(moment):
+        table = table.with_columns(stage)
+    return table
 
 
 def _round_half_up(value: pl.Expr) -> pl.Expr:
@@ -310,7 +316,10 @@ class _Builder:
         low = pl.min_horizontal(score_, estimate(float(self.methodology.range_low)), pl.col("_possible_limit"))
         high = pl.max_horizontal(score_, estimate(float(self.methodology.range_high)))
         is_doubtful = (pl.col("_possible_limit") < score_).fill_null(value=False)
-        is_required_unknown = pl.col(f"_{self.methodology.required_signal}").is_null()
+        required = self.methodology.required_signal
+        is_required_unknown = pl.col(f"_{required}").is_null()
+        if (is_not := self.signals[required].not_applicable) is not None:
+            is_required_unknown &= ~is_not.fill_null(value=False)
         return [
             pl.when(score_.is_not_null()).then(low).alias("low"),
             pl.when(score_.is_not_null()).then(high).alias("high"),
