@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from random import Random
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nerq_cli import scoring, signals
-from nerq_cli.bulk.fact_columns import RECENT_RELEASES, build_row
+from nerq_cli.bulk.fact_columns import FACT_COLUMNS, RECENT_RELEASES, build_row
 from nerq_cli.bulk.measure import FUNCTIONS
 from nerq_cli.bulk.score import build_schema, score
 from nerq_cli.bulk.score_columns import REASON_COUNT, SCORE_COLUMNS
@@ -164,10 +164,8 @@ def change_numbers(random: Random) -> Methodology:
         range_high=change(PACKAGES.range_high),
         verified_days=round(change(PACKAGES.verified_days, 1000)),
         required_signal=random.choice([*PACKAGES.signals]),
-        attestations_since={id_: NOW // DAY * DAY - 900 * DAY for id_ in PACKAGES.attestations_since},
-        python_support={
-            python: ("2026-01-01", "2027-01-01") for python in random.sample([*PACKAGES.python_support], 3)
-        },
+        attestations_since=dict.fromkeys(PACKAGES.attestations_since, NOW // DAY * DAY - 900 * DAY),
+        python_support=dict.fromkeys(random.sample([*PACKAGES.python_support], 3), ("2026-01-01", "2027-01-01")),
     )
 
 
@@ -242,3 +240,55 @@ def test_the_state_of_a_record_wins_over_its_values() -> None:
     with_values, without = score(table.lazy(), PACKAGES, NOW).collect().to_dicts()
     assert with_values == without
     assert with_values["score"] is None
+
+
+def score_table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    table = pl.DataFrame(rows, schema=build_schema())
+    scores: list[dict[str, Any]] = score(table.lazy(), PACKAGES, NOW).collect().to_dicts()
+    return scores
+
+
+def test_a_number_outside_of_its_range_is_not_read() -> None:
+    random = Random(14)
+    row = build_row("PyPI", "demo", "4.1.0", Evidence())
+    row |= {name: "found" for name in row if name.endswith("_state")}
+    for column in FACT_COLUMNS:
+        if column.kind in {"count", "number"}:
+            row[column.name] = min(column.maximum, random.choice((1, 9, 2000)))
+    bad: dict[str, tuple[float, ...]] = {
+        "count": (-1, -(2**63), 2**53 + 1, 2**63 - 1),
+        "number": (-1.0, float("nan"), float("inf"), float("-inf")),
+    }
+    rows, without = [], []
+    for column in FACT_COLUMNS:
+        values = bad.get(column.kind, ())
+        rows += [{**row, column.name: value} for value in values]
+        without += [{**row, column.name: None} for _ in values]
+    assert score_table(rows) == score_table(without)
+    checks = [column.name for column in FACT_COLUMNS if column.name.startswith("scorecard_") and column.maximum == 10]
+    assert len(checks) > 5
+    assert score_table([{**row, name: 11} for name in checks]) == score_table([{**row, name: None} for name in checks])
+
+
+def test_an_advisory_without_details_counts() -> None:
+    row = build_row("PyPI", "demo", "4.1.0", Evidence())
+    row |= {name: "found" for name in row if name.endswith("_state")}
+    unknown = {"id": "", "severity": "unknown", "exploited": None, "epss": None, "fixed": None, "unread": None}
+    lists = [[unknown], [dict.fromkeys(unknown)], [None], [unknown, unknown], [None, {**unknown, "id": None}]]
+    one, *others = score_table([{**row, "advisories": advisories} for advisories in lists])
+    assert one["cap"] == "advisory"
+    assert others[:2] == [one, one]
+    assert others[2] == others[3]
+    assert others[2]["cap_limit"] < one["cap_limit"]
+
+
+def test_any_dates_have_a_score() -> None:
+    row = build_row("PyPI", "demo", "4.1.0", Evidence())
+    row |= {name: "found" for name in row if name.endswith("_state")}
+    row["version_listed"] = True
+    dates = [name for name, data_type in build_schema().items() if data_type == pl.Date]
+    days = (date(1, 1, 1), date(1970, 1, 1), date(9999, 12, 31))
+    rows = [{**row, **dict.fromkeys(dates, day)} for day in days]
+    rows += [{**row, name: day} for name in dates for day in days]
+    for result in score_table(rows):
+        assert result["score"] is None or 0 <= result["low"] <= result["score"] <= result["high"] <= 100
