@@ -460,6 +460,7 @@ class EvidenceRun:
                     session.endpoints,
                     is_public=session.is_public,
                     is_known_name=session.is_known_name,
+                    local_advisories=session.local_advisories,
                 ),
                 session.store,
                 now=now,

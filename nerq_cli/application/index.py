@@ -34,13 +34,13 @@ def score_index(
     Raises:
         UsageError: the facts cannot be read, the scores cannot be written, or the cluster is not there.
     """
-    from nerq_cli.bulk.files import count_rows, count_scores, score_file
+    from nerq_cli.bulk.files import count_rows, count_scores, remove_temporary, score_file
 
     moment = parse_as_of(as_of)
     if not output.parent.is_dir():
         raise UsageError(f"{output.parent} is no folder", hint="make it first")
-    if output.exists() and facts.exists() and output.samefile(facts):
-        raise UsageError(f"{output} would replace the facts", hint="choose another name")
+    if _is_among(output, facts):
+        raise UsageError(f"{output} would be among the facts, or replace them", hint="choose another name")
     if scheduler is None:
         if output.is_dir():
             raise UsageError(f"{output} is a folder", hint="choose another name")
@@ -58,7 +58,15 @@ def score_index(
         report(done, rows)
 
     score_on_cluster(scheduler, plan_parts(facts, output, rows, moment), add)
+    remove_temporary(output)
     counts = count_scores(output)
     if counts.rows != rows:
         raise UsageError(f"{output} has {counts.rows:,} of {rows:,} rows", hint="remove it, and run again")
     return counts
+
+
+def _is_among(output: Path, facts: Path) -> bool:
+    """Return whether a file is one of the facts, or lies in their folder."""
+    if facts.is_dir():
+        return output.resolve().parent == facts.resolve() or output.resolve() == facts.resolve()
+    return output.exists() and facts.exists() and output.samefile(facts)

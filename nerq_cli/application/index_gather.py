@@ -20,6 +20,7 @@ from nerq_cli.resolve.resolver import Declarations
 if TYPE_CHECKING:
     from nerq_cli.application.evidence_run import EvidenceRun
     from nerq_cli.application.session import Session
+    from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 #: Lines of a part: with the pages of their packages they take some 200 MB.
 PART_LINES: Final = 1_000
@@ -42,6 +43,7 @@ def gather_index(
     session: Session,
     *,
     strict: bool,
+    osv: Sequence[Path] = (),
     report: Callable[[int], None] = lambda _: None,
     part_lines: int = PART_LINES,
 ) -> GatherResult:
@@ -55,29 +57,30 @@ def gather_index(
         output: The Parquet file.
         session: Has the settings and connections.
         strict: Whether an incomplete run fails.
+        osv: Dumps of OSV: advisories of their ecosystems come from them alone, and OSV is not asked.
         report: Called with the number of lines that are done.
         part_lines: Lines of a part.
 
     Raises:
-        UsageError: the list cannot be read, a line names no package, or the table cannot be written.
+        UsageError: the list or a dump cannot be read, a line names no package, or the table cannot be written.
+        ResponseError: a dump has no advisory, or one that cannot be read.
     """
     from nerq_cli.bulk.files import count_incomplete, join_files, write_facts
-    from nerq_cli.bulk.parts import open_parts
+    from nerq_cli.bulk.parts import open_parts, remove_parts
 
-    try:
-        status = list_file.stat()
-        origin = f"{list_file.resolve()} {status.st_size} {status.st_mtime_ns} {part_lines} {__version__}"
-    except OSError as error:
-        raise UsageError(
-            f"{list_file} cannot be read: {error.strerror}", hint="name a file with a target a line"
-        ) from error
+    files = (list_file, *(file for path in osv for file in _list_files(path)))
+    origin = " ".join([*map(_identify, files), str(part_lines), __version__])
+    _check_lines(list_file, session)
     folder = open_parts(output, origin)
+    database = _open_advisories(osv, folder) if osv else None
+    if database is not None:
+        session.use_advisories(database)
     warnings: list[str] = []
     parts: list[Path] = []
     done = 0
     for number, lines in enumerate(_read_parts(list_file, part_lines)):
         part = folder / f"part-{number:06}.parquet"
-        if not part.exists() or count_incomplete(part)[1]:
+        if not _is_complete(part):
             declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
             run = session.open_run()
             run.expected_count = len(declarations)
@@ -89,13 +92,56 @@ def gather_index(
         report(done)
     join_files(parts, output)
     rows, incomplete = count_incomplete(output)
-    for path in (*folder.glob("*.parquet"), folder / "origin"):
-        path.unlink()
-    folder.rmdir()
+    if database is not None:
+        database.close()
+    remove_parts(folder)
     is_failed = bool(incomplete) and strict
     return GatherResult(
         rows, incomplete, ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED, tuple(dict.fromkeys(warnings))
     )
+
+
+def _list_files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def _identify(file: Path) -> str:
+    """Return the path of a file with what changes when it is written."""
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="name a file that is there") from error
+    return f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
+
+
+def _is_complete(part: Path) -> bool:
+    """Return whether a part is there and whole, and has no row that is to be gathered again."""
+    from nerq_cli.bulk.files import count_incomplete
+
+    try:
+        return part.exists() and not count_incomplete(part)[1]
+    except UsageError:
+        return False
+
+
+def _open_advisories(osv: Sequence[Path], folder: Path) -> AdvisoryDatabase:
+    """Return a database of the advisories in dumps, in the folder of the parts. It is kept until the table is whole."""
+    from nerq_cli.application.advisories import import_advisories, open_database
+
+    directory = folder / "osv"
+    marker = directory / "imported"
+    database = open_database(directory)
+    if not marker.exists():
+        import_advisories(database, osv, ())
+        marker.touch()
+    return database
+
+
+def _check_lines(list_file: Path, session: Session) -> None:
+    """Raise UsageError for the first line that names no package, before anything is gathered."""
+    for lines in _read_parts(list_file, PART_LINES):
+        for number, text in lines:
+            _parse_line(list_file, number, text, session)
 
 
 def _read_parts(list_file: Path, part_lines: int) -> Iterator[list[tuple[int, str]]]:

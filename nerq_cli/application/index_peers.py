@@ -25,17 +25,15 @@ def build_peers(scores: Path, categories: Path, source: str) -> PeerTable:
     """
     import polars as pl
 
-    from nerq_cli.bulk.files import convert_errors
+    from nerq_cli.bulk.files import convert_errors, scan_files
 
     with convert_errors(scores):
-        table = pl.scan_parquet(scores / "*.parquet" if scores.is_dir() else scores).filter(
-            pl.col("score").is_not_null()
-        )
+        table = scan_files(scores).filter(pl.col("score").is_not_null())
         editions = table.select("methodology", "as_of").unique().collect()
         coverages = table.select(pl.col("coverage").sort()).collect()["coverage"]
         best = table.group_by(pl.col("ecosystem").cast(pl.String), "name").agg(pl.col("score").max())
     with convert_errors(categories):
-        stated = pl.scan_parquet(categories).select(pl.col("ecosystem").cast(pl.String), "name", "categories")
+        stated = scan_files(categories).select(pl.col("ecosystem").cast(pl.String), "name", "categories")
         rows = best.join(stated, on=["ecosystem", "name"]).sort("ecosystem", "name").collect()
     if len(editions) != 1:
         raise UsageError(

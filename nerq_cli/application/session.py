@@ -93,6 +93,8 @@ class Session(msgspec.Struct):
     open_history: Callable[[], HistoryStore] | None = None
     #: Whether evidence is looked up at a service where the settings name one.
     uses_service: bool = True
+    #: Ecosystems whose advisories are those of the database alone: OSV is not asked.
+    local_advisories: frozenset[str] = frozenset()
     _index_config: IndexConfig | None = None
     _store: Cache | None = None
     _fetcher: Fetcher | None = None
@@ -211,6 +213,13 @@ class Session(msgspec.Struct):
             self._database = open_database(self.settings.cache_dir)
         # Unlike Path.exists() this is no error in a directory that cannot be searched.
         return self._database if os.path.exists(self._database.path) else None  # noqa: PTH110
+
+    def use_advisories(self, database: AdvisoryDatabase) -> None:
+        """Take the advisories of the ecosystems in a database from there alone. The session closes it."""
+        if self._database is not None:
+            self._database.close()
+        self._database = database
+        self.local_advisories = frozenset(status.ecosystem for status in database.get_status())
 
     @property
     def history(self) -> HistoryStore | None:

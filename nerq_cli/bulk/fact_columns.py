@@ -61,6 +61,12 @@ RECENT_RELEASES: Final = int(PACKAGES.signals["release_cadence"].curves["release
 CHECKS: Final = (*PACKAGES.signals["repository_hygiene"].levels, "Maintained", "Security-Policy")
 
 
+#: Highest value of most counts and numbers: up to here Float64 has every whole number.
+MAX_VALUE: Final = 2.0**53
+#: Highest score of a Scorecard check.
+_MAX_CHECK: Final = 10.0
+
+
 class FactColumn(msgspec.Struct, frozen=True):
     """One column of a table of facts."""
 
@@ -73,6 +79,8 @@ class FactColumn(msgspec.Struct, frozen=True):
     #: Returns the value; None = null.
     read: Callable[[Context], object]
     categories: tuple[str, ...] = ()
+    #: Highest value of a count or number; the lowest is 0. What lies outside counts as null.
+    maximum: float = MAX_VALUE
 
 
 def name_check(check: str) -> str:
@@ -712,6 +720,7 @@ FACT_COLUMNS: Final[tuple[FactColumn, ...]] = (
             _S,
             f"Scorecard {check}, 0-10; null = not conclusive",
             _read_scorecard(check),
+            maximum=_MAX_CHECK,
         )
         for check in CHECKS
     ),

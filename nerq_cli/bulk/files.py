@@ -15,9 +15,14 @@ import polars as pl
 from nerq_cli.bulk.score import build_schema, score
 from nerq_cli.errors import UsageError
 from nerq_cli.methodology.types import Methodology
+from nerq_cli.patterns import compile_late
 
 #: Rows that are computed at once; 50,000 rows of facts and what is derived from them take about 100 MB.
 _BATCH_ROWS: Final = 50_000
+#: End of the name of a file that is being written.
+TEMPORARY_SUFFIX: Final = ".tmp"
+#: What Polars writes about an error of the operating system.
+_OS_ERROR = compile_late(r"([^:]+) \(os error \d+\)")
 #: Names in a message.
 _MAX_NAMES: Final = 5
 
@@ -42,10 +47,10 @@ def scan_facts(path: Path) -> pl.LazyFrame:
     """
     if not path.exists():
         raise UsageError(f"{path} does not exist", hint="nerq index gather writes a table of facts")
-    if path.is_dir() and not any(path.glob("*.parquet")):
+    if not list_files(path):
         raise UsageError(f"{path} has no Parquet file", hint="nerq index gather writes a table of facts")
     with convert_errors(path):
-        table = pl.scan_parquet(path / "*.parquet" if path.is_dir() else path, glob=path.is_dir())
+        table = scan_files(path)
         present = table.collect_schema()
     schema = build_schema()
     if missing := [name for name in schema if name not in present]:
@@ -86,18 +91,25 @@ def write_scores(table: pl.LazyFrame, facts: Path, output: Path, methodology: Me
     Raises:
         UsageError: as of :func:`score_file`.
     """
-    with convert_errors(facts), pl.Config(streaming_chunk_size=_BATCH_ROWS):
+    with convert_errors(facts, output), pl.Config(streaming_chunk_size=_BATCH_ROWS):
         _write(score(table, methodology, as_of), output)
 
 
 def _write(table: pl.LazyFrame, output: Path) -> None:
+    """Write a file as a whole or not at all; a link stays one, and a file that is there keeps its mode."""
+    output = Path(os.path.realpath(output))
+    if output.exists() and not output.is_file():
+        raise UsageError(f"{output} is no file", hint="choose another name")
     # Another process may write the same part at the same time: each writes a file of its own, and the last one stays.
-    handle, temporary_name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=".tmp")
+    try:
+        handle, temporary_name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=TEMPORARY_SUFFIX)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
     os.close(handle)
     temporary = Path(temporary_name)
     try:
         table.sink_parquet(temporary)
-        temporary.chmod(0o666 & ~_read_umask())
+        temporary.chmod(output.stat().st_mode & 0o777 if output.exists() else 0o666 & ~_read_umask())
         temporary.replace(output)
     finally:
         with suppress(FileNotFoundError):
@@ -108,6 +120,21 @@ def _read_umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
+
+
+def has_rows(path: Path, count: int) -> bool:
+    """Return whether a file is there, whole, and has this number of rows. Its footer alone is read."""
+    try:
+        return path.is_file() and int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()) == count
+    except (pl.exceptions.PolarsError, OSError):
+        return False
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove the files that killed processes left in a folder of parts."""
+    for path in folder.glob(f".part-*{TEMPORARY_SUFFIX}"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def write_facts(rows: Sequence[Mapping[str, object]], output: Path) -> None:
@@ -128,34 +155,67 @@ def join_files(parts: Sequence[Path], output: Path) -> None:
         UsageError: it cannot be written.
     """
     with convert_errors(output):
-        tables = [pl.scan_parquet(part) for part in parts]
-        _write(pl.concat(tables) if tables else pl.LazyFrame(schema=build_schema()), output)
+        table = pl.scan_parquet(list(parts), glob=False) if parts else pl.LazyFrame(schema=build_schema())
+        _write(table, output)
 
 
 def count_incomplete(path: Path) -> tuple[int, int]:
-    """Return the number of rows of a table of facts, and of those whose package or advisories are unknown."""
+    """Return the number of rows of a table of facts, and of those whose package or advisories are unknown.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
     is_unknown = (pl.col("package_state") == "unknown") | (pl.col("advisories_state") == "unknown")
     is_absent = pl.col("package_state") == "absent"
-    counts = pl.scan_parquet(path).select(rows=pl.len(), unknown=(is_unknown & ~is_absent).sum()).collect()
+    with convert_errors(path):
+        table = pl.scan_parquet(path, glob=False)
+        counts = table.select(rows=pl.len(), unknown=(is_unknown & ~is_absent).sum()).collect()
     return int(counts["rows"].item()), int(counts["unknown"].item())
 
 
 def count_scores(path: Path) -> ScoreCounts:
-    """Return the number of rows in a table of scores: a file, or a folder of parts."""
-    table = pl.scan_parquet(path / "*.parquet" if path.is_dir() else path, glob=path.is_dir())
-    row = table.select(
-        rows=pl.len(),
-        scored=pl.col("score").is_not_null().sum(),
-        provisional=(pl.col("provisional") & pl.col("score").is_not_null()).sum(),
-    ).collect()
+    """Return the number of rows in a table of scores: a file, or a folder of parts.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    with convert_errors(path):
+        row = (
+            scan_files(path)
+            .select(
+                rows=pl.len(),
+                scored=pl.col("score").is_not_null().sum(),
+                provisional=(pl.col("provisional") & pl.col("score").is_not_null()).sum(),
+            )
+            .collect()
+        )
     return ScoreCounts(**{name: int(row[name].item()) for name in ScoreCounts.__struct_fields__})
 
 
+def list_files(path: Path) -> list[Path]:
+    """Return the files of a table: itself, or the Parquet files in the folder, sorted by name."""
+    return sorted(path.glob("[!.]*.parquet")) if path.is_dir() else [path]
+
+
+def scan_files(path: Path) -> pl.LazyFrame:
+    """Return a table in a file, or in the files of a folder. Nothing is read yet."""
+    return pl.scan_parquet(list_files(path), glob=False)
+
+
 @contextmanager
-def convert_errors(path: Path) -> Iterator[None]:
-    """Raise the errors of Polars about a file as errors for the user."""
+def convert_errors(path: Path, output: Path | None = None) -> Iterator[None]:
+    """Raise the errors of Polars about a file as errors for the user.
+
+    Args:
+        path: The file that is read or written.
+        output: The file that is written from it; None = the first one alone is concerned.
+    """
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = f"{error}".strip().splitlines()[0] if f"{error}".strip() else type(error).__name__
+        text = f"{error}".strip()
+        reason = text.splitlines()[0] if text else type(error).__name__
+        if output is not None and (match := _OS_ERROR.search(reason)):
+            # Polars does not state whether it was reading or writing.
+            raise UsageError(f"{output} cannot be written from {path}: {match[1]}") from error
         raise UsageError(f"{path}: {reason}", hint="docs/reference/index-tables.md lists its columns") from error

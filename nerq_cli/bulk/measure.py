@@ -114,15 +114,21 @@ class Moment:
         return (pl.lit(self.day, pl.Int32) - pl.col(name).cast(pl.Int32)).clip(lower_bound=0)
 
 
-def mask_unread(schema_names: Iterable[str]) -> list[pl.Expr]:
-    """Return the columns, each null where its group was not found: the state of a record wins over its values."""
-    names = set(schema_names)
+def mask_unread() -> list[pl.Expr]:
+    """Return the columns, each null where its group was not found: the state of a record wins over its values.
+
+    A number outside of the range of its column is null as well: a negative count is none, and is not known.
+    """
     states = {"advisories": is_any(pl.col("advisories_state"), ["found", LOWER_BOUND])}
-    return [
-        pl.when(states.get(column.group, is_found(column.group))).then(pl.col(column.name)).alias(column.name)
-        for column in FACT_COLUMNS
-        if column.group and column.name in names
-    ]
+    expressions = []
+    for column in FACT_COLUMNS:
+        if column.group:
+            is_known = states.get(column.group, is_found(column.group))
+            if column.kind in {"count", "number"}:  # not a number is above all numbers
+                maximum = int(column.maximum) if column.kind == "count" else column.maximum
+                is_known &= (pl.col(column.name) >= 0) & (pl.col(column.name) <= maximum)
+            expressions.append(pl.when(is_known).then(pl.col(column.name)).alias(column.name))
+    return expressions
 
 
 def derive(moment: Moment) -> list[list[pl.Expr]]:

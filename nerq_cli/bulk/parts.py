@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from nerq_cli import __version__
-from nerq_cli.bulk.files import scan_facts, write_scores
+from nerq_cli.bulk.files import has_rows, scan_facts, write_scores
 from nerq_cli.errors import UsageError
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.units import DAY
@@ -92,8 +93,11 @@ def _open_directory(output: Path, manifest: Manifest) -> None:
         return
     if content is not None or (output.is_dir() and any(output.iterdir())):
         raise UsageError(f"{output} holds something else than parts of this run", hint=hint)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
 
 
 def open_parts(output: Path, origin: str) -> Path:
@@ -116,8 +120,21 @@ def open_parts(output: Path, origin: str) -> Path:
     return folder
 
 
+def remove_parts(folder: Path) -> None:
+    """Remove the folder of :func:`open_parts` with what was made in it; what is of another origin stays."""
+    paths = (*folder.glob("part-*.parquet"), *folder.glob(".part-*.tmp"), *folder.glob("osv/*"), folder / "origin")
+    with suppress(OSError):
+        for path in paths:
+            path.unlink(missing_ok=True)
+        if (folder / "osv").exists():
+            (folder / "osv").rmdir()
+        folder.rmdir()
+
+
 def score_part(part: Part) -> int:
     """Write the scores of a part, and return the number of its rows. Doing it twice gives the same file.
+
+    A file that is there is kept, unless it is only a part of one.
 
     Raises:
         UsageError: the facts cannot be read, the scores cannot be written, or this is another release of nerq-cli.
@@ -125,7 +142,7 @@ def score_part(part: Part) -> int:
     if part.version != __version__:
         raise UsageError(f"this worker has nerq-cli {__version__}, and the command has {part.version}")
     output = Path(part.output)
-    if not output.exists():
+    if not has_rows(output, part.row_count):
         facts = Path(part.facts)
         write_scores(scan_facts(facts).slice(part.first_row, part.row_count), facts, output, PACKAGES, part.as_of)
     return part.row_count

@@ -69,14 +69,20 @@ def score(facts: pl.LazyFrame, methodology: Methodology, as_of: int) -> pl.LazyF
     Pure; depends on the UTC day of the moment only. The columns of ``facts`` have the types of :func:`build_schema`.
     """
     moment = Moment(methodology, as_of)
-    table = facts.with_columns(*mask_unread(facts.collect_schema().names()), ZERO)
-    table = table.with_columns(_summarise_advisories(moment).struct.unnest())
-    for stage in derive(moment):
-        table = table.with_columns(stage)
+    table = derive_columns(facts, moment)
     builder = _Builder(moment)
     for stage in builder.build_stages():
         table = table.with_columns(stage)
     return table.select(builder.build_output())
+
+
+def derive_columns(facts: pl.LazyFrame, moment: Moment) -> pl.LazyFrame:
+    """Return the table with the columns that ``nerq_cli.bulk.measure.measure`` computes signals from."""
+    table = facts.with_columns(*mask_unread(), ZERO)
+    table = table.with_columns(_summarise_advisories(moment).struct.unnest())
+    for stage in derive(moment):
+        table = table.with_columns(stage)
+    return table
 
 
 def _round_half_up(value: pl.Expr) -> pl.Expr:
@@ -95,6 +101,7 @@ def _summarise_advisories(moment: Moment) -> pl.Expr:
         "_possible_advisory_limit": pl.Float64,
     }
     codes = _number_ids(moment.methodology)
+    no_details = dict.fromkeys(ADVISORY_FIELDS)
 
     def summarise(lists: pl.Series) -> pl.Series:
         # Few packages have advisories, so that a loop over those costs little.
@@ -106,20 +113,22 @@ def _summarise_advisories(moment: Moment) -> pl.Expr:
             share = 1.0
             candidates: list[tuple[float, str, CapSpec]] = []
             further_count = 0
-            for advisory in lists[row].to_list():
-                severity, is_exploited, epss = advisory["severity"], advisory["exploited"], advisory["epss"] or 0.0
+            advisories = [advisory or no_details for advisory in lists[row].to_list()]
+            for advisory in advisories:
+                severity, epss = advisory["severity"] or "unknown", advisory["epss"] or 0.0
+                is_exploited = advisory["exploited"]
                 share *= 1.0 - levels[raise_known_severity(severity, epss, epss_raise, is_exploited=bool(is_exploited))]
                 cap_id = choose_cap_id(
                     severity, epss, epss_cap, is_exploited=bool(is_exploited), is_fixed=bool(advisory["fixed"])
                 )
-                candidates.append((caps[cap_id].limit, advisory["id"], caps[cap_id]))
+                candidates.append((caps[cap_id].limit, advisory["id"] or "", caps[cap_id]))
                 further_count += severity != "low"
                 if advisory["unread"]:
                     possible = caps["critical" if advisory["fixed"] else "critical-no-fix"].limit_after(0)
                     possible_limits[row] = float(min(possible, possible_limits[row] or possible))
             worst_index = min(range(len(candidates)), key=lambda index: candidates[index][:2])
             cap = candidates[worst_index][2]
-            further_count -= lists[row][worst_index]["severity"] != "low"
+            further_count -= advisories[worst_index]["severity"] != "low"
             kept[row], cap_codes[row], limits[row] = share, codes[cap.id], float(cap.limit_after(further_count))
         return pl.DataFrame(
             {
@@ -310,7 +319,10 @@ class _Builder:
         low = pl.min_horizontal(score_, estimate(float(self.methodology.range_low)), pl.col("_possible_limit"))
         high = pl.max_horizontal(score_, estimate(float(self.methodology.range_high)))
         is_doubtful = (pl.col("_possible_limit") < score_).fill_null(value=False)
-        is_required_unknown = pl.col(f"_{self.methodology.required_signal}").is_null()
+        required = self.methodology.required_signal
+        is_required_unknown = pl.col(f"_{required}").is_null()
+        if (is_not := self.signals[required].not_applicable) is not None:
+            is_required_unknown &= ~is_not.fill_null(value=False)
         return [
             pl.when(score_.is_not_null()).then(low).alias("low"),
             pl.when(score_.is_not_null()).then(high).alias("high"),

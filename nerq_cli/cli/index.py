@@ -89,6 +89,14 @@ def gather(
     ],
     *,
     output_file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The Parquet file to write.")],
+    osv: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--osv",
+            metavar="DIR|ZIP",
+            help="A dump of OSV (all.zip, or a folder of records), instead of requests to OSV (repeatable).",
+        ),
+    ] = None,
     shared: options.ReportOptions,
 ) -> None:
     """Gather the facts about listed packages into a table for nerq index score.
@@ -96,14 +104,17 @@ def gather(
     A target without a version means the newest one. The sources, the cache and the limits are those of nerq check; with
     --offline the advisories come from the database of nerq db update. A run that broke off goes on where it was when
     the command is run again.
+
+    With --osv the advisories of the ecosystems in the dump come from there, and OSV is not asked.
     """
     require_extra("index")
     from nerq_cli.application.index_gather import gather_index
     from nerq_cli.application.session import Session
     from nerq_cli.application.settings import resolve_strict
-    from nerq_cli.cli.output import check_target, write_message, write_warnings
+    from nerq_cli.cli.output import check_target, check_unread, write_message, write_warnings
 
     check_target(output_file)
+    check_unread([output_file], [list_file, *(osv or ())])
 
     def report(done: int) -> None:
         if not shared.quiet:
@@ -111,7 +122,7 @@ def gather(
 
     with Session.open(shared, Path(), shared.progress_factory) as session:
         strict = resolve_strict(session.config)
-        result = gather_index(list_file, output_file, session, strict=strict, report=report)
+        result = gather_index(list_file, output_file, session, strict=strict, osv=osv or (), report=report)
     write_warnings(result.warnings)
     noun = "row" if result.rows == 1 else "rows"
     typer.echo(f"{result.rows:,} {noun}, {result.incomplete:,} of them without package or advisories")
@@ -149,9 +160,10 @@ def peers(
     import msgspec
 
     from nerq_cli.application.index_peers import build_peers
-    from nerq_cli.cli.output import check_target, write_file
+    from nerq_cli.cli.output import check_target, check_unread, write_file
 
     check_target(output_file)
+    check_unread([output_file], [scores, categories])
     table = build_peers(scores, categories, source)
     write_file(output_file, [msgspec.json.encode(table), b"\n"])
     count = sum(map(len, table.groups.values()))

@@ -51,6 +51,8 @@ class ServiceLookup(msgspec.Struct, frozen=True):
     is_known_name: Callable[[Package], bool] = lambda _: False
     #: Whether only the public index has a package, for those that several indexes were requested for.
     in_public_index: Mapping[Package, bool] = {}
+    #: Ecosystems whose advisories the local database has: OSV is not asked.
+    local_advisories: frozenset[str] = frozenset()
 
     def hide_packages(self, packages: Iterable[Package]) -> ServiceLookup:
         """Return the same access, with packages whose names no service receives."""
@@ -77,6 +79,7 @@ class ServiceLookup(msgspec.Struct, frozen=True):
             subject
             for subject, package in pairs
             if isinstance(package, Package) and package not in self.hidden_packages
+            if not (source_id == "osv" and package.ecosystem in self.local_advisories)
             if is_configured or self.may_send(package)
         ]
 

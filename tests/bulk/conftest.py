@@ -26,7 +26,16 @@ from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.units import DAY
 
 NOW = 1_790_000_000  # 2026-09-21
-_AGES = (0, 1, 3, 6, 7, 13, 14, 29, 30, 89, 90, 91, 180, 364, 365, 366, 540, 600, 731, 1096, 1100, 1900, 2930, 4000)
+#: Ages in days on both sides of each limit.
+_AGES = (
+    *(0, 1, 3, 180, 600, 1900, 4000),
+    *(
+        int(spec.value) + number
+        for id_, spec in PACKAGES.limits.items()
+        if id_.endswith("_days")
+        for number in (-1, 0, 1)
+    ),
+)
 _VERSIONS = ("4.1.0", "4.0.0", "3.2.1", "2.0.0rc1", "1.10.2", "1.9", "0.4.0", "0.3.7", "0.3.1", "2021.4")
 _LICENCES = ("", "MIT", "GPL-3.0-only", "AGPL-3.0-only", "LGPL-2.1-only", "BUSL-1.1", "nonsense", "see LICENSE")
 _CLASSIFIERS = (
@@ -61,9 +70,9 @@ def _maybe(random: Random, value: Any, probability: float = 0.8) -> Any:
     return value if random.random() < probability else None
 
 
-def _build_package(random: Random, versions: tuple[str, ...]) -> PackageInfo:
+def _build_package(random: Random, versions: tuple[str, ...], quiet: int) -> PackageInfo:
     count = len(versions)
-    dates = sorted((_choose_moment(random) for _ in versions), reverse=True)
+    dates = sorted((_choose_moment(random) - quiet for _ in versions), reverse=True)
     if random.random() < 0.25:  # a young package
         dates = [NOW - (NOW - date) // 20 for date in dates]
     if random.random() < 0.1:
@@ -148,15 +157,16 @@ def _build_advisories(random: Random) -> tuple[AffectingAdvisory, ...]:
     )
 
 
-def _build_repository(random: Random) -> Repository:
+def _build_repository(random: Random, quiet: int) -> Repository:
     is_unread = random.random() < 0.3
+    commits = _maybe(random, random.choice((0, 0, 1, 2, 3, 7, 13, 50)), 0.6)
     return Repository(
         "github.com/demo/demo",
         link_status=random.choice(("attested", "confirmed", "declared", "declared", "dead", "foreign")),
         archived=_maybe(random, random.random() < 0.1),
         stars=_maybe(random, _choose_count(random)),
-        commits_90d=_maybe(random, random.choice((0, 0, 1, 2, 3, 7, 13, 50)), 0.6),
-        last_commit=_maybe(random, _choose_moment(random), 0.6),
+        commits_90d=0 if quiet and commits else commits,
+        last_commit=_maybe(random, _choose_moment(random) - quiet, 0.6),
         open_items=_maybe(random, _choose_count(random)),
         closed_items=_maybe(random, _choose_count(random)),
         open_issues=_maybe(random, random.choice((0, 3, 14, 15, 29, 30, 500))),
@@ -179,13 +189,15 @@ def draw_evidence(random: Random) -> tuple[EcosystemId, str, Evidence]:
     version = (
         random.choice(versions) if versions and random.random() < 0.9 else random.choice((*_VERSIONS, "", "nightly"))
     )
-    listed = random.random() < 0.3
+    # Seconds without a release or commit. Few packages would look abandoned by chance.
+    quiet = random.choice((0, 0, 0, 0, 700, 1000, 1800, 2900)) * DAY
+    listed = random.random() < (0.1 if quiet else 0.3)
     popularity = Popularity(
         snapshot_date=NOW,
         list_size=15_000,
         min_downloads=7_000.0,
         rank=random.choice((1, 999, 1000, 1001, 9000)) if listed else None,
-        downloads=random.choice((1e8, 1e6, 12_345.0)) if listed else None,
+        downloads=random.choice((1e8, 1e6, 12_345.0, 30.0)) if listed else None,
     )
     similar = SimilarName("demos", random.choice((4, 4, 5000, 5001)), "close", random.choice((1e4, 1e6, 1e8)))
     advisories = fact(_build_advisories(random), 0.9)
@@ -198,7 +210,7 @@ def draw_evidence(random: Random) -> tuple[EcosystemId, str, Evidence]:
     )
     adoption = Adoption(
         downloads=_maybe(random, float(random.choice((0, 1, 2, 10, 999, 1000, _choose_count(random))))),
-        dependents=_maybe(random, _choose_count(random)),
+        dependents=_maybe(random, random.choice((0, _choose_count(random)))),
     )
     history = History(
         old_advisories=_maybe(random, random.choice((0, 0, 1, 5))),
@@ -208,11 +220,11 @@ def draw_evidence(random: Random) -> tuple[EcosystemId, str, Evidence]:
         fixes_predecessor=random.random() < 0.1,
     )
     token = random.choice(("", "", "GITHUB_TOKEN"))
-    repository = fact(_build_repository(random), 0.6)
+    repository = fact(_build_repository(random, quiet), 0.6)
     if isinstance(repository, Unknown):
         repository = Unknown("no answer", repository.source, token)
     evidence = Evidence(
-        package_info=fact(_build_package(random, versions), 0.95),
+        package_info=fact(_build_package(random, versions, quiet), 0.95),
         metadata=fact(_build_metadata(random, version), 0.92),
         popularity=fact(popularity),
         similar_name=fact(similar if random.random() < 0.6 else SimilarName()),

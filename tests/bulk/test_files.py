@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,7 +13,7 @@ pl = pytest.importorskip("polars")
 
 from nerq_cli.application.index import score_index
 from nerq_cli.bulk.fact_columns import build_row
-from nerq_cli.bulk.files import scan_facts, write_scores
+from nerq_cli.bulk.files import remove_temporary, scan_facts, write_scores
 from nerq_cli.bulk.parts import plan_parts, score_part
 from nerq_cli.bulk.score import build_schema
 from nerq_cli.errors import UsageError
@@ -125,13 +126,82 @@ def test_what_is_no_parquet_file_is_refused(tmp_path: Path) -> None:
 
 def test_the_facts_are_not_replaced_by_the_scores(facts: Path, tmp_path: Path) -> None:
     before = facts.read_bytes()
-    with pytest.raises(UsageError, match="would replace the facts"):
+    with pytest.raises(UsageError, match="or replace them"):
         score_index(facts, facts)
+    (tmp_path / "link.parquet").symlink_to(facts)
+    with pytest.raises(UsageError, match="or replace them"):
+        score_index(facts, tmp_path / "link.parquet")
     with pytest.raises(UsageError, match="is no folder"):
         score_index(facts, tmp_path / "none" / "scores.parquet")
     with pytest.raises(UsageError, match="is a folder"):
         score_index(facts, tmp_path)
     assert facts.read_bytes() == before
+
+
+def test_the_scores_do_not_go_among_the_facts(facts: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "facts"
+    folder.mkdir()
+    facts.rename(folder / "a.parquet")
+    for output in (folder / "a.parquet", folder / "scores.parquet", folder):
+        with pytest.raises(UsageError, match="among the facts"):
+            score_index(folder, output)
+    assert [path.name for path in folder.iterdir()] == ["a.parquet"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe")
+def test_scores_are_no_pipe(facts: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is no file"):
+        score_index(facts, tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_stays_and_its_file_keeps_its_mode(facts: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target.parquet"
+    target.touch(mode=0o640)
+    mode = target.stat().st_mode
+    (tmp_path / "link.parquet").symlink_to(target)
+    score_index(facts, tmp_path / "link.parquet", as_of=AS_OF)
+    assert (tmp_path / "link.parquet").is_symlink()
+    assert len(pl.read_parquet(target)) == 50
+    assert target.stat().st_mode == mode
+
+
+def test_names_are_no_patterns(facts: Path, tmp_path: Path) -> None:
+    for name in ("a[1].parquet", "b*"):
+        copy = tmp_path / name
+        copy.write_bytes(facts.read_bytes())
+        assert score_index(copy, tmp_path / f"scores {name}", as_of=AS_OF).rows == 50
+    (tmp_path / "[folder]").mkdir()
+    facts.rename(tmp_path / "[folder]" / "a.parquet")
+    assert score_index(tmp_path / "[folder]", tmp_path / "scores.parquet", as_of=AS_OF).rows == 50
+
+
+@pytest.mark.parametrize("kept", [0, 3, 200, -1])  # -1: all but the last byte
+def test_a_file_that_ends_too_early_is_refused(facts: Path, tmp_path: Path, kept: int) -> None:
+    content = facts.read_bytes()
+    facts.write_bytes(content[:kept])
+    with pytest.raises(UsageError, match="parquet: "):
+        score_index(facts, tmp_path / "scores.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["facts.parquet"]
+
+
+@pytest.mark.parametrize("kept", [0, 200, -1])
+def test_a_part_that_ends_too_early_is_computed_again(facts: Path, tmp_path: Path, kept: int) -> None:
+    first, *_ = plan_parts(facts, tmp_path / "parts", 50, NOW, part_rows=17)
+    score_part(first)
+    path = Path(first.output)
+    content = path.read_bytes()
+    path.write_bytes(content[:kept])
+    score_part(first)
+    assert path.read_bytes() == content
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    for name in (".part-00001.parquet.x1.tmp", "part-00001.parquet", "notes.tmp"):
+        (tmp_path / name).touch()
+    remove_temporary(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"part-00001.parquet", "notes.tmp"}
 
 
 def test_parts_together_are_the_whole(facts: Path, tmp_path: Path) -> None:
@@ -175,9 +245,18 @@ def test_a_worker_of_another_release_does_nothing(facts: Path, tmp_path: Path) -
     assert not Path(part.output).exists()
 
 
-def test_scores_that_cannot_be_written_leave_nothing(facts: Path, tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        pl.exceptions.ComputeError("parquet: underlying IO error: No space left on device (os error 28)"),
+    ],
+)
+def test_scores_that_cannot_be_written_leave_nothing(
+    facts: Path, tmp_path: Path, monkeypatch: Any, error: Exception
+) -> None:
     def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(pl.LazyFrame, "sink_parquet", fail)
     with pytest.raises(UsageError, match="No space left"):

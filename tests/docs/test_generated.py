@@ -164,7 +164,8 @@ def document_index() -> str:
         "days. A state column keeps three cases apart: `found` (the record was read), `absent` (the source answered "
         "that there is none) and `unknown` (no usable answer; null is the same). The values of a record count only "
         'where its state is `found`: elsewhere they are taken for null. Null in a record that was found is "not '
-        'read", unless the column states otherwise.\n\n'
+        'read", unless the column states otherwise. So is a number outside of its range: below 0, above 2^53 (10 for '
+        "a check of Scorecard), or not a number.\n\n"
         "The dates of stable releases are those of the newest ones, so that a day before the facts were gathered is "
         "not answered exactly.\n\n"
         "Licences, names that resemble popular ones, versions and release lines are compared as texts of any form. "
