@@ -25,6 +25,11 @@ class Buckets:
         self._clock = clock
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    @property
+    def size(self) -> int:
+        """The number of clients that have a bucket."""
+        return len(self._levels)
+
     def take(self, client: str, per_minute: int) -> int:
         """Take one request from the bucket of a client; return 0, or the seconds until there is one again."""
         now = self._clock()

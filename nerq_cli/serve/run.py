@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
@@ -135,7 +135,7 @@ class ServiceServer:
         """
         try:
             with self._capture_logs(), self._handle_signals():
-                asyncio.run(self._serve(app, {route.endpoint: route.path for route in routes}, on_start))
+                _run_in_loop(self._serve(app, {route.endpoint: route.path for route in routes}, on_start))
         finally:
             self.close()
         if self.state.start_error is not None:
@@ -199,7 +199,7 @@ class ServiceServer:
             http=make_protocol(
                 receive_timeout=limits.receive_seconds,
                 write_timeout=limits.write_seconds,
-                max_connections=_find_max_connections(limits.connections),
+                max_connections=find_max_connections(limits.connections),
                 on_refusal=self._count_refusal,
             ),
             ws="none",
@@ -343,6 +343,21 @@ class _Lifespan:
             raise
 
 
+def _run_in_loop(serving: Coroutine[Any, Any, None]) -> None:
+    """Run the service in an event loop of its own. ``asyncio.run`` would wait for jobs in threads without a limit."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(serving)
+    finally:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=_FLUSH_SECONDS))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
 def _ignore_request(_method: str, _route: str, _status: int, _seconds: float, _refusal: str) -> None:
     """Count nothing: the metrics are about the service, not about those who watch it."""
 
@@ -406,7 +421,7 @@ def _bracket(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-def _find_max_connections(wanted: int) -> int:
+def find_max_connections(wanted: int) -> int:
     """Return the number of connections that the limit of open files allows; the limit is raised where it can be."""
     try:
         import resource
