@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -91,6 +92,19 @@ def serve(
         float,
         typer.Option("--stop-timeout", metavar="SECONDS", min=0, help="Time for open requests when it is stopped."),
     ] = 30.0,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=1, max=64, help="Threads that ask sources and score.")
+    ] = 2,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Answer from the cache and the advisory database; send no request.")
+    ] = False,
+    no_config: Annotated[
+        bool, typer.Option("--no-config", help="Apply no settings file of the current directory.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", help="Time for gathering the evidence of one run.  [default: 30]"),
+    ] = None,
     cache_dir: options.CacheDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log problems only, not each request.")] = False,
 ) -> None:
@@ -103,6 +117,7 @@ def serve(
     if new_token is not None:
         _print_token(new_token, tokens)
         return
+    from nerq_cli.application.settings import Settings
     from nerq_cli.serve.limits import Limits
     from nerq_cli.serve.run import ServerSettings, ServiceServer, end_process
 
@@ -121,11 +136,16 @@ def serve(
         cache_dir=cache_dir,
         is_quiet=quiet,
     )
-    server = ServiceServer(settings)
-    from starlette.applications import Starlette
+    # A service that looked up at a service, maybe at itself, would have no end.
+    run = Settings(offline=offline, no_config=no_config, timeout=timeout, cache_dir=cache_dir, service="")
+    with closing(ServiceServer(settings)) as server:  # before the rest: it takes a second
+        from nerq_cli.serve.app import create_app as create_application
+        from nerq_cli.serve.service import Service, ServiceSettings
 
-    application = Starlette()
-    server.run(application, application.routes, _print_addresses)
+        service = Service(ServiceSettings(run=run, workers=workers))
+        server.state.checks.append(lambda: "" if service.is_ready else "its threads are not running")
+        application = create_application(service)
+        server.run(application, application.routes, _print_addresses)
     end_process(server.log)
 
 

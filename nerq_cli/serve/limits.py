@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Collection
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -69,7 +68,7 @@ class HostCheck:
                 scope,
                 send,
                 "host",
-                HTTPStatus.MISDIRECTED_REQUEST,
+                "misdirected",
                 "the service has no such name; its operator can allow it with --allowed-host",
                 {"Connection": "close"},
             )
@@ -102,7 +101,7 @@ class RateLimit:
                     scope,
                     send,
                     "rate",
-                    HTTPStatus.TOO_MANY_REQUESTS,
+                    "too-many-requests",
                     f"more than {rate} requests a minute",
                     {"Retry-After": str(wait)},
                 )
@@ -175,7 +174,7 @@ class BodyLimit:
                 scope,
                 send,
                 "receive",
-                HTTPStatus.REQUEST_TIMEOUT,
+                "not-received",
                 f"the body was not received within {self._seconds:g} seconds",
                 {"Connection": "close"},
             )
@@ -199,7 +198,7 @@ class BodyLimit:
             scope,
             send,
             "body",
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too-large",
             f"a body has {self._max_bytes:,} bytes at most",
             {"Connection": "close"},
         )
@@ -242,7 +241,7 @@ class ConcurrencyLimit:
                 scope,
                 send,
                 "concurrency",
-                HTTPStatus.SERVICE_UNAVAILABLE,
+                "busy",
                 "too many requests at a time",
                 {"Retry-After": "1"},
             )
@@ -286,7 +285,7 @@ class TimeLimit:
                 scope,
                 send,
                 "time",
-                HTTPStatus.GATEWAY_TIMEOUT,
+                "timeout",
                 f"no answer within {self._seconds:g} seconds; ask again later",
                 {"Retry-After": "5"},
             )
@@ -297,7 +296,7 @@ class TimeLimit:
                 scope,
                 send,
                 "stopping",
-                HTTPStatus.SERVICE_UNAVAILABLE,
+                "not-ready",
                 "the service is stopping",
                 {"Retry-After": "5", "Connection": "close"},
             )

@@ -17,6 +17,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nerq_cli.patterns import compile_late
+from nerq_cli.serve.error_log import LOGGER
 from nerq_cli.serve.refusals import REFUSAL, find_header, refuse
 
 #: Keys of a scope.
@@ -65,9 +66,11 @@ class LogHandler(logging.Handler):
         """Write a record. Of an exception only type and place: its text can have a target in it."""
         error = record.exc_info[1] if record.exc_info else None
         message = record.msg if record.name.startswith("asyncio") else record.getMessage()
-        self._log.write(
-            "server", record.levelname.lower(), message=str(message).partition("\n")[0], **describe_error(error)
-        )
+        first, *others = str(message).splitlines() or [""]
+        fields = describe_error(error)
+        if others and record.name == LOGGER:  # the places of an error; other texts of several lines can name a target
+            fields["at"] = [line.strip() for line in others]
+        self._log.write("server", record.levelname.lower(), message=first, **fields)
 
 
 def describe_error(error: BaseException | None) -> dict[str, object]:
@@ -139,7 +142,7 @@ class RequestLog:
                     scope,
                     send_with_id,
                     "error",
-                    HTTPStatus.INTERNAL_SERVER_ERROR,
+                    "internal-error",
                     "an error in the service; its log has the place under the id of this request",
                 )
         finally:

@@ -130,7 +130,7 @@ class Operations:
     async def send_readiness(self, scope: Scope, send: Send) -> None:
         """Send 200, or 503 with the reason when the service takes no requests."""
         if obstacle := self._state.find_obstacle():
-            await refuse(scope, send, "not_ready", HTTPStatus.SERVICE_UNAVAILABLE, obstacle, {"Retry-After": "1"})
+            await refuse(scope, send, "not_ready", "not-ready", obstacle, {"Retry-After": "1"})
             return
         await send_response(
             send, HTTPStatus.OK, b'{"status":"ready"}', "application/json", {"Cache-Control": "no-store"}
@@ -153,7 +153,7 @@ class Operations:
 
 async def send_not_found(scope: Scope, _receive: Receive, send: Send) -> None:
     """Application without paths."""
-    await refuse(scope, send, "", HTTPStatus.NOT_FOUND, "there is nothing at this path")
+    await refuse(scope, send, "", "no-such-path", "there is nothing at this path")
 
 
 class Paths:
@@ -171,6 +171,6 @@ class Paths:
             return
         scope[ROUTE] = scope["path"]
         if scope["method"] not in {"GET", "HEAD"}:
-            await refuse(scope, send, "", HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD", {"Allow": "GET, HEAD"})
+            await refuse(scope, send, "", "method-not-allowed", "only GET and HEAD", {"Allow": "GET, HEAD"})
             return
         await answer(scope, send)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from nerq_cli.serve.problems import MEDIA_TYPE, PROBLEMS, ProblemId, encode_problem
 
 #: States of h11 in which the request of a client has arrived as a whole, or nothing more of it is read.
 _RECEIVED: Final = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR})
@@ -37,7 +40,7 @@ class LimitedProtocol(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
             type(self).on_refusal("connections")
-            transport.write(_build_response(503, "Service Unavailable", "too many connections", "Retry-After: 1\r\n"))
+            transport.write(_build_response("busy", "too many connections", "Retry-After: 1\r\n"))
             transport.close()
             return
         self._start_receive_timer()
@@ -102,7 +105,7 @@ class LimitedProtocol(H11Protocol):
         if self.conn.our_state is h11.IDLE and self.conn.their_state is h11.IDLE:
             if self.conn.trailing_data[0]:  # a connection on which nothing was sent is closed without a response
                 type(self).on_refusal("receive")
-                self.transport.write(_build_response(408, "Request Timeout", "the request was not received in time"))
+                self.transport.write(_build_response("not-received", "its headers came too slowly"))
             self.transport.close()
             return
         type(self).on_refusal("receive")
@@ -126,10 +129,11 @@ def make_protocol(
     return type("ServedConnection", (LimitedProtocol,), attributes)
 
 
-def _build_response(status: int, phrase: str, detail: str, headers: str = "") -> bytes:
+def _build_response(id_: ProblemId, detail: str, headers: str = "") -> bytes:
     """Return a response that is sent outside of the application."""
-    body = f'{{"type":"about:blank","title":"{phrase}","status":{status},"detail":"{detail}"}}'
-    return (
-        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
-        f"{headers}Connection: close\r\n\r\n{body}"
-    ).encode()
+    status, body = HTTPStatus(PROBLEMS[id_][0]), encode_problem(id_, detail)
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
+        f"{headers}Connection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
-import msgspec
 from starlette.types import Scope, Send
+
+from nerq_cli.serve.problems import MEDIA_TYPE, PROBLEMS, ProblemId, encode_problem
 
 #: Key of a scope: why a request was refused, for the metrics.
 REFUSAL: Final = "nerq.refusal"
-
-
-class RefusalDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A problem document; ``about:blank`` means that the status has the whole meaning."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    request_id: str = ""
 
 
 async def refuse(
     scope: Scope,
     send: Send,
     reason: str,
-    status: HTTPStatus,
+    id_: ProblemId,
     detail: str,
     headers: Mapping[str, str] | None = None,
 ) -> None:
@@ -36,14 +26,8 @@ async def refuse(
     ``reason`` is one word: the label of the metric ``nerq_http_refused_total``.
     """
     scope[REFUSAL] = reason
-    document = RefusalDocument("about:blank", status.phrase, status, detail, scope.get("nerq.request_id", ""))
-    await send_response(
-        send,
-        status,
-        msgspec.json.encode(document),
-        "application/problem+json",
-        {"Cache-Control": "no-store"} | dict(headers or {}),
-    )
+    lines = {"Cache-Control": "no-store", **(headers or {})}
+    await send_response(send, PROBLEMS[id_][0], encode_problem(id_, detail), MEDIA_TYPE, lines)
 
 
 async def send_response(

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,6 +24,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nerq_cli.errors import UsageError
+from nerq_cli.serve.error_log import LOGGER
 from nerq_cli.serve.limits import BodyLimit, ConcurrencyLimit, HostCheck, Limits, RateLimit, TimeLimit
 from nerq_cli.serve.logs import EventLog, LogHandler, RequestLog
 from nerq_cli.serve.metrics import Metrics
@@ -38,6 +40,8 @@ _BACKLOG: Final = 512
 _OTHER_DESCRIPTORS: Final = 256
 #: Seconds for the end of the application, after those for its requests.
 _CLOSE_SECONDS: Final = 5.0
+#: Seconds for the end of threads, after that of the application.
+_THREAD_SECONDS: Final = 1.0
 #: Seconds in which the last responses are written.
 _FLUSH_SECONDS: Final = 0.1
 
@@ -257,7 +261,7 @@ class ServiceServer:
     def _capture_logs(self) -> Iterator[None]:
         """Write the warnings of the server and of asyncio as events."""
         handler = LogHandler(self.log)
-        loggers = [logging.getLogger(name) for name in ("uvicorn", "asyncio")]
+        loggers = [logging.getLogger(name) for name in ("uvicorn", "asyncio", LOGGER)]
         before = [(logger.level, logger.propagate) for logger in loggers]
         for logger in loggers:
             logger.addHandler(handler)
@@ -439,9 +443,14 @@ def find_max_connections(wanted: int) -> int:
 
 
 def end_process(log: EventLog) -> None:
-    """End the process when work is left that was not finished in time: the interpreter would wait for its threads."""
-    left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
-    if left:
-        log.write("server", "warning", message=f"ended with {len(left)} tasks unfinished")
+    """End the process when a thread is left that does not end in time: the interpreter would wait for it."""
+    deadline = time.monotonic() + _THREAD_SECONDS
+    threads = [
+        thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()
+    ]
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if left := sum(thread.is_alive() for thread in threads):
+        log.write("server", "warning", message=f"ended with {left} tasks unfinished")
         sys.stdout.flush()
         os._exit(0)

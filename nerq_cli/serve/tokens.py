@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import compare_digest
-from http import HTTPStatus
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Final, NamedTuple
@@ -229,7 +228,7 @@ class Authentication:
                 scope,
                 send,
                 "failures",
-                HTTPStatus.TOO_MANY_REQUESTS,
+                "too-many-requests",
                 "too many requests with a wrong token from this address",
                 {"Retry-After": str(wait), "Connection": "close"},
             )
@@ -243,7 +242,7 @@ class Authentication:
             scope,
             send,
             "token",
-            HTTPStatus.UNAUTHORIZED,
+            "unauthorized",
             "this service needs a token" if text is None else "the token is not valid",
             {"WWW-Authenticate": challenge, "Connection": "close"},
         )

@@ -1,0 +1,139 @@
+"""``nerq serve``, as a command in a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Registry, Result
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+pytest.importorskip("prometheus_client")
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(project: Path) -> Iterator[Start]:
+    """Start the command with options."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start_command(*options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "nerq_cli", "serve", *options]
+        running.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        )
+        return running[-1]
+
+    yield start_command
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def read_port(process: subprocess.Popen[str]) -> int:
+    assert process.stdout is not None
+    return int(process.stdout.readline().rpartition(":")[2])
+
+
+def ask(port: int, path: str, token: str = "") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_the_command_serves_scores_until_it_is_told_to_stop(start: Start, registry: Registry) -> None:
+    registry.pypi("demo", "1.0")
+    process = start("--port", "0", "--management-port", "0")
+    port, management_port = read_port(process), read_port(process)
+    assert ask(port, "/readyz")[0] == 200
+    status, body = ask(port, "/v1/preflight?target=pkg:pypi/demo@1.0")
+    assert (status, json.loads(body)["name"]) == (200, "demo")
+    assert b'route="/v1/preflight"' in ask(management_port, "/metrics")[1]
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    events = [json.loads(line) for line in err.splitlines()]
+    assert [event["event"] for event in events] == ["started", "request", "stopping", "stopped"]
+    assert "demo" not in err
+
+
+def test_a_service_looks_nothing_up_at_a_service(
+    start: Start, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.pypi("demo", "1.0")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("NERQ_SERVICE", f"http://127.0.0.1:{other.getsockname()[1]}")
+        process = start("--port", "0", "--management-port", "-1")
+        assert ask(read_port(process), "/v1/preflight?target=pkg:pypi/demo@1.0")[0] == 200
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
+def test_a_token_that_the_command_made_opens_the_service(
+    start: Start, nerq: Callable[..., Result], project: Path
+) -> None:
+    result = nerq("serve", "--create-token", "ci", "--tokens", "tokens")
+    token = result.out.splitlines()[0].removeprefix("token: ")
+    assert result.status == 0
+    assert (project / "tokens").read_text() == f"ci sha256:{sha256(token.encode()).hexdigest()}\n"
+    process = start("--port", "0", "--management-port", "-1", "--tokens", "tokens", "--host", "0.0.0.0")  # noqa: S104
+    port = read_port(process)
+    assert [ask(port, "/version")[0], ask(port, "/version", token)[0]] == [401, 200]
+
+
+def test_a_token_is_printed_with_its_line(nerq: Callable[..., Result], project: Path) -> None:
+    result = nerq("serve", "--create-token", "ci")
+    token, line = (row.partition(":")[2].strip() for row in result.out.splitlines())
+    assert line == f"ci sha256:{sha256(token.encode()).hexdigest()}"
+    assert "not stored" in result.err
+    assert list(project.iterdir()) == []
+    assert nerq("serve", "--create-token", "no name").status == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--host", "0.0.0.0"), "need no token"),  # noqa: S104 - refused
+        (("--management-host", "0.0.0.0"), "need no token"),  # noqa: S104 - refused
+        (("--tokens", "none"), "none: cannot be read"),
+        (("--host", "none.invalid"), "not an address"),
+    ],
+)
+def test_what_cannot_be_served_ends_with_2(nerq: Callable[..., Result], options: tuple[str, ...], message: str) -> None:
+    result = nerq("serve", "--port", "0", "--management-port", "0", *options)
+    assert result.status == 2
+    assert message in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize("option", ["--port", "--management-port"])
+def test_an_occupied_port_ends_with_2(nerq: Callable[..., Result], option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = {"--port": "0", "--management-port": "0", option: str(taken.getsockname()[1])}
+        result = nerq("serve", *(word for pair in ports.items() for word in pair))
+    assert result.status == 2
+    assert "in use by another process" in result.err
+    assert f"hint: choose another one with {option}" in result.err
+
+
+def test_a_settings_file_that_is_not_valid_ends_with_2(nerq: Callable[..., Result], project: Path) -> None:
+    (project / "nerq.toml").write_text("threshold = 'high'\n")
+    assert nerq("serve", "--port", "0", "--management-port", "0").status == 2
+    assert os.listdir(project) == ["nerq.toml"]
