@@ -55,9 +55,9 @@ def score(
     Nothing is asked of any service. With --scheduler each part of 300,000 rows is a task, and writes one file; parts
     that are there are kept, so that a run that broke off goes on.
     """
-    require_extra("index")
     if scheduler is not None:
         require_extra("cluster", "nerq index score --scheduler")
+    require_extra("index")
     from nerq_cli.application.index import score_index
     from nerq_cli.cli.output import check_target, write_message
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -81,7 +80,7 @@ def test_a_service_looks_nothing_up_at_a_service(
         monkeypatch.setenv("NERQ_SERVICE", f"http://127.0.0.1:{other.getsockname()[1]}")
         process = start("--port", "0", "--management-port", "-1")
         assert ask(read_port(process), "/v1/preflight?target=pkg:pypi/demo@1.0")[0] == 200
-        other.setblocking(False)
+        other.setblocking(False)  # noqa: FBT003 - has no keyword
         with pytest.raises(BlockingIOError):
             other.accept()
 
@@ -136,4 +135,4 @@ def test_an_occupied_port_ends_with_2(nerq: Callable[..., Result], option: str) 
 def test_a_settings_file_that_is_not_valid_ends_with_2(nerq: Callable[..., Result], project: Path) -> None:
     (project / "nerq.toml").write_text("threshold = 'high'\n")
     assert nerq("serve", "--port", "0", "--management-port", "0").status == 2
-    assert os.listdir(project) == ["nerq.toml"]
+    assert [path.name for path in project.iterdir()] == ["nerq.toml"]
