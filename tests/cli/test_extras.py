@@ -47,17 +47,11 @@ BASE: Final = {
 }
 #: Command lines that need an extra, with it. Each fails before it does anything.
 COMMAND_LINES: Final = {
-    "serve": (["serve", "--port", "0", "--management-port", "0"], "nerq serve"),
-    "index": (["index", "score", "facts.parquet", "-o", "scores.parquet"], "nerq index"),
-    "cluster": (
-        ["index", "score", "facts.parquet", "-o", "scores", "--scheduler", "tcp://127.0.0.1:1"],
-        "nerq index score --scheduler",
-    ),
-    "mcp": (["mcp"], "nerq mcp"),
-    "postgres": (
-        ["serve", "--port", "0", "--management-port", "0", "--store", "postgresql://nobody@127.0.0.1:1/none"],
-        "nerq serve --store",
-    ),
+    "serve": ["serve", "--port", "0", "--management-port", "0"],
+    "index": ["index", "score", "facts.parquet", "-o", "scores.parquet"],
+    "cluster": ["index", "score", "facts.parquet", "-o", "scores", "--scheduler", "tcp://127.0.0.1:1"],
+    "mcp": ["mcp"],
+    "postgres": ["serve", "--port", "0", "--management-port", "0", "--store", "postgresql://nobody@127.0.0.1:1/none"],
 }
 #: Modules that belong to an extra, and some that these bring.
 HEAVY: Final = sorted({"anyio", "dask", "numpy", "pandas", "psycopg2", "pyarrow", "pydantic"}.union(*EXTRAS.values()))
@@ -129,16 +123,17 @@ def test_the_modules_of_an_extra_are_those_that_it_installs(extra: str) -> None:
 def test_a_command_without_its_extra_states_how_to_install_it(
     nerq: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, project: Path, extra: str
 ) -> None:
-    arguments, needed_by = COMMAND_LINES[extra]
+    arguments = COMMAND_LINES[extra]
     if arguments[0] not in COMMANDS or ("--store" in arguments and "--store" not in nerq("serve", "--help").out):
         pytest.skip("there is no such command yet")
     hide(monkeypatch, extra)
     result = nerq(*arguments)
     assert result.status == 2
     assert result.out == ""
-    assert result.err == (
-        f'error: {needed_by} needs {", ".join(EXTRAS[extra])}\nhint: pip install "nerq-cli[{extra}]"\n'
-    )
+    error, hint = result.err.splitlines()
+    assert error.startswith("error: ")
+    assert f"needs {', '.join(EXTRAS[extra])}" in error
+    assert re.fullmatch(rf'hint: pip install "nerq-cli\[([a-z]+,)*{extra}\]"', hint)
     assert list(project.iterdir()) == []
 
 
