@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, waiting
 
 from nerq_cli.errors import UsageError
 
@@ -28,6 +28,8 @@ _CONNECT_TIMEOUT: Final = 3
 #: Seconds for one statement on the server, and for one until the response arrives: the server may be frozen.
 _STATEMENT_TIMEOUT: Final = 8.0
 _RESPONSE_TIMEOUT: Final = 10.0
+#: Seconds between two looks at the clock while there is no response.
+_POLL_INTERVAL: Final = 0.1
 #: Seconds without attempts to connect after a failed one: the first and the longest, doubled from one to the next.
 _FIRST_DELAY: Final = 0.25
 _MAX_DELAY: Final = 15.0
@@ -214,12 +216,14 @@ class PostgresConnection:
 class _LimitedConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection whose statements end in an error when no response arrives in time."""
 
-    def wait(self, gen: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as psycopg has it, in any release
-        return super().wait(_limit(gen, time.monotonic() + _RESPONSE_TIMEOUT), *args, **options)
+    def wait(self, gen: Any, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - as psycopg has it, in any release
+        # The compiled function of releases before 3.3 does not resume the generator without a response.
+        limited = _limit(gen, time.monotonic() + _RESPONSE_TIMEOUT)
+        return waiting.wait_selector(limited, self.pgconn.socket, interval=_POLL_INTERVAL)
 
 
 def _limit(generator: Any, deadline: float) -> Any:  # noqa: ANN401 - psycopg's own protocol of states
-    """Pass the states of a generator on until the deadline. psycopg resumes it about every 0.1 s."""
+    """Pass the states of a generator on until the deadline."""
     try:
         state = next(generator)
         while True:
