@@ -87,9 +87,10 @@ class Session(msgspec.Struct):
     root: Path
     #: Where progress is shown.
     create_progress: ProgressFactory = hide_progress
-    #: Opens the cache of responses in place of that of the settings; a session closes what it opened.
+    #: Opens the cache of responses in place of that of the settings; a session closes what it opened. Its problems are
+    #: of no interest to those who read a report: whoever sets it shows them.
     open_cache: Callable[[], Cache] | None = None
-    #: Opens the history in place of that of the settings.
+    #: Opens the history in place of that of the settings, as above.
     open_history: Callable[[], HistoryStore] | None = None
     #: Whether evidence is looked up at a service where the settings name one.
     uses_service: bool = True
@@ -127,8 +128,10 @@ class Session(msgspec.Struct):
     def warnings(self) -> tuple[str, ...]:
         """Sentences for the user about configuration, cache and advisory database."""
         index_warnings = self._index_config.warnings if self._index_config is not None else ()
-        storage_problems = (storage.problem for storage in (self._store, self._database) if storage is not None)
-        history_problem = self._history.read_problem if self._history is not None else ""
+        storages = [self._database, *([self._store] if self.open_cache is None else [])]
+        storage_problems = (storage.problem for storage in storages if storage is not None)
+        history = self._history if self.open_history is None else None
+        history_problem = history.read_problem if history is not None else ""
         return tuple(
             dict.fromkeys(
                 filter(

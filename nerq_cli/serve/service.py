@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from nerq_cli.application.session import Session, read_clock, read_settings
 from nerq_cli.application.settings import Settings
 from nerq_cli.insight.purpose import Purpose
-from nerq_cli.serve.answers import Answer, AnswerCache
+from nerq_cli.serve.answers import SOURCE, Answer, AnswerCache
 from nerq_cli.serve.assess import Lifetimes, Place, assess_lookups, describe_settings, fail_lookup, read_answers
 from nerq_cli.serve.documents import Documents, KeptDocument, Made
 from nerq_cli.serve.engine import WORKERS, Batches, Engine
+from nerq_cli.serve.error_log import log_error
 from nerq_cli.serve.lookup import Lookup, parse_lookup
+from nerq_cli.serve.shared_work import divide_work, hold_names
+from nerq_cli.store.claims import Claims, LocalClaims
 from nerq_cli.units import DAY
+
+if TYPE_CHECKING:
+    from nerq_cli.store.service_store import ServiceStore
+
+#: Seconds between two times that old rows of the store are deleted.
+_CLEAN_UP_INTERVAL: Final = 6 * 3_600.0
+#: Seconds that responses stay in a shared store after they expired: they may be used when their source is silent.
+_KEPT_SECONDS: Final = 30 * DAY
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,14 +51,19 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Service:
     """Answers lookups. But for the constructor, everything is called in the event loop between start and close."""
 
-    def __init__(self, settings: ServiceSettings | None = None) -> None:
-        """Read the settings.
+    def __init__(self, settings: ServiceSettings | None = None, store: ServiceStore | None = None) -> None:
+        """Read the settings. Without a store responses and history are in the cache directory of the settings.
 
         Raises:
             ConfigError: the settings file, a variable, or a file that they name is not valid.
             UsageError: a setting is not valid.
         """
         self.settings = settings or ServiceSettings()
+        self._store = store
+        self._is_shared = store is not None and store.is_shared
+        self._timer: asyncio.TimerHandle | None = None
+        #: What the workers are at, those of other processes on the store included.
+        self.claims: Claims = store.claims if store is not None else LocalClaims()
         self._config = read_settings(self.settings.run, self.settings.root)
         with self.open_session() as session:
             self._place = Place(describe_settings(session), self.settings.lifetimes)
@@ -55,7 +73,7 @@ class Service:
         self._batches = Batches(
             self.engine,
             partial(_read, place=self._place),
-            partial(_assess, place=self._place),
+            partial(_assess, place=self._place, claims=self.claims),
             self.answers.put,
             fail_lookup,
         )
@@ -63,7 +81,10 @@ class Service:
 
     def open_session(self) -> Session:
         """Return a session with the settings of the service, for one thread."""
-        return Session(self.settings.run, self._config, self.settings.root)
+        session = Session(self.settings.run, self._config, self.settings.root)
+        if self._store is not None:
+            session.open_cache, session.open_history = self._store.open_cache, self._store.open_history
+        return session
 
     @property
     def is_ready(self) -> bool:
@@ -73,10 +94,19 @@ class Service:
     def start(self) -> None:
         """Start the worker threads."""
         self.engine.start()
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        """Delete old rows of the store now and every some hours, in a worker thread."""
+        self.engine.submit(partial(_delete_old_rows, is_shared=self._is_shared), _ignore_result, "slow")
+        self._timer = asyncio.get_running_loop().call_later(_CLEAN_UP_INTERVAL, self._clean_up)
 
     async def close(self, timeout: float = 5.0) -> None:
-        """End the worker threads; wait for their present jobs, up to some seconds."""
+        """End the worker threads; wait for their present jobs, up to some seconds. What they claim is free then."""
+        if self._timer is not None:
+            self._timer.cancel()
         await self.engine.close(timeout)
+        self.claims.close()
 
     def parse(self, text: str) -> Lookup:
         """Return what a target names.
@@ -120,7 +150,8 @@ class Service:
             from nerq_cli.application.report_page import run_report
             from nerq_cli.report.pages.report import render_json
 
-            report = run_report(lookup.key, session, purpose)
+            with hold_names([_get_name(lookup)], self.claims):
+                report = run_report(lookup.key, session, purpose)
             return Made(render_json(report), report.strict, report)
 
         return await self.documents.find(f"page {purpose} {lookup.key}", make)
@@ -137,7 +168,8 @@ class Service:
             from nerq_cli.application.compare import run_compare
             from nerq_cli.report.pages.compare import render_json
 
-            report = run_compare(keys, session)
+            with hold_names(map(_get_name, lookups), self.claims):
+                report = run_compare(keys, session)
             return Made(render_json(report), report.strict, report)
 
         return await self.documents.find("\n".join(("compare", *keys)), make)
@@ -153,7 +185,8 @@ class Service:
             from nerq_cli.application.alternatives import run_alternatives
             from nerq_cli.report.pages.alternatives import render_json
 
-            report = run_alternatives(lookup.key, session)
+            with hold_names([_get_name(lookup)], self.claims):
+                report = run_alternatives(lookup.key, session)
             return Made(render_json(report), report.complete, report)
 
         return await self.documents.find(f"alternatives {lookup.key}", make)
@@ -184,5 +217,28 @@ def _read(lookups: Sequence[Lookup], session: Session, place: Place) -> dict[str
     return read_answers(lookups, session, place)
 
 
-def _assess(lookups: Sequence[Lookup], session: Session, place: Place) -> dict[str, Answer]:
-    return assess_lookups(lookups, session, place)
+def _assess(lookups: Sequence[Lookup], session: Session, place: Place, claims: Claims) -> dict[str, Answer]:
+    by_key = {lookup.key: lookup for lookup in lookups}
+    return divide_work(
+        {key: _get_name(lookup) for key, lookup in by_key.items()},
+        claims,
+        lambda keys: read_answers([by_key[key] for key in keys], session, place),
+        lambda keys: assess_lookups([by_key[key] for key in keys], session, place),
+    )
+
+
+def _delete_old_rows(session: Session, *, is_shared: bool) -> None:
+    """Delete answers that have expired and, where nobody can run ``nerq cache prune``, responses of long ago."""
+    now = read_clock()
+    session.store.drop_expired(SOURCE, now)
+    if is_shared:
+        session.store.prune_expired(now, older_than=_KEPT_SECONDS)
+
+
+def _ignore_result(_result: object, error: BaseException | None) -> None:
+    if error is not None:
+        log_error(error)
+
+
+def _get_name(lookup: Lookup) -> str:
+    return lookup.declarations[0].package.name if lookup.declarations else lookup.key

@@ -92,7 +92,8 @@ class PostgresConnection:
     succeeds. A failed attempt to connect is repeated after some time, and until then a server that is away costs none.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, report: Callable[[str], None] = lambda _: None) -> None:
+        """Use an address. ``report`` is called with each new ``problem``, the empty one included."""
         #: Address without password.
         self.label = describe_address(url)
         self._url = url
@@ -102,17 +103,19 @@ class PostgresConnection:
         self._next_attempt = 0.0
         self._delay = _FIRST_DELAY
         self._problems: dict[str, str] = {}
+        self._report = report
+        self._reported = ""
         #: Counts the connections so far: what belongs to a session of the server is gone after a new one.
         self.generation = 0
 
     @classmethod
-    def open(cls, url: str) -> PostgresConnection:
+    def open(cls, url: str, report: Callable[[str], None] = lambda _: None) -> PostgresConnection:
         """Return a connection that is open.
 
         Raises:
             UsageError: the server does not accept the connection, or the store there cannot be used.
         """
-        connection = cls(url)
+        connection = cls(url, report)
         try:
             connection.connect()
         except psycopg.Error as error:
@@ -143,28 +146,36 @@ class PostgresConnection:
         ``kind`` names what fails, in messages: ``read`` or ``write``.
         """
         with self._lock:
-            if self._is_closed or (self._connection is None and time.monotonic() < self._next_attempt):
+            try:
+                return self._run(kind, operation, default)
+            finally:
+                if self.problem != self._reported:
+                    self._reported = self.problem
+                    self._report(self._reported)
+
+    def _run(self, kind: str, operation: Callable[[psycopg.Connection[tuple[Any, ...]]], T], default: T) -> T:
+        if self._is_closed or (self._connection is None and time.monotonic() < self._next_attempt):
+            return default
+        # A second attempt: the connection may have been cut since the last one, or another process was in the way.
+        for is_last in (False, True):
+            try:
+                connection = self._connect()
+            except (psycopg.Error, UsageError) as error:
+                self._note_failed_attempt(error)
                 return default
-            # A second attempt: the connection may have been cut since the last one, or another process was in the way.
-            for is_last in (False, True):
-                try:
-                    connection = self._connect()
-                except (psycopg.Error, UsageError) as error:
-                    self._note_failed_attempt(error)
+            try:
+                result = operation(connection)
+            except (psycopg.Error, ValueError, OverflowError) as error:
+                self._disconnect()
+                if is_last or not isinstance(error, psycopg.Error) or isinstance(error, psycopg.DataError):
+                    self._problems[kind] = f"cannot {kind} the store {self.label}: {_describe_error(error)}"
                     return default
-                try:
-                    result = operation(connection)
-                except (psycopg.Error, ValueError, OverflowError) as error:
-                    self._disconnect()
-                    if is_last or not isinstance(error, psycopg.Error) or isinstance(error, psycopg.DataError):
-                        self._problems[kind] = f"cannot {kind} the store {self.label}: {_describe_error(error)}"
-                        return default
-                except BaseException:  # Ctrl-C in the middle of a response
-                    self._disconnect()
-                    raise
-                else:
-                    self._problems.pop(kind, None)
-                    return result
+            except BaseException:  # Ctrl-C in the middle of a response
+                self._disconnect()
+                raise
+            else:
+                self._problems.pop(kind, None)
+                return result
         return default
 
     def select(self, query: LiteralString, values: Sequence[object]) -> list[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -25,6 +26,8 @@ class ServiceStore(NamedTuple):
     open_history: Callable[[], HistoryStore]
     #: What the workers of all processes on this store are at.
     claims: Claims
+    #: Whether several processes may use it.
+    is_shared: bool = False
 
 
 def is_postgres(address: str) -> bool:
@@ -32,15 +35,37 @@ def is_postgres(address: str) -> bool:
     return address.partition("://")[0] in _POSTGRES_SCHEMES and "://" in address
 
 
-def open_service_store(address: str, *, now: int) -> ServiceStore:
-    """Open the store of a service: ``postgresql://…``, or a directory. ``now`` is in epoch seconds UTC.
+class _ProblemReport:
+    """Passes the problems of several connections on: each once, and that there is none any more."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._lock = threading.Lock()
+        self._last = ""
+
+    def add(self, problem: str) -> None:
+        """Take the problem of one connection; empty when it has none any more."""
+        with self._lock:
+            if problem == self._last:
+                return
+            self._last = problem
+        self._report(problem)
+
+
+def open_service_store(address: str, *, now: int, report: Callable[[str], None] = lambda _: None) -> ServiceStore:
+    """Open the store of a service: ``postgresql://…``, or a directory.
+
+    Args:
+        address: Address or directory.
+        now: The present in epoch seconds UTC.
+        report: Called with each new problem of a server, and with the empty text when it is over; in any thread.
 
     Raises:
         UsageError: PostgreSQL does not accept the connection, its tables are of a newer version or may not be created;
             psycopg is not installed; or the address is of another kind of database.
     """
     if is_postgres(address):
-        return _open_postgres(address)
+        return _open_postgres(address, report)
     if "://" in address:
         raise UsageError(
             f"a store of the kind {address.partition('://')[0]!r} is not supported",
@@ -61,7 +86,7 @@ def _open_directory(directory: Path, now: int) -> ServiceStore:
     )
 
 
-def _open_postgres(address: str) -> ServiceStore:
+def _open_postgres(address: str, report: Callable[[str], None]) -> ServiceStore:
     try:
         from nerq_cli.store.postgres import PostgresCache
         from nerq_cli.store.postgres_claims import PostgresClaims
@@ -74,10 +99,12 @@ def _open_postgres(address: str) -> ServiceStore:
             "a store in PostgreSQL needs psycopg, which is not installed",
             hint='pip install "nerq-cli[serve,postgres]"',
         ) from None
-    connection = PostgresConnection.open(address)
+    problems = _ProblemReport(report)
+    connection = PostgresConnection.open(address, problems.add)
     return ServiceStore(
         label=connection.label,
-        open_cache=lambda: PostgresCache(PostgresConnection(address)),
-        open_history=lambda: PostgresHistory(PostgresConnection(address)),
+        open_cache=lambda: PostgresCache(PostgresConnection(address, problems.add)),
+        open_history=lambda: PostgresHistory(PostgresConnection(address, problems.add)),
         claims=PostgresClaims(connection),
+        is_shared=True,
     )
