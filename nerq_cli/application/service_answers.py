@@ -195,10 +195,8 @@ def _build_document(target: str, package: Package, gatherer: _Gatherer, now: int
         reason = fact.reason if isinstance(fact, Unknown) else "nothing is known about it"
         return _build_problem(target, _create_problem("not known", _UNAVAILABLE, reason), now)
     answers = writer.answers
-    received = (
-        answer.retrieved_at for answer in answers if answer.retrieved_at and answer.field not in _SHIPPED_FIELDS
-    )
-    oldest = min(received, default=0)
+    received = [answer.retrieved_at for answer in answers if answer.field not in _SHIPPED_FIELDS]
+    oldest = min(filter(None, received), default=0)
     document = TargetDocument(
         target=target,
         as_of=now,
