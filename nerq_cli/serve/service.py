@@ -15,6 +15,7 @@ from nerq_cli.serve.answers import Answer, AnswerCache
 from nerq_cli.serve.assess import Lifetimes, Place, assess_lookups, describe_settings, fail_lookup, read_answers
 from nerq_cli.serve.documents import Documents, KeptDocument, Made
 from nerq_cli.serve.engine import WORKERS, Batches, Engine
+from nerq_cli.serve.evidence import EvidenceBatches
 from nerq_cli.serve.lookup import Lookup, parse_lookup
 from nerq_cli.units import DAY
 
@@ -59,11 +60,12 @@ class Service:
             self.answers.put,
             fail_lookup,
         )
+        self.evidence = EvidenceBatches(self.engine, self._place.settings)
         self.documents = Documents(self.engine, self.settings.lifetimes, self.settings.document_bytes)
 
     def open_session(self) -> Session:
         """Return a session with the settings of the service, for one thread."""
-        return Session(self.settings.run, self._config, self.settings.root)
+        return Session(self.settings.run, self._config, self.settings.root, uses_service=False)
 
     @property
     def is_ready(self) -> bool:
