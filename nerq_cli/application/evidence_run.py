@@ -205,10 +205,15 @@ class EvidenceRun:
 
         Names that are left out are a note for the user.
         """
+        return self._select_public_nodes(self._open_collector().find_dependencies(releases, package_facts))
+
+    def _select_public_nodes(
+        self, facts: Mapping[Release, Fact[DependencyTree]]
+    ) -> dict[Release, Fact[DependencyTree]]:
+        """Return the dependencies of releases without names that are declared private."""
         from nerq_cli.facts import Found
 
         config = self._session.config
-        facts = self._open_collector().find_dependencies(releases, package_facts)
         trees: dict[Release, Fact[DependencyTree]] = {}
         for release, fact in facts.items():
             if not isinstance(fact, Found):

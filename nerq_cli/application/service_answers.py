@@ -130,7 +130,7 @@ def collect_documents(
     for target in dict.fromkeys(targets):
         parsed = _parse(target, rules)
         if isinstance(parsed, TargetProblem):
-            documents[target] = _build_problem(target, parsed, now)
+            documents[target] = build_problem_document(target, parsed, now)
         else:
             open_targets[target] = parsed
     run.expected_count = len(open_targets)
@@ -165,7 +165,8 @@ def _create_problem(title: str, status: int, detail: str) -> TargetProblem:
     return TargetProblem(title=title, status=status, detail=detail)
 
 
-def _build_problem(target: str, problem: TargetProblem, now: int, max_age: int = 0) -> StoredDocument:
+def build_problem_document(target: str, problem: TargetProblem, now: int, max_age: int = 0) -> StoredDocument:
+    """Return the document of a target about which there is no evidence."""
     document = TargetDocument(target=target, as_of=now, problem=problem)
     return StoredDocument(msgspec.json.encode(document), 0, now + max_age)
 
@@ -190,15 +191,13 @@ def _build_document(target: str, package: Package, gatherer: _Gatherer, now: int
     fact = gatherer.package_facts.package_info.get(package)
     if isinstance(fact, Absent):
         problem = _create_problem("not found", _NOT_FOUND, f"{fact.source} has no package of this name")
-        return _build_problem(target, problem, now, MAX_AGE)
+        return build_problem_document(target, problem, now, MAX_AGE)
     if writer is None or not any(answer.call == recorded_facts.RELEASES for answer in writer.answers):
         reason = fact.reason if isinstance(fact, Unknown) else "nothing is known about it"
-        return _build_problem(target, _create_problem("not known", _UNAVAILABLE, reason), now)
+        return build_problem_document(target, _create_problem("not known", _UNAVAILABLE, reason), now)
     answers = writer.answers
-    received = (
-        answer.retrieved_at for answer in answers if answer.retrieved_at and answer.field not in _SHIPPED_FIELDS
-    )
-    oldest = min(received, default=0)
+    received = [answer.retrieved_at for answer in answers if answer.field not in _SHIPPED_FIELDS]
+    oldest = min(filter(None, received), default=0)
     document = TargetDocument(
         target=target,
         as_of=now,

@@ -220,8 +220,20 @@ class ServiceRun(EvidenceRun):
     def find_dependencies(
         self, releases: Sequence[Release], package_facts: PackageFacts
     ) -> dict[Release, Fact[DependencyTree]]:
-        """Return the dependencies of releases as deps.dev resolves them; collected here."""
-        return super().find_dependencies(releases, package_facts)
+        """Return the dependencies of releases as deps.dev resolves them, without names that are declared private."""
+        served = [release for release in releases if release.package in self._served]
+        if served and not self._has_asked_again:
+            self._has_asked_again = True
+            self._ask(served, trees=True)
+        call, trees = recorded_facts.DEPENDENCIES, {}
+        for release in served:
+            reader = self._readers.get(release)
+            fact = reader.find(call, release.package, release.version).get(call) if reader is not None else None
+            if isinstance(fact, Found):
+                trees[release] = fact
+        others = [release for release in releases if release not in trees]
+        own_trees = super().find_dependencies(others, package_facts) if others else {}
+        return {**self._select_public_nodes(trees), **own_trees}
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return the status of the service, then that of each source that was used here."""

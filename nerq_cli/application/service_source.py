@@ -39,7 +39,7 @@ _MAX_DETAIL: Final = 200
 _UNUSABLE_NUMBER = compile_late(rb"[:,\[]-\d|[:,\[]\d{12,}[],}.]")
 
 
-class EvidenceQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EvidenceQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The body of a request."""
 
     #: Package URLs, with a version or without one.

@@ -23,6 +23,7 @@ _EXAMPLES: Final = {
     "groups": '["main"]',
     "preset": '"production"',
     "baseline": '"nerq-baseline.json"',
+    "service": '"https://nerq.example"',
     "rules.vulnerability.epss": "0.5",
     "rules.too-new.min-age": '"7d"',
     "rules.licence.allow": '["permissive", "MPL-2.0"]',

@@ -575,6 +575,20 @@ def format_age(seconds: int) -> str:
     return f"{seconds // DAY} days old"
 
 
+def describe_lookups(report: Report) -> list[str]:
+    """Return where evidence was looked up instead of collected, with its age and the methodology there."""
+    return [
+        f"looked up at {source.address}: {source.answered_subjects:,} of {source.subjects:,} packages and versions, "
+        f"methodology {source.methodology}, {_describe_oldest(source.oldest_response, report.as_of)}"
+        for source in report.sources
+        if source.address and source.answered_subjects
+    ]
+
+
+def _describe_oldest(oldest: int, as_of: int) -> str:
+    return f"oldest answer {format_age(max(0, as_of - oldest))}" if oldest else "of unknown age"
+
+
 def format_timestamp(seconds: int) -> str:
     """Return epoch seconds as ISO 8601 in UTC: ``2026-11-21T02:40:00Z``; empty for 0 or a year out of range."""
     return _format_timestamp(seconds) if seconds else ""

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from nerq_cli.application.compare import MAX_TARGETS, MIN_TARGETS
+from nerq_cli.application.service_source import EvidenceDocument, EvidenceQuery
 from nerq_cli.application.session import read_clock
 from nerq_cli.insight.purpose import DEFAULT_PURPOSE, PURPOSES, Purpose
 from nerq_cli.report.badge import render_svg
@@ -23,7 +24,7 @@ from nerq_cli.report.pages import report as report_page
 from nerq_cli.report.pages.alternatives import AlternativesDocument
 from nerq_cli.report.pages.compare import CompareDocument
 from nerq_cli.report.pages.report import PageDocument
-from nerq_cli.serve import batch, preflight, problems
+from nerq_cli.serve import batch, evidence, preflight, problems
 from nerq_cli.serve.answers import Answer, build_problem_answer
 from nerq_cli.serve.batch import BatchDocument, BatchRequest
 from nerq_cli.serve.documents import KeptDocument
@@ -92,9 +93,7 @@ async def get_preflight(request: Request) -> Response:
 
 async def post_batch(request: Request) -> Response:
     """Answer the same about many targets."""
-    media_type = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if media_type != JSON:
-        raise RequestError("unsupported-media-type", f"the body is {media_type}", hint=f"send {JSON}")
+    _check_media_type(request)
     asked = batch.parse_request(await request.body())
     service = _get_service(request)
     lookups: dict[str, Lookup] = {}
@@ -109,6 +108,19 @@ async def post_batch(request: Request) -> Response:
     answers.update((text, found[lookup.key]) for text, lookup in lookups.items())
     content = batch.encode_batch(asked.targets, [answers[text] for text in asked.targets], asked.purpose)
     return await respond(request, content)
+
+
+async def post_evidence(request: Request) -> Response:
+    """Send the evidence about many targets, which the client scores."""
+    _check_media_type(request)
+    query = evidence.parse_query(await request.body())
+    return await respond(request, await _get_service(request).evidence.find(query))
+
+
+def _check_media_type(request: Request) -> None:
+    media_type = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if media_type != JSON:
+        raise RequestError("unsupported-media-type", f"the body is {media_type}", hint=f"send {JSON}")
 
 
 def _refuse_text(text: str, error: RequestError) -> Answer:
@@ -315,6 +327,18 @@ ROUTES: Final = (
         body=BatchRequest,
         response=BatchDocument,
         problems=("invalid-body", "invalid-parameter", "batch-too-large", "unsupported-media-type"),
+        is_kept=False,
+    ),
+    Operation(
+        id="postEvidenceBatch",
+        method="POST",
+        path=evidence.PATH,
+        summary="The evidence about up to 1,000 packages on PyPI and npm, which nerq scan --service scores",
+        description="A target that has no answer fails alone: its entry has the problem.",
+        handler=post_evidence,
+        body=EvidenceQuery,
+        response=EvidenceDocument,
+        problems=("invalid-body", "invalid-parameter", "unsupported-media-type"),
         is_kept=False,
     ),
     Operation(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import msgspec
 
 from nerq_cli import __version__
+from nerq_cli.application.service_source import EvidenceDocument, EvidenceQuery
 from nerq_cli.insight.purpose import DEFAULT_PURPOSE, PURPOSES
 from nerq_cli.report.pages.alternatives import AlternativesDocument
 from nerq_cli.report.pages.compare import CompareDocument
@@ -111,6 +112,7 @@ PURL: Final = Parameter(
 def build_openapi(operations: Sequence[Operation]) -> dict[str, Any]:
     """Return the description of an API. Nothing in it depends on where the service runs."""
     types = [PreflightDocument, BatchRequest, BatchDocument, PageDocument, CompareDocument, AlternativesDocument]
+    types += [EvidenceQuery, EvidenceDocument]
     _, components = msgspec.json.schema_components([*types, ProblemDocument], ref_template=_REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:

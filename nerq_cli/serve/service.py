@@ -18,6 +18,7 @@ from nerq_cli.serve.assess import Lifetimes, Place, assess_lookups, describe_set
 from nerq_cli.serve.documents import Documents, KeptDocument, Made
 from nerq_cli.serve.engine import WORKERS, Batches, Engine
 from nerq_cli.serve.error_log import log_error
+from nerq_cli.serve.evidence import EvidenceBatches
 from nerq_cli.serve.lookup import Lookup, parse_lookup
 from nerq_cli.serve.shared_work import divide_work, hold_names
 from nerq_cli.store.claims import Claims, LocalClaims
@@ -77,11 +78,12 @@ class Service:
             self.answers.put,
             fail_lookup,
         )
+        self.evidence = EvidenceBatches(self.engine, self._place.settings)
         self.documents = Documents(self.engine, self.settings.lifetimes, self.settings.document_bytes)
 
     def open_session(self) -> Session:
         """Return a session with the settings of the service, for one thread."""
-        session = Session(self.settings.run, self._config, self.settings.root)
+        session = Session(self.settings.run, self._config, self.settings.root, uses_service=False)
         if self._store is not None:
             session.open_cache, session.open_history = self._store.open_cache, self._store.open_history
         return session

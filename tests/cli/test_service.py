@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from nerq_cli.application.service_answers import build_response, collect_documen
 from nerq_cli.application.service_source import PATH, EvidenceQuery
 from nerq_cli.application.session import Session, read_clock
 from nerq_cli.application.settings import Settings
+from nerq_cli.methodology.packages import PACKAGES
 from tests.cli.conftest import AS_OF, Registry, Result, Services
 
 Nerq = Callable[..., Result]
@@ -86,3 +88,342 @@ def test_report_is_that_of_a_scan_without_a_service(scanned: Path, service: Serv
     looked_up = nerq("scan", "--format=json", "--as-of", AS_OF, "--no-cache", "--service", service.url)
     assert drop_sources(looked_up.json) == drop_sources(computed.json)
     assert looked_up.status == computed.status == 1
+
+
+def scan(nerq: Nerq, *options: str) -> Result:
+    return nerq("scan", "--format=json", "--as-of", AS_OF, "--no-cache", *options)
+
+
+def count_warnings(result: Result) -> int:
+    return len([text for text in result.json["warnings"] if text.startswith("nerq service: ")])
+
+
+@pytest.fixture
+def computed(scanned: Path, nerq: Nerq) -> Any:
+    """The report without a service, without what is about sources."""
+    return drop_sources(scan(nerq).json)
+
+
+def test_two_requests_are_enough_for_ranges_and_upgrades(scanned: Path, service: Service, nerq: Nerq) -> None:
+    result = scan(nerq, "--service", service.url)
+    assert service.queries == [
+        ["pkg:pypi/alpha@1.0", "pkg:pypi/beta", "pkg:pypi/gamma@3.0", "pkg:npm/delta@1.0.0"],
+        ["pkg:pypi/beta@1.0"],
+    ]
+    assert result.json["sources"][0]["requests"] == 2
+
+
+def test_what_the_service_answers_is_not_asked_here(
+    scanned: Path, service: Service, nerq: Nerq, registry: Registry
+) -> None:
+    scan(nerq, "--service", service.url)
+    count = len(registry.paths)
+    scan(nerq, "--service", service.url)
+    assert len(registry.paths) == count
+
+
+def test_more_dependencies_are_asked_about_a_thousand_at_a_time(
+    project: Path, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_PUBLIC", "some-*")
+    pins = [f"some-{number}==1.0" for number in range(2_500)]
+    (project / "requirements.txt").write_text("\n".join(pins))
+    service.site.on(PATH, lambda request: refuse_all(service, request))
+    result = scan(nerq, "--service", service.url, "--service-only")
+    assert [len(query) for query in service.queries] == [1_000, 1_000, 500]
+    assert result.status == 3
+    assert result.json["summary"]["unknown"] == 2_500
+
+
+def refuse_all(service: Service, request: Any) -> dict[str, Any]:
+    query = msgspec.json.decode(request.body, type=EvidenceQuery)
+    service.queries.append(list(query.targets))
+    targets = [{"target": target, "problem": {"status": 404, "detail": "no such name"}} for target in query.targets]
+    return {"body": {**describe_service(), "targets": targets}}
+
+
+def describe_service(**changes: Any) -> dict[str, Any]:
+    methodologies = {PACKAGES.target: PACKAGES.version}
+    return {"format": 1, "version": "1", "methodologies": methodologies, "as_of": 1, "oldest_answer": 0, **changes}
+
+
+def test_private_names_stay_here(
+    scanned: Path, service: Service, nerq: Nerq, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_PRIVATE", "acme-secret")
+    registry.pypi("inhouse", "1.0")
+    with (scanned / "requirements.txt").open("a") as file:
+        file.write("acme-secret==1.0\ninhouse==1.0\nother @ https://files.example/hidden.zip\n")
+    result = scan(nerq, "--service", service.url)
+    sent = b"".join(request.body for request in service.site.requests)
+    assert not [name for name in (b"secret", b"inhouse", b"other", b"hidden") if name in sent]
+    states = {item["name"]: item["state"] for item in result.json["dependencies"]}
+    assert states["inhouse"] == "ok"
+    assert states["acme-secret"] == "skipped"
+
+
+HTML = b"<html>a portal</html>"
+#: Services of no use, by what they do.
+USELESS: dict[str, dict[str, Any]] = {
+    "an error": {"status": 500},
+    "no route": {"status": 404, "body": {}},
+    "no access": {"status": 401},
+    "a redirect": {"status": 307, "headers": {"Location": "/elsewhere"}},
+    "another page": {"body": HTML, "headers": {"Content-Type": "text/html"}},
+    "an empty list": {"body": describe_service(targets=[])},
+    "a list": {"body": []},
+    "a later format": {"body": describe_service(format=2, targets={})},
+    "another methodology": {"body": describe_service(methodologies={"packages": "9.9"}, targets=[])},
+    "a moment out of range": {"body": describe_service(as_of=10**15, targets=[])},
+    "a cut body": {"body": b'{"format":1,' + b" " * 100, "cut": 20},
+    "nothing": {"raw": b""},
+}
+
+
+@pytest.mark.parametrize("turn", USELESS.values(), ids=USELESS)
+def test_a_service_of_no_use_costs_a_warning(
+    turn: dict[str, Any], scanned: Path, computed: Any, service: Service, nerq: Nerq
+) -> None:
+    service.site.on(PATH, turn)
+    result = scan(nerq, "--service", service.url)
+    report = drop_sources(result.json)
+    assert count_warnings(result) == 1
+    assert {**report, "warnings": []} == computed
+    [source] = [source for source in result.json["sources"] if source["name"] == "nerq service"]
+    assert (source["state"], source["fallback"]) == ("unavailable", "computation on this machine")
+
+
+@pytest.mark.parametrize("turn", USELESS.values(), ids=USELESS)
+def test_with_service_only_a_service_of_no_use_leaves_everything_unknown(
+    turn: dict[str, Any], scanned: Path, service: Service, nerq: Nerq, registry: Registry
+) -> None:
+    service.site.on(PATH, turn)
+    count = len(registry.paths)
+    result = scan(nerq, "--service", service.url, "--service-only", "--no-strict")
+    assert result.status == 3
+    assert count_warnings(result) == 1
+    assert {item["state"] for item in result.json["dependencies"]} == {"unknown"}
+    assert len(registry.paths) == count
+
+
+def test_a_service_that_hangs_takes_half_of_the_time(
+    scanned: Path, computed: Any, service: Service, nerq: Nerq
+) -> None:
+    service.site.on(PATH, {"hang": True})
+    result = scan(nerq, "--service", service.url, "--timeout", "8")
+    assert count_warnings(result) == 1
+    assert {**drop_sources(result.json), "warnings": []} == computed
+
+
+def test_a_response_that_is_too_large_is_not_read(scanned: Path, computed: Any, service: Service, nerq: Nerq) -> None:
+    service.site.on(PATH, {"raw": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{"})
+    result = scan(nerq, "--service", service.url)
+    assert "larger than" in next(text for text in result.json["warnings"] if "nerq service" in text)
+    assert {**drop_sources(result.json), "warnings": []} == computed
+
+
+def test_one_target_without_evidence_is_computed_here(
+    scanned: Path, computed: Any, service: Service, nerq: Nerq
+) -> None:
+    def leave_out(document: dict[str, Any]) -> None:
+        for entry in document["targets"]:
+            if "alpha" in entry["target"]:
+                entry.clear()
+                entry.update(target="pkg:pypi/alpha@1.0", problem={"status": 500, "title": "failed"})
+
+    service.leave_out = leave_out
+    result = scan(nerq, "--service", service.url)
+    assert drop_sources(result.json) == computed
+    only = scan(nerq, "--service", service.url, "--service-only")
+    assert {item["name"]: item["state"] for item in only.json["dependencies"]}["alpha"] == "unknown"
+    assert "failed" in str([item["reasons"] for item in only.json["dependencies"] if item["name"] == "alpha"])
+
+
+def test_evidence_without_advisories_is_collected_here(
+    scanned: Path, computed: Any, service: Service, nerq: Nerq
+) -> None:
+    def hide(document: dict[str, Any]) -> None:
+        for entry in document["targets"]:
+            for answer in entry["answers"]:
+                if answer["field"] == "advisories":
+                    answer.pop("sha256", None)
+                    answer.update(state="unknown", reason="OSV did not answer")
+
+    service.leave_out = hide
+    assert drop_sources(scan(nerq, "--service", service.url).json) == computed
+    only = scan(nerq, "--service", service.url, "--service-only")
+    assert only.status == 3
+
+
+def test_an_upgrade_that_the_service_lacks_is_computed_here(scanned: Path, service: Service, nerq: Nerq) -> None:
+    options = ("--threshold", "99")
+    computed = drop_sources(scan(nerq, *options).json)
+
+    def hide(document: dict[str, Any]) -> None:
+        for entry in document["targets"]:
+            version = entry["target"].rpartition("@")[2]
+            entry["answers"] = [answer for answer in entry["answers"] if answer.get("version", version) == version]
+
+    service.leave_out = hide
+    assert drop_sources(scan(nerq, *options, "--service", service.url).json) == computed
+
+
+def import_advisory(nerq: Nerq, folder: Path, name: str) -> None:
+    affected = [{"package": {"ecosystem": "PyPI", "name": name}, "versions": ["1.0"]}]
+    record = {"id": "ACME-2026-1", "modified": "2026-01-01T00:00:00Z", "published": "2026-01-01T00:00:00Z"}
+    severity = {"database_specific": {"severity": "CRITICAL"}}
+    (folder / "ACME-2026-1.json").write_text(json.dumps({**record, "affected": affected, **severity}))
+    assert nerq("db", "import", str(folder / "ACME-2026-1.json")).status == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--service-only",)], ids=["computing", "service-only"])
+def test_an_advisory_of_this_machine_counts_whatever_the_service_lists(
+    options: tuple[str, ...], scanned: Path, service: Service, nerq: Nerq, tmp_path: Path
+) -> None:
+    import_advisory(nerq, tmp_path, "alpha")
+    result = scan(nerq, "--service", service.url, *options)
+    [alpha] = [item for item in result.json["dependencies"] if item["name"] == "alpha"]
+    assert [item["id"] for item in alpha["advisories"]] == ["ACME-2026-1"]
+    assert (alpha["state"], result.status) == ("below", 1)
+
+
+def test_the_token_goes_to_the_service_of_the_user(
+    scanned: Path, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_SERVICE_TOKEN", "sesame")
+    monkeypatch.setenv("NERQ_SERVICE", service.url)
+    scan(nerq)
+    assert {headers["authorization"] for headers in service.headers} == {"Bearer sesame"}
+
+
+def test_the_netrc_file_may_have_the_token(
+    scanned: Path, service: Service, nerq: Nerq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password sesame\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    scan(nerq, "--service", service.url)
+    assert {headers["authorization"] for headers in service.headers} == {"Bearer sesame"}
+
+
+def test_a_project_gets_no_token_and_its_service_is_a_weakening(
+    scanned: Path, service: Service, nerq: Nerq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password sesame\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("NERQ_SERVICE_TOKEN", "sesame")
+    (scanned / "nerq.toml").write_text(f'service = "{service.url}"\n')
+    result = scan(nerq)
+    assert service.queries
+    assert not [headers for headers in service.headers if "authorization" in headers]
+    [warning] = [text for text in result.json["warnings"] if "weakens the check" in text]
+    assert f"service = {service.url}" in warning
+    service.queries.clear()
+    scan(nerq, "--no-config")
+    assert not service.queries
+
+
+def test_a_settings_file_that_the_user_names_gets_the_token(
+    scanned: Path, service: Service, nerq: Nerq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text(f'service = "{service.url}"\n')
+    monkeypatch.setenv("NERQ_CONFIG", str(tmp_path / "mine.toml"))
+    monkeypatch.setenv("NERQ_SERVICE_TOKEN", "sesame")
+    scan(nerq)
+    assert {headers["authorization"] for headers in service.headers} == {"Bearer sesame"}
+
+
+def test_no_redirect_is_followed(scanned: Path, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NERQ_SERVICE_TOKEN", "sesame")
+    service.site.on("/elsewhere", service.answer)
+    service.site.on(PATH, {"status": 307, "headers": {"Location": f"{service.url}/elsewhere"}})
+    result = scan(nerq, "--service", service.url)
+    assert {request.path for request in service.site.requests} == {PATH}
+    assert "is not followed" in str(result.json["warnings"])
+
+
+def test_an_address_without_encryption_is_refused(scanned: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = scan(nerq, "--service", "http://nerq.example")
+    assert result.status == 2
+    assert "has no encryption" in result.err
+    assert "Traceback" not in result.err
+    monkeypatch.setenv("NERQ_SERVICE_ALLOW_HTTP", "1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    allowed = scan(nerq, "--service", "http://nerq.example", "--timeout", "4")
+    assert allowed.status == 1
+    assert count_warnings(allowed) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["nerq.example", "ftp://nerq.example", "https://", "https://me:pw@nerq.example", "https://n.example?x"]
+)
+def test_what_is_no_address_is_refused(address: str, scanned: Path, nerq: Nerq) -> None:
+    result = scan(nerq, "--service", address)
+    assert result.status == 2
+    assert "--service must" in result.err
+    assert "pw" not in result.err
+
+
+@pytest.mark.parametrize("options", [("--service", ""), ("--offline",), ("--refresh",)], ids=["", "offline", "refresh"])
+def test_options_that_ask_no_service(
+    options: tuple[str, ...], scanned: Path, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_SERVICE", service.url)
+    result = nerq("scan", "--format=json", "--as-of", AS_OF, *options)
+    assert not service.queries
+    assert not [source for source in result.json["sources"] if source["name"] == "nerq service"]
+
+
+@pytest.mark.parametrize("more", [(), ("--refresh",), ("--offline",)], ids=["alone", "refresh", "offline"])
+def test_service_only_needs_a_service_that_may_be_asked(more: tuple[str, ...], scanned: Path, nerq: Nerq) -> None:
+    result = scan(nerq, "--service-only", *more)
+    assert result.status == 2
+    assert "--service-only" in result.err
+
+
+def test_every_format_for_people_states_where_evidence_was_looked_up(
+    scanned: Path, service: Service, nerq: Nerq
+) -> None:
+    files = [scanned / "report.md", scanned / "report.html"]
+    options = [f"--output={file}" for file in files]
+    result = nerq("scan", "--as-of", AS_OF, "--no-cache", "--service", service.url, *options)
+    for text in (" ".join(result.out.split()), *(file.read_text() for file in files)):
+        assert f"looked up at {service.url}: 5 of 5 packages and versions" in unescape(text).replace("<!-- -->", "")
+        assert f"methodology {PACKAGES.version}" in text
+
+
+def test_a_check_looks_up_as_well(scanned: Path, service: Service, nerq: Nerq) -> None:
+    options = ("check", "pypi:alpha==1.0", "--format=json", "--as-of", AS_OF, "--no-cache")
+    computed = nerq(*options)
+    looked_up = nerq(*options, "--service", service.url)
+    assert drop_sources(looked_up.json) == drop_sources(computed.json)
+    assert service.queries == [["pkg:pypi/alpha@1.0"]]
+
+
+def test_damaged_values_of_a_service_are_no_traceback(
+    scanned: Path, computed: Any, service: Service, nerq: Nerq
+) -> None:
+    damages: list[Callable[[Any], Any]] = [
+        lambda value: {**value, "versions": value["versions"][1:]} if "versions" in value else value,
+        lambda value: {**value, "published": [10**14] * len(value["published"])} if "published" in value else value,
+        lambda value: {**value, "published": [-5] * len(value["published"])} if "published" in value else value,
+        lambda value: {**value, "readme": -1} if "readme" in value else value,
+        lambda value: [{"id": "X", "severity": "odd"}] if value == [] else value,
+        lambda _: None,
+        lambda _: {},
+        lambda _: [],
+        lambda _: "text",
+    ]
+    for damage in damages:
+
+        def spoil(document: dict[str, Any], damage: Callable[[Any], Any] = damage) -> None:
+            for entry in document["targets"]:
+                entry["values"] = {digest: damage(value) for digest, value in entry["values"].items()}
+
+        service.leave_out = spoil
+        result = scan(nerq, "--service", service.url)
+        assert drop_sources(result.json) == computed

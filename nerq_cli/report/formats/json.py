@@ -272,6 +272,8 @@ class _Source(_Struct, frozen=True):
     reason: str | None
     required: bool
     fallback: str | None
+    address: str | UnsetType | None = UNSET
+    methodology: str | UnsetType | None = UNSET
 
 
 class _SignalChange(_Struct, frozen=True):
@@ -654,6 +656,8 @@ def _build_source(source: SourceStatus) -> _Source:
         reason=_sanitize_long(source.reason) or None,
         required=source.required,
         fallback=source.fallback or None,
+        address=sanitize_text(source.address) or UNSET,
+        methodology=(sanitize_text(source.methodology) or None) if source.address else UNSET,
     )
 
 

@@ -29,6 +29,7 @@ from nerq_cli.report.wording import (
     count_assessments,
     count_below,
     describe_empty,
+    describe_lookups,
     describe_methodologies,
     describe_status,
     format_location,
@@ -156,6 +157,8 @@ def _write_head(writer: _Writer, report: Report) -> None:
         writer.add(f"{total} listed, not scored.\n\n")
     else:
         writer.add(f"{total}: {counts}. Threshold {report.threshold:g}{others}.\n\n")
+    for text in describe_lookups(report):
+        writer.add(f"Evidence {escape(text, TEXT_LIMIT)}.\n\n")
     gaps = list_gaps(report)
     if gaps and not report.list_only:
         title = "Notes" if is_fully_checked(report) else "Not everything was checked"

@@ -125,7 +125,7 @@ def _build_sources(report: Report) -> Markup | None:
             f"{source.answered_subjects:,} of {source.subjects:,}" if source.subjects else "",
             f"{source.from_cache:,}" if source.from_cache else "",
             wording.format_timestamp(source.oldest_response)[:16].replace("T", " "),
-            _describe_source(source),
+            _describe_source(source, report),
         )
         for source in report.sources
     ]
@@ -149,8 +149,10 @@ def _count_sources(sources: Sequence[SourceStatus]) -> Markup:
     return element("span", text, class_="sub")
 
 
-def _describe_source(source: SourceStatus) -> str:
+def _describe_source(source: SourceStatus, report: Report) -> str:
     notes = [source.reason, source.note]
+    if source.address:
+        notes += wording.describe_lookups(report) or [source.address]
     if source.fallback:
         notes.append(f"{source.fallback} was used")
     if not source.required:

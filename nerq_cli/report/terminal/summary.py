@@ -339,6 +339,7 @@ def _add_notes(page: Page, report: Report, *, verbose: bool) -> None:
         for source in report.sources
         if source.reason and not _is_unavailable(source)
     ]
+    notes += [("dim", f"note: {text}") for text in wording.describe_lookups(report)]
     notes += [("action", hint) for hint in report.hints]
     warnings = dict.fromkeys(report.warnings)
     notes += [("doubt", f"warning: {warning}") for warning in warnings]
