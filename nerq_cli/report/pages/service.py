@@ -33,7 +33,8 @@ _ORDER: Final = tuple(_ANSWERS)
 class RecentTarget(msgspec.Struct, frozen=True, kw_only=True):
     """A target that was asked for lately, and the answer."""
 
-    purl: str
+    #: What its page is asked for by: a package URL, or the name of an MCP server.
+    target: str
     #: ``pypi:requests 2.31.0``
     label: str
     answer: Answer
@@ -41,7 +42,7 @@ class RecentTarget(msgspec.Struct, frozen=True, kw_only=True):
     score: str
     #: 0 to 100; None = there is none.
     value: float | None
-    #: The first reason for the answer.
+    #: Why it has this answer.
     reason: str
     #: Whether it is malware.
     is_malware: bool = False
@@ -52,7 +53,7 @@ class StartPage(msgspec.Struct, frozen=True, kw_only=True):
 
     #: What was asked for lately, the worst first.
     recent: tuple[RecentTarget, ...] = ()
-    #: Targets that were asked for lately, those that are not shown included.
+    #: Targets that were asked for lately, with those that are not shown.
     count: int = 0
     #: Sentences about the data and its age.
     notes: tuple[str, ...] = ()
@@ -63,7 +64,8 @@ class StartPage(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True):
     """One of several targets that a name may mean."""
 
-    purl: str
+    #: What its page is asked for by.
+    target: str
     label: str
 
 
@@ -155,7 +157,7 @@ def _build_row(item: RecentTarget, site: Site) -> Markup:
     words, style = ("malware", "bad") if item.is_malware else _ANSWERS[item.answer]
     return element(
         "tr",
-        element("th", element("a", item.label, href=site.link_page(item.purl)), scope="row"),
+        element("th", element("a", item.label, href=site.link_page(item.target)), scope="row"),
         element("td", element("span", words, class_=f"text-{style} answer"), data_label="Answer"),
         element("td", item.score or "not known", class_="num", data_label="Score"),
         element("td", item.reason, data_label="Why"),
@@ -231,7 +233,7 @@ def render_candidates(name: str, candidates: Sequence[Candidate], site: Site) ->
         class_="masthead",
     )
     items = (
-        element("li", element("a", item.label, href=site.link_page(item.purl)), " ", element("code", item.purl))
+        element("li", element("a", item.label, href=site.link_page(item.target)), " ", element("code", item.target))
         for item in candidates
     )
     content = _section("candidates", "Candidates", element("ul", *items, class_="candidates"))

@@ -173,7 +173,7 @@ RenderPage: TypeAlias = Callable[[str, Site, str], str]
 
 def recent(label: str, answer: str = "avoid", value: float | None = 40.0, **more: object) -> RecentTarget:
     made = RecentTarget(
-        purl=f"pkg:{PYPI}/{label.replace(' ', '@')}",
+        target=f"pkg:{PYPI}/{label.replace(' ', '@')}",
         label=label,
         answer=answer,  # type: ignore[arg-type]
         score="" if value is None else f"{value}",
@@ -197,7 +197,7 @@ def render_page(findings: Report) -> RenderPage:
         made_pages = {
             "start": lambda: service.render_start(
                 StartPage(
-                    recent=(recent("ok"), recent(text, reason=text, purl=text, score=text)),
+                    recent=(recent("ok"), recent(text, reason=text, target=text, score=text)),
                     count=2,
                     notes=(text,),
                     as_of=AS_OF,
