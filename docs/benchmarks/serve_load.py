@@ -424,7 +424,7 @@ def check_batch(body: bytes, count: int) -> None:
         SystemExit: an answer is missing, is a problem or is provisional.
     """
     answers = json.loads(body)["results"]
-    bad = [item for item in answers if "status" in item or item.get("complete") is False]
+    bad = [item for item in answers if not item.get("preflight", {}).get("complete")]
     if len(answers) != count or bad:
         sys.exit(f"{len(answers)} of {count} answers, {len(bad)} of them not whole: {json.dumps(bad[:1])[:500]}")
 
