@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from nerq_cli.application.session import Session
+    from nerq_cli.report.pages.report import PageReport
     from nerq_cli.serve.answers import Answer
     from nerq_cli.serve.documents import KeptDocument
     from nerq_cli.serve.lookup import Lookup
@@ -110,10 +111,10 @@ async def show_target(request: Request) -> Response:
     page = await service.find_page(service.parse(target), purpose)
 
     def render() -> str:
-        report = page.report
-        return target_page.render_html(
-            report, site, pages.build_actions(report.target if report.server else report.purl, site)
-        )
+        report: PageReport = page.report
+        notes = report.warnings if report.strict else (report.exit_reason, *report.warnings)
+        beside = pages.build_actions(report.target if report.server else report.purl, notes, site)
+        return target_page.render_html(report, site, beside)
 
     return await _send_rendered(request, page, site, render)
 
@@ -202,7 +203,7 @@ async def _send_problem(request: Request, answer: Answer, query: str) -> Respons
     site = _build_site(request, query)
     problem = _PROBLEM_DECODER.decode(answer.head)
     if isinstance(problem.candidates, list):
-        candidates = [pages.Candidate(item.target, item.target) for item in problem.candidates]
+        candidates = [pages.Candidate(item.target, item.purl or "", item.exists) for item in problem.candidates]
         return await _send(request, pages.render_candidates(query, candidates, site), status=answer.status)
     error = _build_error(problem, answer)
     content = pages.render_problem(problem.title, error.detail, error.hint, site)

@@ -127,6 +127,12 @@ def test_the_page_of_a_target_is_that_of_the_report(client: Client, packages: Re
     )
 
 
+def test_a_page_without_a_source_states_that(start_service: Start, packages: Registry, services: Services) -> None:
+    services.silent()
+    text = read(start_service().get("/packages/pkg:pypi/alpha@1.0"))
+    assert "not everything could be read: OSV" in text
+
+
 def test_an_unchanged_page_is_not_sent_again(client: Client, packages: Registry) -> None:
     first = client.get("/packages/pkg:pypi/alpha@1.0")
     assert first.headers["cache-control"] == "max-age=0"

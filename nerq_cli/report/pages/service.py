@@ -64,9 +64,12 @@ class StartPage(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True):
     """One of several targets that a name may mean."""
 
-    #: What its page is asked for by.
+    #: What its page is asked for by: ``npm:lodash``.
     target: str
-    label: str
+    #: Empty if it is not known.
+    purl: str
+    #: Whether it exists; None = its registry did not answer.
+    exists: bool | None = True
 
 
 def sort_worst_first(targets: Sequence[RecentTarget]) -> list[RecentTarget]:
@@ -111,6 +114,8 @@ def render_start(page: StartPage, site: Site) -> str:
                 element("a", "/openapi.json", href=f"{site.base}/openapi.json"),
                 " describes the interface. A preflight is ",
                 element("code", f"GET {site.base}/v1/preflight?target=requests==2.31.0&for=production"),
+                ". The dates of the data are at ",
+                element("a", "/version", href=f"{site.base}/version"),
                 ".",
             ),
         ),
@@ -164,8 +169,14 @@ def _build_row(item: RecentTarget, site: Site) -> Markup:
     )
 
 
-def build_actions(purl: str, site: Site) -> Markup:
-    """Return what the page about a target has in a service beside the report: other forms of it, and comparison."""
+def build_actions(purl: str, notes: Sequence[str], site: Site) -> Markup:
+    """Return what the page about a target has in a service beside the report: other forms of it, and comparison.
+
+    Args:
+        purl: What its page is asked for by.
+        notes: What is missing, and warnings: a command prints them beside the page.
+        site: The service.
+    """
     links = element(
         "p",
         element("a", "Answer as JSON", href=site.link_answer(purl)),
@@ -180,7 +191,7 @@ def build_actions(purl: str, site: Site) -> Markup:
         action=f"{site.base}/compare",
         class_="compare actions",
     )
-    return join(links, form)
+    return join(*(element("p", note, class_="note") for note in notes), links, form)
 
 
 def render_comparison(report: CompareReport, site: Site) -> str:
@@ -233,7 +244,15 @@ def render_candidates(name: str, candidates: Sequence[Candidate], site: Site) ->
         class_="masthead",
     )
     items = (
-        element("li", element("a", item.label, href=site.link_page(item.target)), " ", element("code", item.target))
+        element(
+            "li",
+            element("a", item.target, href=site.link_page(item.target)),
+            " ",
+            element("code", item.purl, class_="sub") if item.purl else None,
+            element("p", "whether it exists is not known: its registry did not answer", class_="text-doubt")
+            if item.exists is None
+            else None,
+        )
         for item in candidates
     )
     content = _section("candidates", "Candidates", element("ul", *items, class_="candidates"))

@@ -152,3 +152,9 @@ def test_the_form_has_a_field_for_one_more_target(count: int, fields: int) -> No
 def test_a_comparison_that_is_not_whole_states_what_is_missing(findings: Report) -> None:
     text = Reader(service.render_comparison(compare_two(findings, "silent"), Site())).text
     assert "not everything could be read: silent" in text
+
+
+def test_a_candidate_that_may_not_exist_is_marked(render_page: RenderPage) -> None:
+    text = Reader(render_page("candidates", Site(), "npm:a")).text
+    assert "npm:a may be 2 packages" in text
+    assert text.count("whether it exists is not known: its registry did not answer") == 1
