@@ -24,7 +24,7 @@ from nerq_cli.report.pages import report as report_page
 from nerq_cli.report.pages.alternatives import AlternativesDocument
 from nerq_cli.report.pages.compare import CompareDocument
 from nerq_cli.report.pages.report import PageDocument
-from nerq_cli.serve import batch, evidence, preflight, problems
+from nerq_cli.serve import batch, evidence, pages, preflight, problems
 from nerq_cli.serve.answers import Answer, build_problem_answer
 from nerq_cli.serve.batch import BatchDocument, BatchRequest
 from nerq_cli.serve.documents import KeptDocument
@@ -439,7 +439,7 @@ def create_app(service: Service) -> Starlette:
             await service.close()
 
     app = Starlette(
-        routes=list(map(_build_route, ROUTES)),
+        routes=[*map(_build_route, ROUTES), *pages.ROUTES],
         lifespan=run_service,
         exception_handlers={
             RequestError: _answer_request_error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -31,9 +32,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     query: str = ""
     purpose: Purpose = DEFAULT_PURPOSE
 
-    def link_page(self, purl: str) -> str:
-        """Return the address of the page about a target."""
-        return f"{self.base}/packages/{_quote(purl)}{self._format_purpose()}"
+    def link_page(self, target: str) -> str:
+        """Return the address of the page about a target, which is a package URL, or another spelling."""
+        return f"{self.base}/packages/{_quote(target)}{self._format_purpose()}"
 
     def link_comparison(self, purls: tuple[str, ...]) -> str:
         """Return the address of a comparison."""
@@ -51,9 +52,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return "" if self.purpose == DEFAULT_PURPOSE else f"?for={self.purpose}"
 
 
-def _quote(purl: str) -> str:
-    """Return a package URL as a part of a path."""
-    return quote(clean(purl), safe="/:@")
+def _quote(target: str) -> str:
+    """Return a target as a part of a path.
+
+    A package URL stays as it is: it has no meaning that decoding its path once more would change.
+    """
+    text = clean(target)
+    is_plain = text.startswith("pkg:") and "?" not in text and "#" not in text
+    return quote(text, safe="/:@%" if is_plain else "/:@")
 
 
 def write_page(
@@ -104,6 +110,7 @@ def write_page(
     return defuse_ci_commands("\n".join((*filter(None, lines), "")))
 
 
+@cache
 def build_policy(*, is_served: bool) -> str:
     """Return the content security policy of a page: forms of a service lead to itself, a file has none."""
     style = hash_asset(_read_style(is_served=is_served))
@@ -134,7 +141,8 @@ def build_search(site: Site) -> Markup:
             autocapitalize="none",
             spellcheck="false",
         ),
-        element("label", "for ", element("select", *options, name="for"), class_="purpose"),
+        element("label", "Purpose", for_="purpose", class_="purpose"),
+        element("select", *options, id="purpose", name="for"),
         element("button", "Look up"),
         action=f"{site.base}/search",
         role="search",

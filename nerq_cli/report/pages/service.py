@@ -33,7 +33,8 @@ _ORDER: Final = tuple(_ANSWERS)
 class RecentTarget(msgspec.Struct, frozen=True, kw_only=True):
     """A target that was asked for lately, and the answer."""
 
-    purl: str
+    #: What its page is asked for by: a package URL, or the name of an MCP server.
+    target: str
     #: ``pypi:requests 2.31.0``
     label: str
     answer: Answer
@@ -41,7 +42,7 @@ class RecentTarget(msgspec.Struct, frozen=True, kw_only=True):
     score: str
     #: 0 to 100; None = there is none.
     value: float | None
-    #: The first reason for the answer.
+    #: Why it has this answer.
     reason: str
     #: Whether it is malware.
     is_malware: bool = False
@@ -52,7 +53,7 @@ class StartPage(msgspec.Struct, frozen=True, kw_only=True):
 
     #: What was asked for lately, the worst first.
     recent: tuple[RecentTarget, ...] = ()
-    #: Targets that were asked for lately, those that are not shown included.
+    #: Targets that were asked for lately, with those that are not shown.
     count: int = 0
     #: Sentences about the data and its age.
     notes: tuple[str, ...] = ()
@@ -63,8 +64,12 @@ class StartPage(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True):
     """One of several targets that a name may mean."""
 
+    #: What its page is asked for by: ``npm:lodash``.
+    target: str
+    #: Empty if it is not known.
     purl: str
-    label: str
+    #: Whether it exists; None = its registry did not answer.
+    exists: bool | None = True
 
 
 def sort_worst_first(targets: Sequence[RecentTarget]) -> list[RecentTarget]:
@@ -109,6 +114,8 @@ def render_start(page: StartPage, site: Site) -> str:
                 element("a", "/openapi.json", href=f"{site.base}/openapi.json"),
                 " describes the interface. A preflight is ",
                 element("code", f"GET {site.base}/v1/preflight?target=requests==2.31.0&for=production"),
+                ". The dates of the data are at ",
+                element("a", "/version", href=f"{site.base}/version"),
                 ".",
             ),
         ),
@@ -155,15 +162,21 @@ def _build_row(item: RecentTarget, site: Site) -> Markup:
     words, style = ("malware", "bad") if item.is_malware else _ANSWERS[item.answer]
     return element(
         "tr",
-        element("th", element("a", item.label, href=site.link_page(item.purl)), scope="row"),
+        element("th", element("a", item.label, href=site.link_page(item.target)), scope="row"),
         element("td", element("span", words, class_=f"text-{style} answer"), data_label="Answer"),
         element("td", item.score or "not known", class_="num", data_label="Score"),
         element("td", item.reason, data_label="Why"),
     )
 
 
-def build_actions(purl: str, site: Site) -> Markup:
-    """Return what the page about a target has in a service beside the report: other forms of it, and comparison."""
+def build_actions(purl: str, notes: Sequence[str], site: Site) -> Markup:
+    """Return what the page about a target has in a service beside the report: other forms of it, and comparison.
+
+    Args:
+        purl: What its page is asked for by.
+        notes: What is missing, and warnings: a command prints them beside the page.
+        site: The service.
+    """
     links = element(
         "p",
         element("a", "Answer as JSON", href=site.link_answer(purl)),
@@ -178,7 +191,7 @@ def build_actions(purl: str, site: Site) -> Markup:
         action=f"{site.base}/compare",
         class_="compare actions",
     )
-    return join(links, form)
+    return join(*(element("p", note, class_="note") for note in notes), links, form)
 
 
 def render_comparison(report: CompareReport, site: Site) -> str:
@@ -231,7 +244,15 @@ def render_candidates(name: str, candidates: Sequence[Candidate], site: Site) ->
         class_="masthead",
     )
     items = (
-        element("li", element("a", item.label, href=site.link_page(item.purl)), " ", element("code", item.purl))
+        element(
+            "li",
+            element("a", item.target, href=site.link_page(item.target)),
+            " ",
+            element("code", item.purl, class_="sub") if item.purl else None,
+            element("p", "whether it exists is not known: its registry did not answer", class_="text-doubt")
+            if item.exists is None
+            else None,
+        )
         for item in candidates
     )
     content = _section("candidates", "Candidates", element("ul", *items, class_="candidates"))

@@ -173,7 +173,7 @@ RenderPage: TypeAlias = Callable[[str, Site, str], str]
 
 def recent(label: str, answer: str = "avoid", value: float | None = 40.0, **more: object) -> RecentTarget:
     made = RecentTarget(
-        purl=f"pkg:{PYPI}/{label.replace(' ', '@')}",
+        target=f"pkg:{PYPI}/{label.replace(' ', '@')}",
         label=label,
         answer=answer,  # type: ignore[arg-type]
         score="" if value is None else f"{value}",
@@ -191,13 +191,13 @@ def render_page(findings: Report) -> RenderPage:
         if name == "target":
             made = next(item for item in findings.dependencies if item.state)
             page = replace(build_page(made, findings, PageParts(), {}, site.purpose), target=text)
-            return target_page.render_html(page, site, service.build_actions(text, site))
+            return target_page.render_html(page, site, service.build_actions(text, (text,), site))
         if name == "comparison":
             return service.render_comparison(compare_two(findings, text), site)
         made_pages = {
             "start": lambda: service.render_start(
                 StartPage(
-                    recent=(recent("ok"), recent(text, reason=text, purl=text, score=text)),
+                    recent=(recent("ok"), recent(text, reason=text, target=text, score=text)),
                     count=2,
                     notes=(text,),
                     as_of=AS_OF,
@@ -206,7 +206,9 @@ def render_page(findings: Report) -> RenderPage:
             ),
             "empty": lambda: service.render_start(StartPage(as_of=AS_OF), site),
             "form": lambda: service.render_compare_form([text, "b"], text, site),
-            "candidates": lambda: service.render_candidates(text, [Candidate(text, text), Candidate("x", "y")], site),
+            "candidates": lambda: service.render_candidates(
+                text, [Candidate(text, text), Candidate("x", "y", None)], site
+            ),
             "problem": lambda: service.render_problem("Not found", text, text, site),
         }
         return made_pages[name]()

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from msgspec.structs import replace
+from packageurl import PackageURL
 
 from nerq_cli.application.report_page import PageParts, build_page
 from nerq_cli.report.model import Report
@@ -116,12 +117,14 @@ def test_a_start_without_questions_states_that(render_page: RenderPage) -> None:
 def test_links_lead_to_the_target_below_the_path_of_the_service(purl: str) -> None:
     site = Site(base="/nerq", purpose="critical")
     page = urlsplit(site.link_page(purl))
-    assert (unquote(page.path), page.query) == (f"/nerq/packages/{purl}", "for=critical")
+    sent = unquote(page.path).removeprefix("/nerq/packages/")
+    assert (PackageURL.from_string(sent), page.query) == (PackageURL.from_string(purl), "for=critical")
     answer = urlsplit(site.link_answer(purl))
     assert (answer.path, parse_qs(answer.query)) == ("/nerq/v1/preflight", {"target": [purl], "for": ["critical"]})
     comparison = urlsplit(site.link_comparison((purl, "b")))
     assert (comparison.path, parse_qs(comparison.query)) == ("/nerq/compare", {"target": [purl, "b"]})
-    assert unquote(site.link_badge(purl)) == f"/nerq/badge/{purl}.svg"
+    badge = unquote(site.link_badge(purl)).removeprefix("/nerq/badge/").removesuffix(".svg")
+    assert PackageURL.from_string(badge) == PackageURL.from_string(purl)
 
 
 @pytest.mark.parametrize("name", SERVICE_PAGES)
@@ -149,3 +152,9 @@ def test_the_form_has_a_field_for_one_more_target(count: int, fields: int) -> No
 def test_a_comparison_that_is_not_whole_states_what_is_missing(findings: Report) -> None:
     text = Reader(service.render_comparison(compare_two(findings, "silent"), Site())).text
     assert "not everything could be read: silent" in text
+
+
+def test_a_candidate_that_may_not_exist_is_marked(render_page: RenderPage) -> None:
+    text = Reader(render_page("candidates", Site(), "npm:a")).text
+    assert "npm:a may be 2 packages" in text
+    assert text.count("whether it exists is not known: its registry did not answer") == 1
