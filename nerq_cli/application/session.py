@@ -52,7 +52,7 @@ ProgressFactory: TypeAlias = Callable[[str], "Progress | None"]
 #: Rule that finds nothing without a list.
 _LICENCE: Final = "licence"
 #: Variables that are no settings; those of endpoints end with ``_URL``.
-_OTHER_VARIABLES: Final = frozenset({"NERQ_CACHE_DIR", "NERQ_CONFIG"})
+_OTHER_VARIABLES: Final = frozenset({"NERQ_CACHE_DIR", "NERQ_CONFIG", "NERQ_PEERS"})
 
 
 def hide_progress(_label: str) -> None:

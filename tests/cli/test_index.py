@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nerq_cli.cli import extras
+from nerq_cli.methodology.packages import PACKAGES
 from tests.cli.conftest import Registry, Result, Services
 
 
@@ -230,3 +231,64 @@ def test_a_dump_that_cannot_be_read_is_an_error(nerq: Callable[..., Result], pac
         assert not (tmp_path / "facts.parquet").exists()
     write_dump(tmp_path)  # the run that failed stands in the way of no other one
     assert nerq(*arguments, str(dump)).status == 0
+
+
+def write_peers(path: Path, **changes: Any) -> Path:
+    """Write a table of scores by purpose as nerq index peers does."""
+    import json
+
+    table = {
+        "date": "2026-11-29",
+        "methodology": f"packages {PACKAGES.version}",
+        "source": "our \x1b[31mindex",
+        "coverage": [0.4, 0.6],
+        "groups": {"PyPI": {"our-purpose": [float(number) for number in range(40)]}},
+    }
+    path.write_text(json.dumps({**table, **changes}), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_report_compares_with_a_table_of_the_user(
+    nerq: Callable[..., Result],
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    by_variable: bool,
+) -> None:
+    registry.most_used()
+    registry.pypi("demo", "1.0.0", keywords="our-purpose")
+    peers = write_peers(tmp_path / "our.json")
+    if by_variable:
+        monkeypatch.setenv("NERQ_PEERS", str(peers))
+    option = () if by_variable else ("--peers", str(peers))
+    page = nerq("report", "pypi:demo", "--format", "json", *option).json
+    outside = page["peers"]["outside"]
+    assert (outside["category"], outside["count"], outside["table_date"]) == ("our-purpose", 40, "2026-11-29")
+    assert "\x1b" not in outside["table_source"]
+    text = nerq("report", "pypi:demo", "--format", "markdown", *option).out
+    assert "among other packages" in text
+    assert "--peers our.json" in text
+    assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize(
+    "changes", [{"groups": {"PyPI": {"x": [2.0, 1.0]}}}, {"groups": {"PyPI": {"x": [101.0]}}}, {"coverage": "all"}]
+)
+def test_a_table_that_is_none_is_refused(nerq: Callable[..., Result], tmp_path: Path, changes: dict[str, Any]) -> None:
+    for path in (write_peers(tmp_path / "our.json", **changes), tmp_path / "none.json", tmp_path):
+        result = nerq("report", "pypi:demo", "--peers", str(path))
+        assert result.status == 2
+        assert f"{path} is no table of scores" in result.err
+
+
+def test_scores_of_another_methodology_are_not_compared(
+    nerq: Callable[..., Result], registry: Registry, tmp_path: Path
+) -> None:
+    registry.most_used()
+    registry.pypi("demo", "1.0.0", keywords="our-purpose")
+    peers = write_peers(tmp_path / "our.json", methodology="packages 0.1")
+    page = nerq("report", "pypi:demo", "--format", "json", "--peers", str(peers)).json
+    assert page["peers"]["outside"] is None
+    assert "packages 0.1" in page["peers"]["outside_reason"]
