@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nerq_cli.application.snapshots import name_project
+from nerq_cli.errors import UsageError
 from nerq_cli.insight.peers import (
     OutsideStanding,
+    PeerTable,
     ProjectStanding,
     Standing,
+    decode_table,
     load_table,
     stand_in_past,
     stand_in_project,
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from nerq_cli.store.history_rows import HistoryStore
 
 
+#: Largest table of scores that is read; one of 6 million packages in three groups each has some 120 MB.
+_MAX_TABLE_BYTES: Final = 500_000_000
+
+
 class Present(NamedTuple):
     """The score that is compared."""
 
@@ -35,6 +42,29 @@ class Present(NamedTuple):
     high: float | None
     #: Kind of target and edition: ``packages 2.0``.
     methodology: str
+
+
+class Others(NamedTuple):
+    """Other packages that a score is compared with."""
+
+    #: Classifiers about topics, and keywords, that the target states.
+    categories: Iterable[str]
+    #: Their scores; None for the shipped ones.
+    table: PeerTable | None = None
+
+
+def read_table(path: Path) -> PeerTable:
+    """Return a table that nerq index peers wrote to a file.
+
+    Raises:
+        UsageError: it cannot be read, or is no such table.
+    """
+    try:
+        with path.open("rb") as file:
+            return decode_table(file.read(_MAX_TABLE_BYTES))  # more would be no JSON
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path} is no table of scores: {reason}", hint="nerq index peers writes one") from error
 
 
 def describe_present(score: Score | Snapshot) -> Present:
@@ -52,7 +82,7 @@ def find_standing(
     file: HistoryStore | None,
     root: Path,
     today: int,
-    categories: Iterable[str] | None = None,
+    others: Others | None = None,
 ) -> Standing:
     """Return how the score of a package stands. Reads files only.
 
@@ -64,14 +94,13 @@ def find_standing(
         file: The history; None without one.
         root: Directory whose project is compared with, or one below it.
         today: Day (days since 1970-01-01 UTC) whose state of the project counts.
-        categories: Classifiers about topics, and keywords, that the target states; None to compare with no other
-            packages.
+        others: The other packages to compare with; None for none.
     """
     outside: OutsideStanding | str = ""
-    if categories is not None:
-        outside = stand_outside(
-            load_table(), package.ecosystem, categories, present.methodology, present.low, present.high
-        )
+    if others is not None:
+        table = others.table or load_table()
+        methodology, low, high = present.methodology, present.low, present.high
+        outside = stand_outside(table, package.ecosystem, others.categories, methodology, low, high)
     return Standing(
         project=None
         if present.value is None

@@ -18,7 +18,7 @@ from nerq_cli.application.compare import label_target
 from nerq_cli.application.compliance import KeepingRun, assess_github, assess_package, assess_repositories
 from nerq_cli.application.history import read_package_history
 from nerq_cli.application.named_targets import assess_targets, explain_missing, explain_no_score
-from nerq_cli.application.peers import describe_present, find_standing
+from nerq_cli.application.peers import Others, describe_present, find_standing, read_table
 from nerq_cli.application.registered_servers import format_target, label_server
 from nerq_cli.application.snapshots import record_report
 from nerq_cli.ecosystems import get_prefix
@@ -47,12 +47,14 @@ from nerq_cli.report.pages.report import PageFinding, PageReport
 from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nerq_cli.application.session import Session
     from nerq_cli.compliance.assess import Compliance
     from nerq_cli.insight.alternatives import Choice
     from nerq_cli.insight.guidance import Guidance
     from nerq_cli.insight.history import History
-    from nerq_cli.insight.peers import Standing
+    from nerq_cli.insight.peers import PeerTable, Standing
     from nerq_cli.insight.provenance import ProvenanceRecord
     from nerq_cli.inventory import RegistrationProblem, Release
     from nerq_cli.report.model import Assessment, Report
@@ -76,17 +78,19 @@ class PageParts(msgspec.Struct, frozen=True, kw_only=True):
     badge: Badge | None = None
 
 
-def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
+def run_report(name: str, session: Session, purpose: Purpose, peers: Path | None = None) -> PageReport:
     """Score a target, and return the page about it.
 
     Args:
         name: As the user wrote it.
         session: Has the settings.
         purpose: What the target is to be used for.
+        peers: A table of scores that nerq index peers wrote; None for the shipped one.
 
     Raises:
-        UsageError: the name is no target, does not exist, or may be several things.
+        UsageError: the name is no target, does not exist, or may be several things; or the table cannot be read.
     """
+    table = None if peers is None else read_table(peers)
     run = KeepingRun(session)
     options = replace(session.build_scan_options(), score_latest=True, keep_provenance=True)
     (target,), notes = assess_targets([name], session, run, options, command="report")
@@ -101,7 +105,7 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
     report = build_report((), (assessment,), options, sources=run.describe_sources())
     record_report(report, session)
     history, history_reason = _read_history(assessment, session, options.as_of)
-    standing = _find_standing(assessment, parts.profile, history, session, options.as_of)
+    standing = _find_standing(assessment, parts.profile, history, session, options.as_of, table)
     if server is not None:
         result = CheckResult(report, servers=(server,))
         parts = replace(parts, problems=problems, badge=describe_target(result))
@@ -118,6 +122,8 @@ def run_report(name: str, session: Session, purpose: Purpose) -> PageReport:
         page,
         target=target.text,
         options=_format_options(session),
+        # The page may be published, and the folder is private.
+        peers_option="" if peers is None else shlex.join(["--peers", peers.name]),
         complete=report.complete and not missing,
         strict=not missing,
         exit=status,
@@ -168,7 +174,12 @@ def _read_history(assessment: Assessment, session: Session, as_of: int) -> tuple
 
 
 def _find_standing(
-    assessment: Assessment, profile: Fact[ReleaseProfile], history: History | None, session: Session, as_of: int
+    assessment: Assessment,
+    profile: Fact[ReleaseProfile],
+    history: History | None,
+    session: Session,
+    as_of: int,
+    table: PeerTable | None,
 ) -> Standing | None:
     """Return how the score of a package stands; None for another target, or without a score."""
     if assessment.hub is not None or assessment.score is None:
@@ -183,7 +194,7 @@ def _find_standing(
         session.history,
         session.root,
         as_of // DAY,
-        [item for item in stated if not item.startswith("Intended Audience")],
+        Others([item for item in stated if not item.startswith("Intended Audience")], table),
     )
 
 

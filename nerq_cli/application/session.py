@@ -54,7 +54,9 @@ _SERVICE_TIMEOUT: Final = 300.0
 #: Rule that finds nothing without a list.
 _LICENCE: Final = "licence"
 #: Variables that are no settings; those of endpoints end with ``_URL``.
-_OTHER_VARIABLES: Final = frozenset({"NERQ_CACHE_DIR", "NERQ_CONFIG", "NERQ_SERVICE_TOKEN", "NERQ_SERVICE_ALLOW_HTTP"})
+_OTHER_VARIABLES: Final = frozenset(
+    {"NERQ_CACHE_DIR", "NERQ_CONFIG", "NERQ_PEERS", "NERQ_SERVICE_ALLOW_HTTP", "NERQ_SERVICE_TOKEN"}
+)
 
 
 def hide_progress(_label: str) -> None:

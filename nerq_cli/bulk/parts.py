@@ -103,14 +103,19 @@ def _open_directory(output: Path, manifest: Manifest) -> None:
 def open_parts(output: Path, origin: str) -> Path:
     """Return the folder beside a file for its parts; it is made, or has parts of the same origin.
 
+    One that a run of another origin left without a part is made anew.
+
     Raises:
         UsageError: it has something else, or cannot be made.
     """
     folder = output.with_name(f"{output.name}.parts")
     hint = f"remove {folder}"
     try:
-        folder.mkdir(exist_ok=True)
         marker = folder / "origin"
+        is_foreign = marker.exists() and marker.read_text(encoding="utf-8") != origin
+        if is_foreign and not any(folder.glob("part-*.parquet")):
+            remove_parts(folder)
+        folder.mkdir(exist_ok=True)
         if not marker.exists() and not any(folder.iterdir()):
             marker.write_text(origin, encoding="utf-8")
         if not marker.exists() or marker.read_text(encoding="utf-8") != origin:

@@ -31,6 +31,15 @@ def report(
     purpose: Annotated[
         Purpose, typer.Option("--for", help="What it is to be used for: the verdict is about that.")
     ] = DEFAULT_PURPOSE,
+    peers: Annotated[
+        Path | None,
+        typer.Option(
+            "--peers",
+            metavar="FILE",
+            envvar="NERQ_PEERS",
+            help="Compare with this table of scores, which nerq index peers wrote, instead of the shipped one.",
+        ),
+    ] = None,
     form: page_output.FormatOption = PageFormat.TABLE,
     output: page_output.OutputOption = None,
     shared: options.ReportOptions,
@@ -48,8 +57,8 @@ def report(
     if not target:
         raise UsageError("there is no target", hint="name one: nerq report requests==2.31.0")
     with Session.open(shared, Path(), shared.progress_factory) as session:
-        check_unread((item.path for item in outputs), session.list_files())
-        made = run_report(target, session, purpose)
+        check_unread((item.path for item in outputs), (*session.list_files(), *([peers] if peers else ())))
+        made = run_report(target, session, purpose, peers)
     from nerq_cli.report.pages import report as page
 
     page_output.write_page(page_output.list_renderers(page, made), form, outputs)

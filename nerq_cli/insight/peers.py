@@ -19,6 +19,7 @@ MIN_MEMBERS: Final = 30
 _MIN_SNAPSHOTS: Final = 2
 #: Words for the first places.
 _PLACES: Final = ("", "second ", "third ", "fourth ", "fifth ")
+_MAX_SCORE: Final = 100.0
 _SEPARATOR: Final = " :: "
 _FILE: Final = "peers.json"
 NO_TABLE: Final = "no table of scores of other packages is shipped"
@@ -93,7 +94,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PeerTable(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores of popular packages by purpose, made by ``docs/benchmarks/make_peers.py``."""
+    """Scores of packages by purpose: those of popular ones are shipped, ``nerq index peers`` makes others."""
 
     #: ISO date.
     date: str
@@ -108,6 +109,20 @@ class PeerTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _DECODER: Final = build_json_decoder_late(PeerTable)
+
+
+def decode_table(content: bytes) -> PeerTable:
+    """Return a table that nerq index peers wrote.
+
+    Raises:
+        ValueError: it is none.
+    """
+    table = _DECODER.decode(content)
+    for groups in table.groups.values():
+        for category, scores in groups.items():
+            if list(scores) != sorted(scores) or (scores and not 0.0 <= scores[0] <= scores[-1] <= _MAX_SCORE):
+                raise ValueError(f"the scores of {category!r} are not 0-100, ascending")
+    return table
 
 
 @lru_cache(maxsize=1)
@@ -183,7 +198,7 @@ def stand_outside(
     """Return the place of a score among the group of the deepest category; a reason if there is none.
 
     Args:
-        table: The shipped table.
+        table: The shipped table, or one of the user.
         ecosystem: Id of the ecosystem.
         categories: Classifiers or keywords that the target states.
         methodology: Of the score, as in the table.
@@ -193,7 +208,7 @@ def stand_outside(
     if table is None:
         return NO_TABLE
     if table.methodology != methodology:
-        return f"the shipped table has scores of the methodology {table.methodology}, and this one is of {methodology}"
+        return f"the table has scores of the methodology {table.methodology}, and this one is of {methodology}"
     if low is None or high is None:
         return "there is no score to compare"
     stated = [*_list_categories(categories)]

@@ -75,6 +75,8 @@ def _build_package(random: Random, versions: tuple[str, ...], quiet: int) -> Pac
     dates = sorted((_choose_moment(random) - quiet for _ in versions), reverse=True)
     if random.random() < 0.25:  # a young package
         dates = [NOW - (NOW - date) // 20 for date in dates]
+    if random.random() < 0.15:  # all of them on one day, which may be at a limit
+        dates = [dates[0]] * count
     if random.random() < 0.1:
         dates = [0 if random.random() < 0.5 else date for date in dates]
     mostly = 0 if random.random() < 0.7 else 2
@@ -197,7 +199,7 @@ def draw_evidence(random: Random) -> tuple[EcosystemId, str, Evidence]:
         list_size=15_000,
         min_downloads=7_000.0,
         rank=random.choice((1, 999, 1000, 1001, 9000)) if listed else None,
-        downloads=random.choice((1e8, 1e6, 12_345.0, 30.0)) if listed else None,
+        downloads=random.choice((1e8, 1e6, 12_345.0, 1e4, 30.0)) if listed else None,
     )
     similar = SimilarName("demos", random.choice((4, 4, 5000, 5001)), "close", random.choice((1e4, 1e6, 1e8)))
     advisories = fact(_build_advisories(random), 0.9)
@@ -206,11 +208,11 @@ def draw_evidence(random: Random) -> tuple[EcosystemId, str, Evidence]:
     scorecard = Scorecard(
         "github.com/demo/demo",
         NOW - random.choice((1, 90, 91)) * DAY,
-        {check: random.choice((-1, 0, 0, 3, 5, 7, 10, 10)) for check in checks if random.random() < 0.7},
+        {check: random.choice((-1, 0, 0, 1, 3, 5, 7, 10, 10)) for check in checks if random.random() < 0.7},
     )
     adoption = Adoption(
         downloads=_maybe(random, float(random.choice((0, 1, 2, 10, 999, 1000, _choose_count(random))))),
-        dependents=_maybe(random, random.choice((0, _choose_count(random)))),
+        dependents=_maybe(random, random.choice((0, 1, 9, 10, _choose_count(random)))),
     )
     history = History(
         old_advisories=_maybe(random, random.choice((0, 0, 1, 5))),

@@ -165,7 +165,10 @@ def change_numbers(random: Random) -> Methodology:
         verified_days=round(change(PACKAGES.verified_days, 1000)),
         required_signal=random.choice([*PACKAGES.signals]),
         attestations_since=dict.fromkeys(PACKAGES.attestations_since, NOW // DAY * DAY - 900 * DAY),
-        python_support=dict.fromkeys(random.sample([*PACKAGES.python_support], 3), ("2026-01-01", "2027-01-01")),
+        python_support={
+            python: random.choice((("2026-01-01", "2026-09-21"), ("2026-09-21", "2027-01-01")))
+            for python in random.sample([*PACKAGES.python_support], 3)
+        },
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from nerq_cli.cli import extras
-from tests.cli.conftest import Registry, Result
+from nerq_cli.methodology.packages import PACKAGES
+from tests.cli.conftest import Registry, Result, Services
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
@@ -168,3 +169,126 @@ def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], t
     assert table["groups"] == {"PyPI": {"http": [*map(float, range(1, 40)), 90.0]}}
     pl.DataFrame([*rows, {**rows[0], "methodology": "packages 1.0"}]).write_parquet(scores)
     assert nerq(*arguments).status == 2
+
+
+def write_dump(folder: Path, modified: str = "2026-11-29T00:00:00Z") -> None:
+    """Write the dump of OSV for PyPI: two advisories, one of them of a package that is not listed."""
+    import json
+    import zipfile
+
+    with zipfile.ZipFile(folder / "all.zip", "w") as dump:
+        for name in ("demo", "elsewhere"):
+            record = {
+                "id": f"OSV-2026-{name}",
+                "modified": modified,
+                "published": "2026-01-01T00:00:00Z",
+                "affected": [{"package": {"ecosystem": "PyPI", "name": name}, "versions": ["1.0.0"]}],
+                "database_specific": {"severity": "HIGH"},
+            }
+            dump.writestr(f"{record['id']}.json", json.dumps(record))
+
+
+@pytest.mark.parametrize("form", ["zip", "folder"])
+def test_advisories_come_from_a_dump_where_one_is_given(
+    nerq: Callable[..., Result], packages: Path, services: Services, tmp_path: Path, form: str
+) -> None:
+    dumps = tmp_path / "dumps" / "PyPI"
+    dumps.mkdir(parents=True)
+    write_dump(dumps)
+    facts = tmp_path / "facts.parquet"
+    source = dumps / "all.zip" if form == "zip" else tmp_path / "dumps"
+    result = nerq("index", "gather", str(packages), "-o", str(facts), "--osv", str(source))
+    assert (result.status, result.err) == (0, "progress: 4 lines\n")
+    rows = {(row["name"], row["version"]): row for row in gather_rows(facts)}
+    assert [advisory["id"] for advisory in rows["demo", "1.0.0"]["advisories"]] == ["OSV-2026-demo"]
+    assert rows["demo", "1.0.0"]["advisories"][0]["severity"] == "high"
+    assert rows["demo", "2.0.0"]["advisories"] == []
+    assert {row["advisories_state"] for row in rows.values() if row["version"]} == {"found"}
+    assert not [request.path for request in services.site.requests if request.path.startswith("/osv")]
+    assert {path.name for path in tmp_path.iterdir() if "facts" in path.name} == {"facts.parquet"}
+
+
+def test_a_dump_that_is_older_than_a_version_leaves_it_unknown(
+    nerq: Callable[..., Result], packages: Path, tmp_path: Path
+) -> None:
+    write_dump(tmp_path, modified="2019-01-01T00:00:00Z")
+    facts = tmp_path / "facts.parquet"
+    arguments = ("index", "gather", str(packages), "-o", str(facts), "--osv", str(tmp_path / "all.zip"))
+    assert nerq(*arguments, "--strict").status == 3
+    assert [row["advisories_state"] for row in gather_rows(facts)][:2] == ["unknown", "lower bound"]
+
+
+def test_a_dump_that_cannot_be_read_is_an_error(nerq: Callable[..., Result], packages: Path, tmp_path: Path) -> None:
+    write_dump(tmp_path)
+    dump = tmp_path / "all.zip"
+    arguments = ("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"), "--osv")
+    dump.write_bytes(dump.read_bytes()[:-30])
+    (tmp_path / "empty").mkdir()
+    for path in (dump, tmp_path / "none.zip", tmp_path / "empty"):
+        result = nerq(*arguments, str(path))
+        assert result.status in {2, 3}
+        assert path.name in result.err
+        assert not (tmp_path / "facts.parquet").exists()
+    write_dump(tmp_path)  # the run that failed stands in the way of no other one
+    assert nerq(*arguments, str(dump)).status == 0
+
+
+def write_peers(path: Path, **changes: Any) -> Path:
+    """Write a table of scores by purpose as nerq index peers does."""
+    import json
+
+    table = {
+        "date": "2026-11-29",
+        "methodology": f"packages {PACKAGES.version}",
+        "source": "our \x1b[31mindex",
+        "coverage": [0.4, 0.6],
+        "groups": {"PyPI": {"our-purpose": [float(number) for number in range(40)]}},
+    }
+    path.write_text(json.dumps({**table, **changes}), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_report_compares_with_a_table_of_the_user(
+    nerq: Callable[..., Result],
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    by_variable: bool,
+) -> None:
+    registry.most_used()
+    registry.pypi("demo", "1.0.0", keywords="our-purpose")
+    peers = write_peers(tmp_path / "our.json")
+    if by_variable:
+        monkeypatch.setenv("NERQ_PEERS", str(peers))
+    option = () if by_variable else ("--peers", str(peers))
+    page = nerq("report", "pypi:demo", "--format", "json", *option).json
+    outside = page["peers"]["outside"]
+    assert (outside["category"], outside["count"], outside["table_date"]) == ("our-purpose", 40, "2026-11-29")
+    assert "\x1b" not in outside["table_source"]
+    text = nerq("report", "pypi:demo", "--format", "markdown", *option).out
+    assert "among other packages" in text
+    assert "--peers our.json" in text
+    assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize(
+    "changes", [{"groups": {"PyPI": {"x": [2.0, 1.0]}}}, {"groups": {"PyPI": {"x": [101.0]}}}, {"coverage": "all"}]
+)
+def test_a_table_that_is_none_is_refused(nerq: Callable[..., Result], tmp_path: Path, changes: dict[str, Any]) -> None:
+    for path in (write_peers(tmp_path / "our.json", **changes), tmp_path / "none.json", tmp_path):
+        result = nerq("report", "pypi:demo", "--peers", str(path))
+        assert result.status == 2
+        assert f"{path} is no table of scores" in result.err
+
+
+def test_scores_of_another_methodology_are_not_compared(
+    nerq: Callable[..., Result], registry: Registry, tmp_path: Path
+) -> None:
+    registry.most_used()
+    registry.pypi("demo", "1.0.0", keywords="our-purpose")
+    peers = write_peers(tmp_path / "our.json", methodology="packages 0.1")
+    page = nerq("report", "pypi:demo", "--format", "json", "--peers", str(peers)).json
+    assert page["peers"]["outside"] is None
+    assert "packages 0.1" in page["peers"]["outside_reason"]

@@ -87,6 +87,8 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     #: The options of the run that change what is read or how it is judged, quoted for a shell.
     options: str = ""
+    #: The table of scores of the user that the target is compared with, as an option; empty for the shipped one.
+    peers_option: str = ""
     #: ``pypi``, ``npm``, ``hf`` ...
     ecosystem: str
     kind: Kind
@@ -128,7 +130,9 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     def page_command(self) -> str:
         """The command that writes this page as JSON."""
         purpose = "" if self.subject.purpose == DEFAULT_PURPOSE else f"--for {self.subject.purpose}"
-        return " ".join(filter(None, ("nerq report", self.command, purpose, self.options, "-f json")))
+        return " ".join(
+            filter(None, ("nerq report", self.command, purpose, self.options, self.peers_option, "-f json"))
+        )
 
     @property
     def badge_command(self) -> str:
