@@ -295,5 +295,5 @@ def _share(folder: str) -> None:
     spec.loader.exec_module(module)
 
 
-for _folder in ("sources/huggingface", "signals/models"):
+for _folder in ("sources/huggingface", "signals/models", "cli"):
     _share(_folder)
