@@ -9,9 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from nerq_cli.agent_tools.tools import CallContext, Input, ToolSpec
 from nerq_cli.application.session import Session
 from nerq_cli.application.settings import Settings
+from nerq_cli.insight.purpose import DEFAULT_PURPOSE
 
 if TYPE_CHECKING:
     from nerq_cli.agent_tools.documents import Notice
@@ -70,12 +73,13 @@ class CallRunner:
         self._executor.submit(self._warm_up)
 
     def _warm_up(self) -> None:
-        from nerq_cli.agent_tools import answers  # noqa: F401 - imported for the calls
-        from nerq_cli.application import evidence_run  # noqa: F401
-        from nerq_cli.evidence import collect  # noqa: F401
+        """Check a package without a network and without the cache, and open a session."""
+        from nerq_cli.agent_tools import answers
 
-        session = self._take_session(self._directory)
-        _ = session.store, session.index_config
+        settings = replace(self._settings, offline=True, refresh=False, no_cache=True, no_config=True)
+        with Session.open(settings, self._directory) as session:
+            answers.check_package("pypi:pip==1.0", session, DEFAULT_PURPOSE)
+        _ = self._take_session(self._directory).store
 
     def submit(self, tool: ToolSpec, arguments: Input, progress: CallProgress, roots: Sequence[Path]) -> Future[Notice]:
         """Start a call, and return its future."""

@@ -32,14 +32,14 @@ _UNASSIGNED: Final = frozenset({"Co", "Cn"})
 _STACKED_MARKS: Final = 3
 #: Tags and comments of HTML and XML, and the marks of conversations of language models: ``<|im_start|>``. A range of
 #: versions (``<2``) is none.
-_TAG: Final = compile_late(r"<(?:[A-Za-z/!?|][^<>]*|\|[^<>]*\|)>")
+_TAG: Final = compile_late(r"<(?:[A-Za-z/!?|][^<>]*|\s*)>")
 _OPEN_TAG: Final = compile_late(r"<(?=[A-Za-z/!?|])|(?<=[|/])>")
 #: The same in square brackets: ``[INST]``, ``[/SYS]``.
 _BRACKET_MARK: Final = compile_late(r"\[/?[A-Z_]{2,20}\]")
 #: A link or an image of Markdown; its text stays.
 _LINK: Final = compile_late(r"!?\[([^\[\]]*)\]\([^()]*\)")
 #: Fences, headings, rules and quotes of Markdown.
-_BLOCK: Final = compile_late(r"`+|~{3,}|(?:^|(?<=\s))(?:#{1,6}(?=\s)|[-=_*]{3,}|>+(?=\s))")
+_BLOCK: Final = compile_late(r"`+|~{3,}|(?:^|(?<=\s))(?:#{1,6}(?=\s)|[-=_*]{3,})|^>+(?=\s)")
 
 
 def clean(text: str, limit: int = SENTENCE_LIMIT) -> str:

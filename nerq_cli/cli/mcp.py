@@ -35,18 +35,21 @@ def mcp(
     ] = None,
     shared: options.ReportOptions,
 ) -> None:
-    """Serve coding agents over MCP, on stdin and stdout: they ask before they install.
+    """Serve coding agents over MCP: they ask before they install.
 
-    Tools: check_package, check_many, compare, alternatives, explain and scan_project. They read, and change nothing.
-    A client starts this command; --print-config shows how to set that up.
+    Tools, on stdin and stdout: check_package, check_many, compare, alternatives, explain and scan_project. They read,
+    and change nothing. A client starts this command; --print-config shows how to set that up.
     """
-    from nerq_cli.agent_tools.client_configuration import render_configuration
     from nerq_cli.agent_tools.roots import resolve_roots
 
-    if print_config is not None:
-        typer.echo(render_configuration(print_config), nl=False)
-        return
     roots = resolve_roots(root or ())
+    if print_config is not None:
+        from nerq_cli.agent_tools.client_configuration import get_client, render_configuration
+
+        client = get_client(print_config)
+        typer.echo(render_configuration(client, list(map(str, roots)), os.getcwd()), nl=False)  # noqa: PTH109 - as it is called
+        typer.echo(f"belongs in {client.place}", err=True)
+        return
     require_extra("mcp", "nerq mcp", "mcp")
     from nerq_cli.agent_tools.server import serve
     from nerq_cli.application.session import read_settings
