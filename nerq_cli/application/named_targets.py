@@ -35,6 +35,75 @@ class NamedTarget(NamedTuple):
     problems: tuple[RegistrationProblem, ...] = ()
 
 
+class LookedUpTarget(NamedTuple):
+    """A name that a user gave, and everything that it may stand for."""
+
+    #: As the user wrote it.
+    text: str
+    #: The packages that it may name; empty if it names none.
+    packages: tuple[Package, ...] = ()
+    #: One for each package that exists or may exist, else the first one; several of one MCP server, lowest score first.
+    matches: tuple[Assessment, ...] = ()
+    #: The MCP server that was named, if the registry has it.
+    server: McpRegistration | None = None
+    problems: tuple[RegistrationProblem, ...] = ()
+    notes: tuple[str, ...] = ()
+    #: Why it could not be looked up; None if it could.
+    error: UsageError | None = None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether it may be packages of several ecosystems."""
+        is_server = self.text.strip().lower().startswith(MCP_PREFIX)
+        return not is_server and len({item.dependency.package for item in self.matches}) > 1
+
+
+def look_up_targets(
+    names: Sequence[str], session: Session, run: EvidenceRun, options: ScanOptions
+) -> list[LookedUpTarget]:
+    """Return what each name may stand for, in their order. A name that is no target, or does not exist, is no error.
+
+    Args:
+        names: As the user wrote them.
+        session: Has the settings.
+        run: Collects the evidence, of all names at once.
+        options: What the run does.
+    """
+    rules, hub_url = session.build_rules(()), session.endpoints["huggingface"].url
+    results: list[LookedUpTarget] = []
+    parsed: list[list[Declaration]] = []
+    for name in names:
+        try:
+            targets, notes, problems, servers = parse_targets([name], run, hub_url=hub_url)
+        except UsageError as error:
+            results.append(LookedUpTarget(name, error=error))
+            parsed.append([])
+            continue
+        declarations = [declaration for target in mark_targets(targets, rules) for declaration in target]
+        parsed.append(declarations)
+        results.append(
+            LookedUpTarget(
+                name,
+                packages=tuple(dict.fromkeys(declaration.package for declaration in declarations)),
+                server=servers[0] if servers else None,
+                problems=tuple(problems),
+                notes=tuple(notes),
+            )
+        )
+    candidates = _assess_candidates(parsed, options, run)
+    return [
+        result._replace(matches=_sort_matches(result, _select(result.text, found))) if found else result
+        for result, found in zip(results, candidates, strict=True)
+    ]
+
+
+def _sort_matches(target: LookedUpTarget, matches: Sequence[Assessment]) -> tuple[Assessment, ...]:
+    """Return the packages of an MCP server with those that have a score first, the lowest one before the others."""
+    if target.server is None:
+        return tuple(matches)
+    return tuple(sorted(matches, key=lambda item: (explain_no_score(item) != "", _get_value(item))))
+
+
 def assess_targets(
     names: Sequence[str], session: Session, run: EvidenceRun, options: ScanOptions, *, command: str
 ) -> tuple[list[NamedTarget], list[str]]:

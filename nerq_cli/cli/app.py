@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "fix": "Write the proposed versions into dependency files.",
     "exploited": "List advisories known to be exploited, with dates.",
     "why": "Show what depends on a package, from lock files; no network.",
+    "mcp": "Serve coding agents over MCP: they ask before they install.",
     "methodology": "Print every weight, curve, cap and grade behind a score.",
     "schema": "Print the JSON Schema of a document.",
     "config": "Show the settings in force, and where each comes from.",

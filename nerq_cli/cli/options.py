@@ -369,6 +369,12 @@ def with_gather_options(command: Callable[..., None]) -> Callable[..., None]:
     return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in GATHER_OPTIONS])
 
 
+def with_source_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command as ``with_read_options`` does, for one that answers others and so has no exit status to set."""
+    left_out = {"strict", "quiet"}
+    return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in READ_OPTIONS - left_out])
+
+
 def _add_options(command: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
     defaults = dict(zip(ReportOptions.__struct_fields__, ReportOptions.__struct_defaults__, strict=True))
     annotations = get_type_hints(ReportOptions, include_extras=True)

@@ -1,0 +1,1 @@
+"""Tools that coding agents call over the Model Context Protocol, on stdin and stdout: they read, and change nothing."""

@@ -1,0 +1,82 @@
+"""A server process, and the client of the SDK that talks to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.cli.conftest import AS_OF, Registry, Services, nerq, project, registry, services
+
+__all__ = ["AS_OF", "Registry", "Services", "Talk", "nerq", "project", "registry", "services"]
+
+#: Runs a conversation with a server that has these options, and returns what it returns.
+Talk: TypeAlias = Callable[..., Any]
+
+
+def list_texts(value: Any) -> list[str]:
+    """Return every text of a value as JSON has it, keys included."""
+    if isinstance(value, dict):
+        return [text for key, item in value.items() for text in (key, *list_texts(item))]
+    if isinstance(value, list):
+        return [text for item in value for text in list_texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def build_command(*options: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command that starts a server, and its environment."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return [sys.executable, "-m", "nerq_cli", "mcp", "--as-of", AS_OF, *options], environment
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Talk:
+    """Start a server, connect to it, and let a function talk to it."""
+    pytest.importorskip("mcp")
+    import anyio
+    from mcp import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
+    def run(conversation: Callable[[Any], Awaitable[Any]], *options: str, **client_options: Any) -> Any:
+        command, environment = build_command(*options)
+        parameters = StdioServerParameters(command=command[0], args=command[1:], env=environment, cwd=Path.cwd())
+
+        async def connect() -> Any:
+            with (tmp_path / "stderr.txt").open("a+", encoding="utf-8") as errors:
+                async with Client(stdio_client(parameters, errlog=errors), cache=None, **client_options) as client:
+                    with anyio.fail_after(60):
+                        return await conversation(client)
+
+        return anyio.run(connect)
+
+    return run
+
+
+@pytest.fixture
+def call(talk: Talk) -> Callable[..., Any]:
+    """Call one tool of a new server, and return its result with the text of it."""
+
+    def run(name: str, arguments: dict[str, Any], *options: str, **client_options: Any) -> Any:
+        async def conversation(client: Any) -> Any:
+            return await client.call_tool(name, arguments)
+
+        return talk(conversation, *options, **client_options)
+
+    return run
+
+
+def read_text(result: Any) -> str:
+    """Return the text of a result."""
+    (content,) = result.content
+    text: str = content.text
+    return text
+
+
+def read_messages(output: bytes) -> list[Any]:
+    """Return the messages of a server; every line has to be one."""
+    return [json.loads(line) for line in output.splitlines()]
