@@ -39,6 +39,9 @@ class Fetcher:
         self._transport = transport
         self._runner: JobRunner | None = None
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
+        #: Why there was no answer about a subject in an earlier run, by the keys of its source and of the subject; None
+        #: if later runs send such requests again.
+        self.failures: dict[tuple[tuple[str, str], str], str] | None = None
         self._lock = threading.Lock()
         self._store_lock = threading.Lock()
 
