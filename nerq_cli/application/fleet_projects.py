@@ -133,6 +133,7 @@ class Shared:
         if self._session is None:
             config = read_fleet_settings(self.settings)
             self._session = self._prepare(FleetSession(self.settings, config, Path()))
+            self._session.fetcher.sends_tentative = False  # what is of use was asked for before
         session = self._prepare(FleetSession(self.settings, read_settings(self.settings, root), root))
         session.withheld = withheld
         session.share(self._session)

@@ -42,6 +42,8 @@ class Fetcher:
         #: Why there was no answer about a subject in an earlier run, by the keys of its source and of the subject; None
         #: if later runs send such requests again.
         self.failures: dict[tuple[tuple[str, str], str], str] | None = None
+        #: Whether runs send requests that may be of no use, to have answers earlier.
+        self.sends_tentative = True
         self._lock = threading.Lock()
         self._store_lock = threading.Lock()
 

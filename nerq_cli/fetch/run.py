@@ -170,7 +170,7 @@ class FetchRun:
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        if self._offline:
+        if self._offline or (is_tentative and not self.fetcher.sends_tentative):
             return None
         started = self._started.setdefault((source.name, endpoint.scope), {})
         unique_subjects = dict.fromkeys(subjects)
