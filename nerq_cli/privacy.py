@@ -64,6 +64,8 @@ class PrivacyRules(msgspec.Struct, frozen=True, kw_only=True):
     is_searched: Callable[[Package], bool] = lambda _: False
     #: Where the configuration of the project, and not that of the user, lets a package come from.
     project_origins: Callable[[Package], Sequence[Origin]] = lambda _: ()
+    #: Why another project of the same run keeps a name from being sent; empty if none does.
+    withheld_elsewhere: Callable[[Package], str] = lambda _: ""
 
 
 def collect_local_names(dependency_files: Iterable[DependencyFile]) -> frozenset[tuple[EcosystemId, str]]:
@@ -111,8 +113,12 @@ def _withhold_embedded(declaration: Declaration, rules: PrivacyRules) -> Declara
     if not (reason.startswith(EMBEDDED_REASON) and reason.endswith(ADVISORIES_ONLY)):
         return declaration
     carrier = reason.removeprefix(EMBEDDED_REASON).partition(" ")[0]
-    if not find_private_pattern(rules.config, declaration.package) and not find_withheld_reason(
-        replace(declaration, ecosystem=PYPI, name=carrier, locked_version="", skip_reason=""), rules
+    if (
+        not find_private_pattern(rules.config, declaration.package)
+        and not rules.withheld_elsewhere(declaration.package)
+        and not find_withheld_reason(
+            replace(declaration, ecosystem=PYPI, name=carrier, locked_version="", skip_reason=""), rules
+        )
     ):
         return declaration
     return replace(declaration, skip_reason=f"{reason.removesuffix(ADVISORIES_ONLY)}{NOT_CHECKABLE}")
@@ -120,6 +126,11 @@ def _withhold_embedded(declaration: Declaration, rules: PrivacyRules) -> Declara
 
 def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
     """Return why a name must not be sent; empty if it may."""
+    return _find_own_reason(declaration, rules) or rules.withheld_elsewhere(declaration.package)
+
+
+def _find_own_reason(declaration: Declaration, rules: PrivacyRules) -> str:
+    """Return why the project itself, or the user, keeps a name from being sent; empty if neither does."""
     package = declaration.package
     ecosystem = get_ecosystem(package.ecosystem)
     pattern = find_private_pattern(rules.config, package)

@@ -340,9 +340,13 @@ class EvidenceRun:
         """Whether the cache or the advisory database could not be used as usual."""
         return self._session.has_storage_problem
 
-    def fix_moment(self) -> None:
-        """Take the present as that of the run, before its first use: all runs opened from it have the same."""
-        self._now = read_clock()
+    def fix_moment(self, now: int | None = None) -> None:
+        """Take a moment, by default the present, as that of the run, before its first use.
+
+        All runs opened from it have the same.
+        """
+        if self._now is None or now is not None:
+            self._now = read_clock() if now is None else now
 
     def open_cached(self) -> EvidenceRun:
         """Return a run of the same moment that uses the cache alone, and shows no progress."""

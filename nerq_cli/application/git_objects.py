@@ -87,6 +87,22 @@ class Repository(NamedTuple):
             raise _explain_no_repository(directory, result.stderr.decode(errors="replace"))
         return cls(program, Path(os.path.realpath(os.fsdecode(result.stdout.removesuffix(b"\n")))))
 
+    @classmethod
+    def find_bare(cls, directory: Path) -> Repository:
+        """Return a repository without a work tree.
+
+        Raises:
+            UsageError: git is not installed, or does not read or trust the repository.
+        """
+        program = shutil.which("git")
+        if program is None:
+            raise UsageError("--since: git is needed to read it, and is not installed")
+        result = _run(program, directory, "rev-parse", "--absolute-git-dir")
+        found = os.path.realpath(os.fsdecode(result.stdout.removesuffix(b"\n")))
+        if result.returncode or found != os.path.realpath(directory):
+            raise _explain_no_repository(directory, result.stderr.decode(errors="replace"))
+        return cls(program, Path(found))
+
     def resolve(self, ref: str) -> str:
         """Return the id of the commit that a reference, tag or abbreviated id names.
 

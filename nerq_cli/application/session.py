@@ -422,6 +422,16 @@ class Session(msgspec.Struct):
                 return ServiceRun(self, service)
         return EvidenceRun(self)
 
+    def use_store(self, store: Cache) -> None:
+        """Use a cache that is open, before this session opens its own; closing the session closes it."""
+        self._store = store
+
+    def share(self, other: Session) -> None:
+        """Use the cache, the connections and the advisory database of another session, which closes them."""
+        self._store, self._fetcher = other.store, other.fetcher
+        _ = other.database
+        self._database = other._database
+
     def close(self) -> None:
         """Close what was opened."""
         for resource in (self._service_fetcher, self._fetcher, self._store, self._database, self._history):

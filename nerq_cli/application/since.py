@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -18,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.application.git_objects import GitFile, Repository
-from nerq_cli.application.read_dependencies import read_inputs
+from nerq_cli.application.read_dependencies import Inputs, read_inputs
 from nerq_cli.application.settings_files import SETTINGS_FILES
 from nerq_cli.config import read_config
 from nerq_cli.config.document import find_review_file
@@ -32,7 +33,6 @@ from nerq_cli.signals.signal import format_count
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.config import Config
     from nerq_cli.inventory import DependencyFile
     from nerq_cli.policy.waivers import Waiver
@@ -127,6 +127,23 @@ def read_old_project(
         notes=tuple(notes),
         waivers=waivers,
     )
+
+
+@contextmanager
+def open_tree(repository: Repository, commit: str) -> Iterator[Path]:
+    """Give a directory with the dependency files and settings of a commit, and what they include, until the end.
+
+    Raises:
+        UsageError: the clone lacks objects.
+    """
+    files, submodules = repository.list_files(commit)
+    with tempfile.TemporaryDirectory(prefix="nerq-tree-") as directory:
+        tree = _Tree(repository, Path(os.path.realpath(directory)), files, submodules)
+        located = tree.locate(Inputs(paths=(str(repository.root),)))
+        if located.paths:
+            with suppress(NothingToScanError):
+                tree.read(located, lambda: None)
+        yield tree.root
 
 
 class _Tree:

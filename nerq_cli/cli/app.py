@@ -21,6 +21,7 @@ from nerq_cli.errors import ExitStatus, NerqError
 #: Commands in the order of ``--help``: the module in this folder, and what it does.
 COMMANDS: Final = {
     "scan": "Score a project's dependencies; fail below the threshold.",
+    "fleet": "Scan many repositories at once; fail as the worst of them.",
     "check": "Show the report card of a package, model or MCP server.",
     "report": "Write the page about a target: verdict, evidence, history.",
     "compare": "Show targets side by side: what decides, then the rest.",

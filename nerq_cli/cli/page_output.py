@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
 
 ReportT_contra = TypeVar("ReportT_contra", contravariant=True)
+FormatT = TypeVar("FormatT", bound=Enum)
 
 
 class PageFormat(str, Enum):
@@ -56,32 +57,32 @@ OutputOption = Annotated[
 ]
 
 
-def parse_outputs(texts: Sequence[str] | None) -> list[Output]:
-    """Return the files to write, with their formats.
+def parse_outputs(texts: Sequence[str] | None, suffixes: Mapping[str, Enum] = SUFFIXES) -> list[Output]:
+    """Return the files to write, with their formats. ``suffixes`` has the format of a file by its suffix.
 
     Raises:
         UsageError: no format has the suffix of one, or it is a file that nothing may overwrite.
     """
     from nerq_cli.cli.output import check_outputs
 
-    outputs = [_parse_output(text) for text in texts or ()]
+    outputs = [_parse_output(text, suffixes) for text in texts or ()]
     check_outputs(outputs)
     return outputs
 
 
-def _parse_output(text: str) -> Output:
+def _parse_output(text: str, suffixes: Mapping[str, Enum]) -> Output:
     from nerq_cli.cli.output import Output, check_target
 
     name, separator, file_name = text.partition("=")
     suffix = Path(text).suffix.lower()
-    if separator and name in [item.value for item in PageFormat]:
-        output = Output(PageFormat(name).value, Path(file_name))
-    elif suffix in SUFFIXES:
-        output = Output(SUFFIXES[suffix].value, Path(text))
+    if separator and name in [item.value for item in suffixes.values()]:
+        output = Output(name, Path(file_name))
+    elif suffix in suffixes:
+        output = Output(suffixes[suffix].value, Path(text))
     else:
         raise UsageError(
             f"{text}: there is no format with the suffix {suffix!r}",
-            hint=f"known suffixes: {', '.join(SUFFIXES)}; or name the format: -o json=FILE",
+            hint=f"known suffixes: {', '.join(suffixes)}; or name the format: -o json=FILE",
         )
     check_target(output.path)
     return output
@@ -116,7 +117,7 @@ def list_renderers(
 
 
 def write_page(
-    renderers: Mapping[PageFormat, Callable[[RenderOptions], str | bytes]], form: PageFormat, outputs: Sequence[Output]
+    renderers: Mapping[FormatT, Callable[[RenderOptions], str | bytes]], form: FormatT, outputs: Sequence[Output]
 ) -> None:
     """Write a page to its files, then to stdout.
 
@@ -135,9 +136,9 @@ def write_page(
 
     for output in outputs:
         options = file_options(RenderOptions())
-        write_file(output.path, [_encode(renderers[PageFormat(output.format)](options), options)])
+        write_file(output.path, [_encode(renderers[type(form)(output.format)](options), options)])
     options = stream_options(sys.stdout)
-    if form is not PageFormat.TABLE:
+    if form.value != PageFormat.TABLE.value:
         options = options._replace(encoding="utf-8")
     write_stdout_parts([_encode(renderers[form](options), options)])
 

@@ -26,6 +26,7 @@ class Document(str, Enum):
     REVIEWS = "reviews"
     PAGE = "page"
     WATCH = "watch"
+    FLEET = "fleet"
 
 
 #: Modules whose ``build_schema`` returns the schema of a document.
@@ -38,6 +39,7 @@ _MODULES: Final = {
     Document.REVIEWS: "nerq_cli.config.reviews",
     Document.PAGE: "nerq_cli.report.pages.report",
     Document.WATCH: "nerq_cli.report.pages.watch",
+    Document.FLEET: "nerq_cli.report.pages.fleet_document",
 }
 #: Documents that are read.
 _FILES: Final = (Document.CONFIG.value, Document.REVIEWS.value)

@@ -39,6 +39,11 @@ class Fetcher:
         self._transport = transport
         self._runner: JobRunner | None = None
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
+        #: Why there was no answer about a subject in an earlier run, by the keys of its source and of the subject; None
+        #: if later runs send such requests again.
+        self.failures: dict[tuple[tuple[str, str], str], str] | None = None
+        #: Whether runs send requests that may be of no use, to have answers earlier.
+        self.sends_tentative = True
         self._lock = threading.Lock()
         self._store_lock = threading.Lock()
 

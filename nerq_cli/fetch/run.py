@@ -170,7 +170,7 @@ class FetchRun:
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        if self._offline:
+        if self._offline or (is_tentative and not self.fetcher.sends_tentative):
             return None
         started = self._started.setdefault((source.name, endpoint.scope), {})
         unique_subjects = dict.fromkeys(subjects)
@@ -391,6 +391,8 @@ class FetchRun:
             self._load_failure(batch)
         if state.failures:
             subjects = [subject for subject in subjects if subject.key not in state.failures]
+        if earlier := self.fetcher.failures:
+            subjects = [subject for subject in subjects if (batch.store_key, subject.key) not in earlier]
         may_send = subjects and not state.open_reason and not batch.used_up_reason
         for request in batch.source.requests(subjects, batch.endpoint) if may_send else ():
             stored = batch.stored.get(request.subjects[0]) if len(request.subjects) == 1 else None
@@ -617,6 +619,8 @@ class FetchRun:
 
     def _fall_back(self, batch: Batch[S, T], subject: S, reason: str) -> None:
         """Use the stored answer if it expired a short time ago, else Unknown."""
+        if self.fetcher.failures is not None and not self._offline:
+            self.fetcher.failures.setdefault((batch.store_key, subject.key), reason)
         stored = batch.stored.get(subject)
         if stored is not None and self._now < stored.row.expires_at + _STALE_GRACE:
             outcome = Outcome(stored.row.fetched_at, is_cached=True, is_stale=True, reason=reason)
@@ -627,6 +631,8 @@ class FetchRun:
 
     def _explain_missing(self, batch: Batch[Any, Any], subject: Subject) -> str:
         """Return why no result is about a subject."""
+        if self.fetcher.failures and (reason := self.fetcher.failures.get((batch.store_key, subject.key))):
+            return reason
         failure = batch.state.failures.get(subject.key)
         if failure is not None:
             is_earlier = subject.key in batch.state.earlier_keys

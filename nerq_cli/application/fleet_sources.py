@@ -1,0 +1,174 @@
+"""The repositories of a fleet: checkouts, and commits of git repositories, which need no work tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from nerq_cli.application.git_objects import Repository
+from nerq_cli.errors import UsageError
+from nerq_cli.patterns import compile_late
+
+#: Largest list that is read, in bytes.
+_MAX_BYTES: Final = 64 << 20
+_DEFAULT_REF: Final = "HEAD"
+#: Start of the messages of the module that reads git objects, which belong to another command.
+_OPTION: Final = "--since: "
+#: Full id of a commit.
+_COMMIT: Final = compile_late(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+class FleetSource(NamedTuple):
+    """One repository of a fleet."""
+
+    #: How reports name it: the name of its directory, or more of its path where several have that name.
+    name: str
+    #: As it was given, without the reference.
+    path: str
+    #: Branch, tag or commit whose tree is read; empty for the files of a checkout.
+    ref: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return what identifies it in the history: its real path, with the reference."""
+        real_path = os.path.realpath(self.path)
+        return f"{real_path}@{self.ref}" if self.ref else real_path
+
+
+def list_sources(paths: Sequence[str], list_file: Path | None = None) -> tuple[FleetSource, ...]:
+    """Return the repositories that the arguments and a list name, each once, in their order.
+
+    The list has one ``PATH`` or ``PATH@REF`` on a line, relative to its own directory; ``#`` begins a comment.
+
+    Raises:
+        UsageError: there is none, or the list cannot be read.
+    """
+    given = [_parse(path, Path()) for path in paths]
+    if list_file is not None:
+        given += [_parse(line, list_file.parent) for line in _read_list(list_file)]
+    if not given:
+        raise UsageError("no repository is named", hint="nerq fleet DIRECTORY..., or --list FILE")
+    unique: dict[str, FleetSource] = {}
+    for source in given:
+        unique.setdefault(source.key, source)
+    return tuple(_name_apart(list(unique.values())))
+
+
+def _read_list(path: Path) -> Iterator[str]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > _MAX_BYTES:
+        raise UsageError(f"{path} has more than {_MAX_BYTES >> 20} MB")
+    for line in content.decode("utf-8-sig", "surrogateescape").splitlines():
+        if (text := line.strip()) and not text.startswith("#"):
+            yield text
+
+
+def _parse(text: str, directory: Path) -> FleetSource:
+    path, ref = text, ""
+    if not os.path.lexists(directory / text) and "@" in text:
+        path, _, ref = text.rpartition("@")
+    full_path = str(directory / path)
+    if not ref and is_bare(Path(full_path)):
+        ref = _DEFAULT_REF
+    return FleetSource("", full_path, ref)
+
+
+def is_bare(path: Path) -> bool:
+    """Return whether a directory is a git repository without a work tree."""
+    return (
+        (path / "HEAD").is_file()
+        and (path / "objects").is_dir()
+        and (path / "refs").is_dir()
+        and not os.path.lexists(path / ".git")
+    )
+
+
+def _name_apart(sources: Sequence[FleetSource]) -> Iterator[FleetSource]:
+    """Yield the sources with names that differ."""
+    parts = [Path(os.path.realpath(source.path)).parts for source in sources]
+    depths = [1] * len(sources)
+    names = [_join_name(items, 1, source.ref) for items, source in zip(parts, sources, strict=True)]
+    while len(set(names)) < len(names):
+        taken: dict[str, int] = {}
+        for name in names:
+            taken[name] = taken.get(name, 0) + 1
+        is_longer = False
+        for index, name in enumerate(names):
+            if taken[name] > 1 and depths[index] < len(parts[index]):
+                depths[index] += 1
+                is_longer = True
+        names = [
+            _join_name(items, depth, source.ref) for items, depth, source in zip(parts, depths, sources, strict=True)
+        ]
+        if not is_longer:
+            break
+    for source, name in zip(sources, names, strict=True):
+        yield source._replace(name=name)
+
+
+def _join_name(parts: Sequence[str], depth: int, ref: str) -> str:
+    name = "/".join(parts[-depth:]).replace("//", "/") or "/"
+    name = name.encode(errors="surrogateescape").decode("utf-8", "replace")
+    return f"{name}@{ref}" if ref and ref != _DEFAULT_REF else name
+
+
+class Checkout(NamedTuple):
+    """A directory with the files of a repository."""
+
+    root: Path
+    #: Id of the commit; empty for the files of a work tree.
+    commit: str = ""
+
+
+@contextmanager
+def open_checkout(source: FleetSource, commit: str = "") -> Iterator[Checkout]:
+    """Give a directory with the files of a repository: the checkout itself, or some files of a commit, until the end.
+
+    Args:
+        source: the repository.
+        commit: the commit that its reference named before; empty resolves the reference.
+
+    Raises:
+        UsageError: there is no such directory or commit, or git cannot read it.
+    """
+    path = Path(source.path)
+    if not path.is_dir():
+        what = "is not a directory" if os.path.lexists(path) else "does not exist"
+        raise UsageError(f"{source.path} {what}")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise UsageError(f"{source.path}: no permission to read it")
+    if not source.ref:
+        yield Checkout(path)
+        return
+    from nerq_cli.application.since import open_tree
+
+    with _explain_git_errors():
+        repository = _find_repository(path)
+        commit = commit if _COMMIT.fullmatch(commit) else repository.resolve(source.ref)
+        tree = open_tree(repository, commit)
+        root = tree.__enter__()
+    try:
+        yield Checkout(root, commit)
+    finally:
+        tree.__exit__(None, None, None)
+
+
+def _find_repository(path: Path) -> Repository:
+    if not is_bare(path):
+        return Repository.find(path)
+    return Repository.find_bare(path)
+
+
+@contextmanager
+def _explain_git_errors() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{error}".removeprefix(_OPTION), hint=error.hint) from error
