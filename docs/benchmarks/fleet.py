@@ -177,7 +177,8 @@ def measure(label: str, command: Sequence[str], env: dict[str, str]) -> None:
         sys.exit(errors)
     summary = json.loads(printed)
     print(
-        f"    {summary['projects_by_state']}, {summary['dependencies']:,} dependencies, {summary['versions']:,} versions"
+        f"    {summary['projects_by_state']}, {summary['dependencies']:,} dependencies, "
+        f"{summary['versions']:,} versions"
     )
 
 

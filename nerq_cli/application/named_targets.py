@@ -90,7 +90,7 @@ def look_up_targets(
                 notes=tuple(notes),
             )
         )
-    candidates = _assess_candidates(parsed, options, run)
+    candidates = assess_candidates(parsed, options, run)
     return [
         result._replace(matches=_sort_matches(result, _select(result.text, found))) if found else result
         for result, found in zip(results, candidates, strict=True)

@@ -50,7 +50,7 @@ def mcp(
         typer.echo(render_configuration(client, list(map(str, roots)), os.getcwd()), nl=False)  # noqa: PTH109 - as it is called
         typer.echo(f"belongs in {client.place}", err=True)
         return
-    require_extra("mcp", "nerq mcp", "mcp")
+    require_extra("mcp")
     from nerq_cli.agent_tools.server import serve
     from nerq_cli.application.session import read_settings
 

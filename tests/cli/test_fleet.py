@@ -20,6 +20,7 @@ import jsonschema
 import pytest
 
 from nerq_cli.application import fleet, fleet_projects
+from nerq_cli.application.scan import run_scan
 from nerq_cli.report.pages.fleet_document import build_schema
 from tests.cli.conftest import AS_OF, Registry, Result, Services
 
@@ -239,14 +240,14 @@ def test_what_cannot_be_read_is_an_entry_and_the_others_go_on(packages: Registry
 def test_a_bug_with_one_project_stops_no_other(
     packages: Registry, project: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scan = fleet_projects.run_scan
+    scan = run_scan
 
     def fail(inputs: Any, *arguments: Any) -> Any:
         if "odd" in inputs.paths[0]:
             raise RecursionError("too deep")
         return scan(inputs, *arguments)
 
-    monkeypatch.setattr(fleet_projects, "run_scan", fail)
+    monkeypatch.setattr("nerq_cli.application.fleet_projects.run_scan", fail)
     result = run(nerq, add(project, "odd", "other==1.0"), add(project, "good", "other==1.0"))
     projects = get_projects(result)
     assert projects["odd"]["exit"]["reason"] == "it could not be read: RecursionError: too deep"
