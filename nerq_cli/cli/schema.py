@@ -27,6 +27,8 @@ class Document(str, Enum):
     PAGE = "page"
     WATCH = "watch"
     FLEET = "fleet"
+    PREFLIGHT = "preflight"
+    PROBLEM = "problem"
 
 
 #: Modules whose ``build_schema`` returns the schema of a document.
@@ -40,9 +42,14 @@ _MODULES: Final = {
     Document.PAGE: "nerq_cli.report.pages.report",
     Document.WATCH: "nerq_cli.report.pages.watch",
     Document.FLEET: "nerq_cli.report.pages.fleet_document",
+    Document.PREFLIGHT: "nerq_cli.serve.preflight",
+    Document.PROBLEM: "nerq_cli.serve.problems",
 }
 #: Documents that are read.
 _FILES: Final = (Document.CONFIG.value, Document.REVIEWS.value)
+#: Documents that ``nerq serve`` sends.
+_RESPONSES: Final = (Document.PREFLIGHT.value, Document.PROBLEM.value)
+_PRINTED: Final = tuple(item.value for item in _MODULES if item.value not in (*_FILES, *_RESPONSES))
 
 
 @app.command()
@@ -50,8 +57,9 @@ def schema(
     document: Annotated[
         Document,
         typer.Argument(
-            help=f"report, compact (of --compact), {', '.join(_FILES)} (files that are read), or what a command "
-            f"of the name prints: {', '.join(item.value for item in _MODULES if item not in _FILES)}."
+            help=f"report, compact (of --compact), {', '.join(_FILES)} (files that are read), "
+            f"{', '.join(_RESPONSES)} (responses of nerq serve), or what a command of the name prints: "
+            f"{', '.join(_PRINTED)}."
         ),
     ] = Document.REPORT,
 ) -> None:

@@ -32,6 +32,7 @@ from nerq_cli.serve.error_log import log_error
 from nerq_cli.serve.http_cache import JSON, find_etag, respond
 from nerq_cli.serve.lookup import Lookup
 from nerq_cli.serve.openapi import PURL, PURPOSE, TARGET, Operation, Parameter, build_openapi
+from nerq_cli.serve.operations import VersionDocument
 from nerq_cli.serve.preflight import PreflightDocument
 from nerq_cli.serve.problems import ProblemId, RequestError
 
@@ -405,12 +406,40 @@ ROUTES: Final = (
         problems=("invalid-parameter",),
     ),
 )
+#: What the layers around the application answer.
+LAYERS: Final = (
+    Operation(
+        id="getVersion",
+        method="GET",
+        path="/version",
+        summary="Versions of the program and its methodologies, and the dates of its data",
+        handler=None,
+        response=VersionDocument,
+        is_kept=False,
+    ),
+    Operation(
+        id="getHealth",
+        method="GET",
+        path="/healthz",
+        summary="Whether the process runs; it takes no token",
+        handler=None,
+        is_kept=False,
+    ),
+    Operation(
+        id="getReadiness",
+        method="GET",
+        path="/readyz",
+        summary="Whether the service can answer: 503 while it starts or stops; it takes no token",
+        handler=None,
+        is_kept=False,
+    ),
+)
 
 
 @lru_cache(maxsize=1)
 def encode_openapi() -> bytes:
     """Return the description of the API as UTF-8 JSON."""
-    return msgspec.json.format(msgspec.json.encode(build_openapi(ROUTES)), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(build_openapi((*ROUTES, *LAYERS))), indent=2) + b"\n"
 
 
 @lru_cache(maxsize=1)
@@ -452,12 +481,13 @@ def create_app(service: Service) -> Starlette:
 
 
 def _build_route(operation: Operation) -> Route:
-    allowed = operation.parameter_names
+    allowed, handler = operation.parameter_names, operation.handler
+    assert handler is not None  # noqa: S101 - those of layers are no routes
 
     async def handle(request: Request) -> Response:
         if request.scope["query_string"]:
             _check_parameters(request, allowed)
-        return await operation.handler(request)
+        return await handler(request)
 
     return Route(operation.route_path, handle, methods=[operation.method], name=operation.id)
 

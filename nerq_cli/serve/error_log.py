@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import traceback
+from pathlib import PurePath
 from typing import Final
 
 #: Name of the logger of the service.
 LOGGER: Final = "nerq_cli.serve"
+#: Frames of the innermost calls that a line has.
+_MAX_FRAMES: Final = 8
 
 
 def log_error(error: BaseException) -> None:
     """Log the type of an error and where it was raised. Its message may hold the name of a private package."""
-    places = "".join(traceback.format_tb(error.__traceback__))
-    logging.getLogger(LOGGER).error("%s\n%s", type(error).__name__, places)
+    frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
+    places = " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+    logging.getLogger(LOGGER).error("%s at %s", type(error).__name__, places)

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from nerq_cli import __version__
-from nerq_cli.application.service_source import EvidenceDocument, EvidenceQuery
 from nerq_cli.insight.purpose import DEFAULT_PURPOSE, PURPOSES
-from nerq_cli.report.pages.alternatives import AlternativesDocument
-from nerq_cli.report.pages.compare import CompareDocument
-from nerq_cli.report.pages.report import PageDocument
-from nerq_cli.serve.batch import BatchDocument, BatchRequest
-from nerq_cli.serve.preflight import PreflightDocument
 from nerq_cli.serve.problems import MEDIA_TYPE, PROBLEMS, ProblemDocument, ProblemId
 
 if TYPE_CHECKING:
@@ -24,6 +17,8 @@ if TYPE_CHECKING:
     #: Answers a request.
     Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
+#: Version of the API, in its paths. Within it, documents and operations are only added to.
+API_VERSION: Final = "1"
 _REFERENCE: Final = "#/components/schemas/{name}"
 #: Problems that every operation may have: of the limits of the service.
 _COMMON_PROBLEMS: Final[tuple[ProblemId, ...]] = (
@@ -67,7 +62,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     summary: str
     description: str = ""
-    handler: Handler
+    #: None = a layer around the application answers.
+    handler: Handler | None
     parameters: tuple[Parameter, ...] = ()
     #: Type of the body; None = it has none.
     body: type[msgspec.Struct] | None = None
@@ -111,9 +107,9 @@ PURL: Final = Parameter(
 
 def build_openapi(operations: Sequence[Operation]) -> dict[str, Any]:
     """Return the description of an API. Nothing in it depends on where the service runs."""
-    types = [PreflightDocument, BatchRequest, BatchDocument, PageDocument, CompareDocument, AlternativesDocument]
-    types += [EvidenceQuery, EvidenceDocument]
-    _, components = msgspec.json.schema_components([*types, ProblemDocument], ref_template=_REFERENCE)
+    documents = (document for operation in operations for document in (operation.body, operation.response))
+    types = dict.fromkeys((*filter(None, documents), ProblemDocument))
+    _, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _build_operation(operation)
@@ -121,7 +117,7 @@ def build_openapi(operations: Sequence[Operation]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "nerq",
-            "version": __version__,
+            "version": API_VERSION,
             "summary": "Trust scores for packages, models and MCP servers.",
             "description": "Looks scores up. Documents only gain keys within a version of their schema.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+import jsonschema
 import pytest
 
 pytest.importorskip("starlette")
@@ -19,11 +22,11 @@ pytest.importorskip("uvicorn")
 import uvicorn
 
 from nerq_cli.application.settings import Settings
-from nerq_cli.serve.app import create_app
+from nerq_cli.serve.app import create_app, encode_openapi
 from nerq_cli.serve.service import Service, ServiceSettings
-from tests.cli.conftest import AS_OF, Registry, Services, project, registry, services
+from tests.cli.conftest import AS_OF, Registry, Result, Services, nerq, project, registry, services
 
-__all__ = ["Registry", "Services", "project", "registry", "services"]
+__all__ = ["AS_OF", "Registry", "Result", "Services", "nerq", "project", "registry", "services"]
 
 
 class Reply(NamedTuple):
@@ -39,8 +42,41 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
+class Description:
+    """The description of the API, which every response to a test must fit."""
+
+    def __init__(self) -> None:
+        self._document = json.loads(encode_openapi())
+        self._paths = {
+            re.compile(re.sub(r"\\{\w+\\}", ".+", re.escape(path))): item
+            for path, item in self._document["paths"].items()
+        }
+
+    def check(self, method: str, path: str, reply: Reply) -> None:
+        """Raise AssertionError if a response is not as described; what is no path of the API may be anything."""
+        bare_path = path.partition("?")[0]
+        items = [item for pattern, item in self._paths.items() if pattern.fullmatch(bare_path)]
+        if not items or method.lower() not in items[0]:
+            return
+        responses = items[0][method.lower()]["responses"]
+        assert str(reply.status) in responses, (method, path, reply)
+        described = responses[str(reply.status)]
+        assert set(described.get("headers", ())) <= {name.title().replace("Etag", "ETag") for name in reply.headers}
+        if "content" not in described:
+            assert reply.body == b""
+            return
+        assert reply.headers["content-type"].partition(";")[0] in described["content"], (path, reply)
+        [content] = described["content"].values()
+        if "$ref" in content["schema"]:
+            body = zlib.decompress(reply.body, 31) if "content-encoding" in reply.headers else reply.body
+            schema = {**content["schema"], "components": self._document["components"]}
+            jsonschema.Draft202012Validator(schema).validate(json.loads(body))
+
+
 class Client:
-    """Sends requests to a service, each on a connection of its own."""
+    """Sends requests to a service, each on a connection of its own. Responses must be as the API describes them."""
+
+    description = Description()
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -54,9 +90,11 @@ class Client:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
             fields = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, fields, response.read())
+            reply = Reply(response.status, fields, response.read())
         finally:
             connection.close()
+        self.description.check(method, path, reply)
+        return reply
 
     def get(self, path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Reply:
         """Get a path with parameters; ``for_`` stands for ``for``."""
