@@ -50,7 +50,7 @@ def test_versions_of_one_package_and_repeated_targets_do_not_limit_each_other(cl
 
 
 def test_a_whole_batch_of_cold_targets_is_one_run(client: Client, registry: Registry, services_site: Any) -> None:
-    names = [f"package_{letter}" for letter in "abcdefghijkl"]
+    names = [f"package{letter}" for letter in "abcdefghijkl"]
     for name in names:
         registry.pypi(name, "1.0")
     reply = client.post(BATCH, {"targets": [f"pkg:pypi/{name}@1.0" for name in names]})

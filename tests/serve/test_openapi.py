@@ -41,7 +41,7 @@ def test_every_route_of_the_api_is_described_with_its_methods(registry: Registry
         (re.sub(r":path\}", "}", route.path), method)
         for route in routes
         if route.path.startswith(("/v1/", "/badge/", "/openapi"))
-        for method in (route.methods or ()) - {"HEAD"}
+        for method in (route.methods or set()) - {"HEAD"}
     }
     described = {(path, method.upper()) for path, item in DESCRIPTION["paths"].items() for method in item}
     assert served == described - {(operation.path, operation.method) for operation in LAYERS}
@@ -69,12 +69,14 @@ def test_values_that_are_described_are_taken_and_others_are_not(client: Client, 
     registry.pypi("alpha", "1.0")
     for operation in ROUTES:
         for parameter in operation.parameters:
-            others = {item.name: "pypi:alpha==1.0" for item in operation.parameters if item.name == "target"}
+            others: dict[str, Any] = {
+                item.name: "pypi:alpha==1.0" for item in operation.parameters if item.name == "target"
+            }
             path = operation.path.replace("{purl}", "pkg:pypi/alpha@1.0")
             for value in parameter.values:
-                assert client.get(path, **others, **{parameter.name: value}).status == 200
+                assert client.get(path, **{**others, parameter.name: value}).status == 200
             if parameter.values:
-                reply = client.get(path, **others, **{parameter.name: "other"})
+                reply = client.get(path, **{**others, parameter.name: "other"})
                 assert reply.status == 400
                 assert all(value in reply.json["hint"] for value in parameter.values)
 
@@ -89,6 +91,8 @@ def test_every_problem_of_the_api_is_described() -> None:
         "too-large",
         "misdirected",
         "bad-request",
+        "not-received",
+        "not-ready",
     }
 
 
