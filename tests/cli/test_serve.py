@@ -63,7 +63,9 @@ def test_the_command_serves_scores_until_it_is_told_to_stop(start: Start, regist
     assert ask(port, "/readyz")[0] == 200
     status, body = ask(port, "/v1/preflight?target=pkg:pypi/demo@1.0")
     assert (status, json.loads(body)["name"]) == (200, "demo")
-    assert b'route="/v1/preflight"' in ask(management_port, "/metrics")[1]
+    metrics = ask(management_port, "/metrics")[1].decode()
+    assert 'route="/v1/preflight"' in metrics
+    assert "nerq_answers 1.0" in metrics
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -113,6 +115,7 @@ def test_a_token_is_printed_with_its_line(nerq: Callable[..., Result], project: 
         (("--management-host", "0.0.0.0"), "need no token"),  # noqa: S104 - refused
         (("--tokens", "none"), "none: cannot be read"),
         (("--host", "none.invalid"), "not an address"),
+        (("--trusted-proxy", "proxy.example"), "not an address"),
     ],
 )
 def test_what_cannot_be_served_ends_with_2(nerq: Callable[..., Result], options: tuple[str, ...], message: str) -> None:
