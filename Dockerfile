@@ -3,8 +3,10 @@ FROM python:3.13-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY nerq_cli ./nerq_cli
+# --build-arg EXTRAS=serve adds what nerq serve needs; several: serve,postgres.
+ARG EXTRAS=""
 RUN python -m venv /opt/nerq \
-    && /opt/nerq/bin/pip install --no-cache-dir . \
+    && /opt/nerq/bin/pip install --no-cache-dir ".${EXTRAS:+[$EXTRAS]}" \
     && /opt/nerq/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim

@@ -144,6 +144,8 @@ def serve(
 
         service = Service(ServiceSettings(run=run, workers=workers))
         server.state.checks.append(lambda: "" if service.is_ready else "its threads are not running")
+        server.metrics.watch("nerq_answers", "Answers that are kept in memory.", lambda: len(service.answers))
+        server.metrics.watch("nerq_answer_bytes", "Bytes of these answers, about.", lambda: service.answers.size)
         application = create_application(service)
         server.run(application, application.routes, _print_addresses)
     end_process(server.log)

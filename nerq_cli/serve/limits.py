@@ -70,7 +70,6 @@ class HostCheck:
                 "host",
                 "misdirected",
                 "the service has no such name; its operator can allow it with --allowed-host",
-                {"Connection": "close"},
             )
             return
         await self._app(scope, receive, send)

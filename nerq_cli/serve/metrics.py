@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import (
@@ -78,6 +79,10 @@ class Metrics:
     def count_refusal(self, reason: str) -> None:
         """Count a request or a connection that was refused."""
         self._refused.labels(reason).inc()
+
+    def watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Add a value that is read when the metrics are asked for."""
+        Gauge(name, documentation, registry=self.registry).set_function(read)
 
     def render(self) -> bytes:
         """Return all metrics as text."""

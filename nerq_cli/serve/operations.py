@@ -130,7 +130,7 @@ class Operations:
     async def send_readiness(self, scope: Scope, send: Send) -> None:
         """Send 200, or 503 with the reason when the service takes no requests."""
         if obstacle := self._state.find_obstacle():
-            await refuse(scope, send, "not_ready", "not-ready", obstacle, {"Retry-After": "1"})
+            await refuse(scope, send, "", "not-ready", obstacle, {"Retry-After": "1"})
             return
         await send_response(
             send, HTTPStatus.OK, b'{"status":"ready"}', "application/json", {"Cache-Control": "no-store"}

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -59,7 +59,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Path | None = None
     #: Names of the service in addition to those of the loopback interface.
     allowed_hosts: tuple[str, ...] = ()
-    #: Addresses of reverse proxies whose X-Forwarded-For is believed.
+    #: Addresses or networks of reverse proxies whose X-Forwarded-For is believed.
     trusted_proxies: tuple[str, ...] = ()
     limits: Limits = Limits()
     #: Directory of the advisory database that ``/version`` describes; None: the user's.
@@ -85,9 +85,11 @@ class ServiceServer:
         """Read the tokens and open the sockets.
 
         Raises:
-            UsageError: an address cannot be used, or may not be used without tokens.
+            UsageError: an address cannot be used, may not be used without tokens, or is none.
             ConfigError: the file of tokens cannot be used.
         """
+        for proxy in settings.trusted_proxies:
+            _check_network(proxy)
         self.settings = settings
         self.state = ServiceState()
         self.metrics = Metrics()
@@ -187,7 +189,12 @@ class ServiceServer:
             await asyncio.wait({main}, timeout=0.1)
         if not main.done():
             self.log.write("stopping")
-            await asyncio.wait({main}, timeout=self.settings.limits.stop_seconds + _CLOSE_SECONDS)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.settings.limits.stop_seconds + _CLOSE_SECONDS
+        while not main.done() and loop.time() < deadline:
+            await asyncio.wait({main}, timeout=0.1)
+            if self._servers[0].force_exit:  # since Python 3.12 a server waits for its connections
+                self._servers[0].abort_connections()
         if not main.done():
             self.log.write("server", "error", message="the application did not end in time")
             main.cancel()
@@ -319,6 +326,11 @@ class _Server(uvicorn.Server):
         finally:
             self.is_ready.set()
 
+    def abort_connections(self) -> None:
+        """Close all connections, whatever is under way on them."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
 
 class _Lifespan:
     """Keeps the exception that ended the start of the application: the server only logs it."""
@@ -413,6 +425,15 @@ def _resolve(host: str, port: int) -> tuple[int, str]:
         raise UsageError(f"{host}: not an address of this machine") from error
     family, _, _, _, address = found[0]
     return family, str(address[0]).partition("%")[0]
+
+
+def _check_network(text: str) -> None:
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--trusted-proxy {text}: not an address", hint="write 192.0.2.1, or a network: 192.0.2.0/24"
+        ) from error
 
 
 def is_loopback(host: str) -> bool:

@@ -230,7 +230,7 @@ class Authentication:
                 "failures",
                 "too-many-requests",
                 "too many requests with a wrong token from this address",
-                {"Retry-After": str(wait), "Connection": "close"},
+                {"Retry-After": str(wait)},
             )
             return
         challenge = 'Bearer realm="nerq"'
@@ -244,7 +244,7 @@ class Authentication:
             "token",
             "unauthorized",
             "this service needs a token" if text is None else "the token is not valid",
-            {"WWW-Authenticate": challenge, "Connection": "close"},
+            {"WWW-Authenticate": challenge},
         )
 
 

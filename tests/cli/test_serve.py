@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +21,8 @@ from tests.cli.conftest import Registry, Result
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
+
+from nerq_cli.serve.limits import Limits
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -63,7 +67,9 @@ def test_the_command_serves_scores_until_it_is_told_to_stop(start: Start, regist
     assert ask(port, "/readyz")[0] == 200
     status, body = ask(port, "/v1/preflight?target=pkg:pypi/demo@1.0")
     assert (status, json.loads(body)["name"]) == (200, "demo")
-    assert b'route="/v1/preflight"' in ask(management_port, "/metrics")[1]
+    metrics = ask(management_port, "/metrics")[1].decode()
+    assert 'route="/v1/preflight"' in metrics
+    assert "nerq_answers 1.0" in metrics
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -113,6 +119,7 @@ def test_a_token_is_printed_with_its_line(nerq: Callable[..., Result], project: 
         (("--management-host", "0.0.0.0"), "need no token"),  # noqa: S104 - refused
         (("--tokens", "none"), "none: cannot be read"),
         (("--host", "none.invalid"), "not an address"),
+        (("--trusted-proxy", "proxy.example"), "not an address"),
     ],
 )
 def test_what_cannot_be_served_ends_with_2(nerq: Callable[..., Result], options: tuple[str, ...], message: str) -> None:
@@ -136,3 +143,50 @@ def test_a_settings_file_that_is_not_valid_ends_with_2(nerq: Callable[..., Resul
     (project / "nerq.toml").write_text("threshold = 'high'\n")
     assert nerq("serve", "--port", "0", "--management-port", "0").status == 2
     assert [path.name for path in project.iterdir()] == ["nerq.toml"]
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_options_that_the_pages_and_the_unit_name_exist(nerq: Callable[..., Result]) -> None:
+    known = set(re.findall(r"--[a-z-]+", nerq("serve", "--help").out))
+    unit = (ROOT / "integrations/systemd/nerq.service").read_text(encoding="utf-8")
+    page = (ROOT / "docs/how-to/serve-operate.md").read_text(encoding="utf-8")
+    commands = re.findall(r"nerq(?:-serve)? serve (--.*)", page.replace("\\\n", " ") + unit)
+    assert len(commands) >= 5
+    for command in commands:
+        assert set(re.findall(r"--[a-z-]+", command)) <= known
+    assert set(re.findall(r"`(--[a-z-]+)[` ]", page)) <= known
+
+
+def test_the_page_has_the_default_limits_and_every_reason_of_a_refusal() -> None:
+    page = (ROOT / "docs/how-to/serve-operate.md").read_text(encoding="utf-8")
+    limits = Limits()
+    for text in (
+        f"`--concurrency`, {limits.concurrency}",
+        f"`--request-timeout`, {limits.request_seconds:g} s",
+        f"{limits.body_bytes >> 20} MiB",
+        f"{limits.receive_seconds:g} s | 408",
+        f"nothing of a response | {limits.write_seconds:g} s",
+        f"further request | {limits.idle_seconds} s",
+        f"connections at a time | {limits.connections:,}",
+        f"`--stop-timeout` ({limits.stop_seconds:g} s)",
+    ):
+        assert text in page
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "nerq_cli/serve").glob("*.py"))
+    reasons = set(re.findall(r'refuse\(\s*scope,\s*send(?:_with_id)?,\s*"(\w+)"', sources))
+    reasons |= set(re.findall(r'on_refusal\("(\w+)"\)', sources))
+    assert len(reasons) > 8
+    [row] = [line for line in page.splitlines() if line.startswith("| `nerq_http_refused_total`")]
+    assert set(re.findall(r"`(\w+)`", row)) - {"nerq_http_refused_total", "reason"} == reasons
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd")
+def test_systemd_finds_no_fault_with_the_unit(tmp_path: Path) -> None:
+    text = (ROOT / "integrations/systemd/nerq.service").read_text(encoding="utf-8")
+    unit = tmp_path / "nerq.service"
+    unit.write_text(text.replace("/opt/nerq/bin/nerq", "/bin/true"))
+    command = ["systemd-analyze", "verify", "--man=no", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - of the test
+    assert [line for line in done.stderr.splitlines() if "nerq.service" in line] == []
+    assert float(re.findall(r"(?m)^TimeoutStopSec=(\d+)", text)[0]) > Limits().stop_seconds + 10

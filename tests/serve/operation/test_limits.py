@@ -344,7 +344,7 @@ def test_names_that_the_operator_allows_are_served(serve: Serve) -> None:
 
 
 def test_the_address_that_a_trusted_proxy_forwards_is_the_one_that_is_limited(serve: Serve) -> None:
-    trusting, other = serve(rate=1, trusted_proxies=("127.0.0.1",)), serve(rate=1)
+    trusting, other = serve(rate=1, trusted_proxies=("127.0.0.0/8",)), serve(rate=1, trusted_proxies=("192.0.2.9",))
     for served, statuses in ((trusting, [200, 200]), (other, [200, 429])):
         asked = [served.ask("/packages/demo", {"X-Forwarded-For": f"192.0.2.{n}"}).status for n in (1, 2)]
         assert asked == statuses

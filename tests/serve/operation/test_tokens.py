@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import os
 import time
 from hashlib import sha256
@@ -242,3 +243,13 @@ def test_the_management_port_needs_a_token_where_others_reach_it(path: Path, ser
     assert served.ask("/metrics", bearer(TOKEN), port=served.management_port).status == 200
     assert served.ask("/healthz", port=served.management_port).status == 200
     assert served.ask("/packages/demo", {**bearer(TOKEN), "Host": "any.example"}).status == 200
+
+
+def test_a_refused_request_with_a_body_leaves_its_connection_usable(path: Path, serve: Serve) -> None:
+    served = serve(tokens=path)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    for token, status in (("wrong", 401), (TOKEN, 200), ("", 401), (TOKEN, 200)):
+        connection.request("POST", "/echo", b"x" * 200_000, bearer(token))
+        response = connection.getresponse()
+        assert (response.status, bool(response.read())) == (status, True)
+    connection.close()
