@@ -52,9 +52,13 @@ class Process:
     def ask(self, targets: Sequence[str]) -> list[Any]:
         """Return the entries of a batch."""
         body = json.dumps({"targets": list(targets)}).encode()
-        status, content = self._send(f"{self.url}/v1/preflight:batch", body)
+        status, content = self.post("/v1/preflight:batch", body)
         assert status == 200, content
         return list(json.loads(content)["results"])
+
+    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Return status and body of the response to JSON."""
+        return self._send(f"{self.url}{path}", body)
 
     def _send(self, url: str, body: bytes | None = None) -> tuple[int, bytes]:
         request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - loopback
@@ -196,6 +200,25 @@ def test_versions_and_pages_of_a_package_are_made_by_one_service_at_a_time(
     # A page keeps more of the document of a release than a score does, and requests it for itself.
     pages = {f"/pypi/{name}/2.0/json": 2 for name in names}
     assert find_repeated(registry, services, names).items() <= pages.items()
+
+
+def test_evidence_for_clients_is_collected_by_one_service_at_a_time(
+    start: Start, packages: list[str], registry: Registry, services: Services
+) -> None:
+    first, second = start(), start()
+    names = packages[:20]
+    body = json.dumps({"targets": [f"pkg:pypi/{name}@1.0" for name in names]}).encode()
+    path = "/v1/evidence:batch"
+    one, other, entries = run_together(
+        [
+            lambda: first.post(path, body),
+            lambda: second.post(path, body),
+            lambda: second.ask([f"pypi:{name}==1.0" for name in names]),
+        ]
+    )
+    assert (one[0], other[0]) == (200, 200)
+    assert None not in get_scores(entries).values()
+    assert find_repeated(registry, services, names) == {}
 
 
 def test_one_service_takes_over_what_a_killed_one_was_at(
