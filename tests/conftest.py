@@ -295,5 +295,5 @@ def _share(folder: str) -> None:
     spec.loader.exec_module(module)
 
 
-for _folder in ("cli", "sources/huggingface", "signals/models"):
+for _folder in ("cli", "sources/huggingface", "signals/models", "store/postgres"):
     _share(_folder)

@@ -55,7 +55,7 @@ _SERVICE_TIMEOUT: Final = 300.0
 _LICENCE: Final = "licence"
 #: Variables that are no settings; those of endpoints end with ``_URL``.
 _OTHER_VARIABLES: Final = frozenset(
-    {"NERQ_CACHE_DIR", "NERQ_CONFIG", "NERQ_PEERS", "NERQ_SERVICE_ALLOW_HTTP", "NERQ_SERVICE_TOKEN"}
+    {"NERQ_CACHE_DIR", "NERQ_CONFIG", "NERQ_PEERS", "NERQ_SERVICE_ALLOW_HTTP", "NERQ_SERVICE_TOKEN", "NERQ_STORE"}
 )
 
 

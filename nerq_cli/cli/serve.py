@@ -13,7 +13,8 @@ from nerq_cli.cli.command import create_app
 from nerq_cli.cli.extras import require_extra
 
 if TYPE_CHECKING:
-    from nerq_cli.serve.run import Addresses
+    from nerq_cli.serve.run import Addresses, ServiceServer
+    from nerq_cli.store.service_store import ServiceStore
 
 _STATUSES: Final = (
     "Exit status: 0 stopped by a signal · 2 usage or configuration error: an address in use, tokens or a store that "
@@ -105,6 +106,17 @@ def serve(
         float | None,
         typer.Option("--timeout", metavar="SECONDS", help="Time for gathering the evidence of one run.  [default: 30]"),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            envvar="NERQ_STORE",
+            metavar="URL|DIR",
+            help="Where responses and history are: a directory for one service, or postgresql://USER@HOST/DATABASE for "
+            "several.  [default: the cache directory]",
+            show_envvar=True,
+        ),
+    ] = None,
     cache_dir: options.CacheDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log problems only, not each request.")] = False,
 ) -> None:
@@ -142,13 +154,40 @@ def serve(
         from nerq_cli.serve.app import create_app as create_application
         from nerq_cli.serve.service import Service, ServiceSettings
 
-        service = Service(ServiceSettings(run=run, workers=workers))
+        opened_store = _open_store(store, server) if store else None
+        service = Service(ServiceSettings(run=run, workers=workers), opened_store)
         server.state.checks.append(lambda: "" if service.is_ready else "its threads are not running")
         server.metrics.watch("nerq_answers", "Answers that are kept in memory.", lambda: len(service.answers))
         server.metrics.watch("nerq_answer_bytes", "Bytes of these answers, about.", lambda: service.answers.size)
         application = create_application(service)
         server.run(application, application.routes, _print_addresses)
     end_process(server.log)
+
+
+def _open_store(address: str, server: ServiceServer) -> ServiceStore:
+    """Open a store whose problems are logged and measured; the service goes on without it.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    from prometheus_client import Gauge
+
+    from nerq_cli.application.session import read_clock
+    from nerq_cli.store.service_store import is_postgres, open_service_store
+
+    if is_postgres(address):
+        require_extra("postgres", "a store in PostgreSQL")
+    usable = Gauge("nerq_store_up", "1 if the store can be used, 0 if not.", registry=server.metrics.registry)
+    usable.set(1)
+
+    def report(problem: str) -> None:
+        usable.set(0 if problem else 1)
+        if problem:
+            server.log.write("store", "warning", message=problem)
+        else:
+            server.log.write("store", message="the store is used again")
+
+    return open_service_store(address, now=read_clock(), report=report)
 
 
 def _print_addresses(addresses: Addresses) -> None:

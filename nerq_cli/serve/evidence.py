@@ -23,9 +23,11 @@ from nerq_cli.errors import NerqError
 from nerq_cli.serve.engine import read_error
 from nerq_cli.serve.error_log import log_error
 from nerq_cli.serve.problems import PROBLEMS, ProblemId, RequestError
+from nerq_cli.serve.shared_work import divide_work
 
 if TYPE_CHECKING:
     from nerq_cli.serve.engine import Engine
+    from nerq_cli.store.claims import Claims
 
 __all__ = ["PATH", "EvidenceBatches", "parse_query"]
 
@@ -56,9 +58,10 @@ class EvidenceBatches:
     For one thread: the event loop.
     """
 
-    def __init__(self, engine: Engine, settings: str) -> None:
+    def __init__(self, engine: Engine, settings: str, claims: Claims) -> None:
         """Use an engine; ``settings`` is a digest of whatever evidence depends on beside the sources."""
         self._engine = engine
+        self._claims = claims
         self._settings = settings
         self._futures: dict[tuple[EvidenceQuery, str], asyncio.Future[StoredDocument]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,7 +99,7 @@ class EvidenceBatches:
             self._settle(futures, stored)
             missing = [target for target in futures if target not in stored]
             if missing:
-                self._settle(futures, await self._engine.run(lambda session: self._collect(session, kind, missing)))
+                self._settle(futures, await self._engine.run(lambda session: self._divide(session, kind, missing)))
         except Exception as error:  # noqa: BLE001 - each target has an answer
             log_error(error)
         finally:
@@ -114,6 +117,15 @@ class EvidenceBatches:
 
     def _read(self, session: Session, kind: EvidenceQuery, targets: Iterable[str]) -> dict[str, StoredDocument]:
         return EvidenceStore(session.store, kind, self._settings).read(targets, read_clock())
+
+    def _divide(self, session: Session, kind: EvidenceQuery, targets: Sequence[str]) -> dict[str, StoredDocument]:
+        """Return the documents of targets: collect what no other worker is at, and read what the others stored."""
+        return divide_work(
+            {target: _get_name(target) for target in targets},
+            self._claims,
+            lambda some: self._read(session, kind, some),
+            lambda some: self._collect(session, kind, some),
+        )
 
     def _collect(self, session: Session, kind: EvidenceQuery, targets: Sequence[str]) -> dict[str, StoredDocument]:
         """Return the documents of targets from one run, and store them. One for which it fails is repeated alone."""
@@ -151,6 +163,11 @@ def _open_view(session: Session, kind: EvidenceQuery) -> Session:
         changes["optional_sources"] = [OptionalSource.DOWNLOADS]
     settings = msgspec.structs.replace(session.settings, **changes)
     return msgspec.structs.replace(session, settings=settings, uses_service=False)
+
+
+def _get_name(target: str) -> str:
+    """Return the last part of the name in a package URL."""
+    return target.partition("#")[0].partition("?")[0].rpartition("/")[2].partition("@")[0]
 
 
 def _build_failure(target: str, id_: ProblemId = "internal-error", detail: str = "") -> StoredDocument:

@@ -78,7 +78,7 @@ class Service:
             self.answers.put,
             fail_lookup,
         )
-        self.evidence = EvidenceBatches(self.engine, self._place.settings)
+        self.evidence = EvidenceBatches(self.engine, self._place.settings, self.claims)
         self.documents = Documents(self.engine, self.settings.lifetimes, self.settings.document_bytes)
 
     def open_session(self) -> Session:

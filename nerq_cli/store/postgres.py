@@ -7,7 +7,7 @@ are as the sources gave them; PostgreSQL compresses long ones itself.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
@@ -40,16 +40,62 @@ ON CONFLICT (digest) DO UPDATE SET value = excluded.value, fetched_at = excluded
 _COUNT_BY_SOURCE: Final = "SELECT source, COUNT(*), MIN(fetched_at), MAX(fetched_at) FROM nerq.fact GROUP BY source"
 
 
+class UnsavedRows:
+    """Rows that are not stored yet, up to a limit: those of all caches of a process on one server. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, tuple[str, Row]] = {}
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._rows)
+
+    def add(self, rows: Mapping[bytes, tuple[str, Row]]) -> None:
+        """Add rows in place of earlier ones."""
+        with self._lock:
+            self._rows.update(rows)
+
+    def find(self, digests: Iterable[bytes]) -> dict[bytes, Row]:
+        """Return those of the rows with these digests that are here."""
+        with self._lock:
+            return {digest: self._rows[digest][1] for digest in digests if digest in self._rows}
+
+    def copy(self) -> dict[bytes, tuple[str, Row]]:
+        """Return all rows with their sources."""
+        with self._lock:
+            return dict(self._rows)
+
+    def remove(self, rows: Mapping[bytes, tuple[str, Row]]) -> None:
+        """Remove rows that are stored now, unless a newer one has taken the place."""
+        with self._lock:
+            for digest, entry in rows.items():
+                if self._rows.get(digest) is entry:
+                    del self._rows[digest]
+
+    def trim(self) -> None:
+        """Remove the oldest rows above the limit."""
+        with self._lock:
+            size = 0
+            for digest in [*reversed(self._rows)]:
+                size += _ROW_OVERHEAD + len(self._rows[digest][1].value or b"")
+                if size > _MAX_UNSAVED:
+                    del self._rows[digest]
+
+    def clear(self) -> None:
+        """Remove everything."""
+        with self._lock:
+            self._rows.clear()
+
+
 class PostgresCache:
     """A ``Cache`` in PostgreSQL; see ``PostgresConnection`` for failures. Safe for threads.
 
     Rows that could not be written stay in memory, up to a limit, and are written when the server is back.
     """
 
-    def __init__(self, connection: PostgresConnection) -> None:
+    def __init__(self, connection: PostgresConnection, unsaved: UnsavedRows | None = None) -> None:
         self._connection = connection
-        self._unsaved: dict[bytes, tuple[str, Row]] = {}
-        self._lock = threading.Lock()
+        self._unsaved = unsaved if unsaved is not None else UnsavedRows()
 
     @property
     def problem(self) -> str:
@@ -65,34 +111,33 @@ class PostgresCache:
         stored = self._connection.run("read", lambda connection: _select_rows(connection, digests), None)
         rows = {keys_by_digest[digest]: row for digest, row in (stored or {}).items()}
         if self._unsaved:
-            with self._lock:
-                for digest in self._unsaved.keys() & keys_by_digest.keys():
-                    rows[keys_by_digest[digest]] = self._unsaved[digest][1]
-                if stored is not None:  # the server is back
-                    self._save()
+            rows.update((keys_by_digest[digest], row) for digest, row in self._unsaved.find(digests).items())
+            if stored is not None:  # the server is back
+                self._save()
         return rows
 
     def put_many(self, source: str, scope: str, rows: Mapping[str, Row]) -> None:
         """Store these rows in place of earlier ones, all or none of them."""
-        storable = {key: row for key, row in rows.items() if max(row.fetched_at, row.expires_at) < _MAX_INTEGER}
-        if not storable:
-            return
-        with self._lock:
-            self._unsaved.update((_compute_digest(source, scope, key), (source, row)) for key, row in storable.items())
-            self._save()
+        self._unsaved.add(
+            {
+                _compute_digest(source, scope, key): (source, row)
+                for key, row in rows.items()
+                if max(row.fetched_at, row.expires_at) < _MAX_INTEGER
+            }
+        )
+        self._save()
 
     def _save(self) -> None:
         """Write all rows that are not stored yet, in one transaction; keep the newest of them after a failure."""
-        # In one order in every process: two that write the same rows never wait for each other.
-        entries = sorted((digest, source, row) for digest, (source, row) in self._unsaved.items())
-        if self._connection.run("write", lambda connection: _insert_rows(connection, entries), default=False):
-            self._unsaved.clear()
+        rows = self._unsaved.copy()
+        if not rows:
             return
-        size = 0
-        for digest in [*reversed(self._unsaved)]:
-            size += _ROW_OVERHEAD + len(self._unsaved[digest][1].value or b"")
-            if size > _MAX_UNSAVED:
-                del self._unsaved[digest]
+        # In one order in every process: two that write the same rows never wait for each other.
+        entries = sorted((digest, source, row) for digest, (source, row) in rows.items())
+        if self._connection.run("write", lambda connection: _insert_rows(connection, entries), default=False):
+            self._unsaved.remove(rows)
+        else:
+            self._unsaved.trim()
 
     def get_info(self) -> CacheInfo:
         """Return size, counts and dates of the cache. It has no path."""
@@ -114,8 +159,7 @@ class PostgresCache:
 
     def clear(self) -> None:
         """Delete all responses, those of other processes included."""
-        with self._lock:
-            self._unsaved.clear()
+        self._unsaved.clear()
         self._connection.run("write", lambda connection: _delete(connection, "DELETE FROM nerq.fact", ()), 0)
 
     def prune_expired(self, now: int, *, older_than: int) -> int:
@@ -130,9 +174,7 @@ class PostgresCache:
 
     def close(self) -> None:
         """Write what is not stored yet, if the server is there, and close the connection. Methods do nothing then."""
-        with self._lock:
-            if self._unsaved:
-                self._save()
+        self._save()
         self._connection.close()
 
 

@@ -103,8 +103,8 @@ class PostgresHistory:
 
     @property
     def read_problem(self) -> str:
-        """The failures that concern those who only read as well."""
-        return self._connection.problem
+        """The failures that concern those who only read as well: without the address of the server."""
+        return "the history cannot be read at present" if self._connection.problem else ""
 
     @property
     def is_writable(self) -> bool:

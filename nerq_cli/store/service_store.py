@@ -88,7 +88,7 @@ def _open_directory(directory: Path, now: int) -> ServiceStore:
 
 def _open_postgres(address: str, report: Callable[[str], None]) -> ServiceStore:
     try:
-        from nerq_cli.store.postgres import PostgresCache
+        from nerq_cli.store.postgres import PostgresCache, UnsavedRows
         from nerq_cli.store.postgres_claims import PostgresClaims
         from nerq_cli.store.postgres_connection import PostgresConnection
         from nerq_cli.store.postgres_history import PostgresHistory
@@ -99,11 +99,11 @@ def _open_postgres(address: str, report: Callable[[str], None]) -> ServiceStore:
             "a store in PostgreSQL needs psycopg, which is not installed",
             hint='pip install "nerq-cli[serve,postgres]"',
         ) from None
-    problems = _ProblemReport(report)
+    problems, unsaved = _ProblemReport(report), UnsavedRows()
     connection = PostgresConnection.open(address, problems.add)
     return ServiceStore(
         label=connection.label,
-        open_cache=lambda: PostgresCache(PostgresConnection(address, problems.add)),
+        open_cache=lambda: PostgresCache(PostgresConnection(address, problems.add), unsaved),
         open_history=lambda: PostgresHistory(PostgresConnection(address, problems.add)),
         claims=PostgresClaims(connection),
         is_shared=True,

@@ -105,8 +105,11 @@ def test_a_server_without_room_for_locks_leaves_the_claims_to_the_process(
     assert claims.claim(keys) == keys
     assert "out of shared memory" in claims.problem
     claims.release(keys)
-    assert claims.claim(["a"]) == {"a"}
-    assert claims.problem == ""
+    deadline = time.monotonic() + 20
+    while claims.claim(["a"]) == set() or claims.problem:
+        claims.release(["a"])
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_while_the_server_is_away_the_claims_are_those_of_the_process(

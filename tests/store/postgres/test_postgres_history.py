@@ -137,7 +137,8 @@ def test_a_server_that_is_away_leaves_nothing_to_read_and_a_problem(url: str, se
     try:
         assert history.read_snapshots(NAME) == []
         history.put_snapshots({NAME: row(TODAY + 1)})
-        assert history.read_problem.startswith("cannot connect to the store postgresql://127.0.0.1:")
+        assert history.problem.startswith("cannot connect to the store postgresql://127.0.0.1:")
+        assert history.read_problem == "the history cannot be read at present"
     finally:
         server.start()
     history.close()
