@@ -24,6 +24,7 @@ CASES = [
     ("", "strict = false", "strict not set → false"),
     ("", "no-dev = true", "no-dev false → true"),
     ("", 'baseline = "b.json"', "baseline not set → b.json"),
+    ("", 'service = "https://a.example"', "service not set → https://a.example"),
     ('exclude = ["a/"]', 'exclude = ["a/", "b/"]', "exclude + b/"),
     ("", 'private = ["acme-*"]', "private + acme-*"),
     ("", 'groups = ["main"]', "groups all → main"),

@@ -163,11 +163,12 @@ def _get_state(fact: Fact[Any]) -> State:
 
 
 def _build_fact(answer: Answer, values: Mapping[str, bytes]) -> Fact[Any]:
+    decode = _get_decode(answer.call, answer.field)
     if answer.state == "unknown":
         return Unknown(answer.reason, answer.source, answer.token, answer.unevaluable)
     if answer.state == "absent":
         return Absent(answer.source, answer.retrieved_at, answer.reason)
-    value = _get_decode(answer.call, answer.field)(values[answer.sha256])
+    value = decode(values[answer.sha256])
     if answer.state == "lower-bound":
         return LowerBound(value, answer.source, answer.retrieved_at, answer.reason)
     if answer.origins is not None:
@@ -182,9 +183,9 @@ def _get_decode(call: str, field: str) -> Callable[[bytes], Any]:
     Raises:
         ValueError: there is no such field.
     """
-    if field == RECORDS:
+    if call == RECORDS and field == RECORDS:
         return build_json_decoder(tuple[Advisory, ...]).decode
-    if call == DEPENDENCIES:
+    if call == DEPENDENCIES and field == DEPENDENCIES:
         from nerq_cli.sources.deps_dev import DependencyTree
 
         return build_json_decoder(DependencyTree).decode

@@ -46,17 +46,28 @@ def find_service(session: Session) -> ServiceSettings | None:
                 f"{config.values['service-only'].origin} needs the address of a service",
                 hint="--service URL or NERQ_SERVICE has it",
             )
+        _drop_project_service(session)
         return None
+    is_of_user = not session.obeys_project or config.values["service"].origin.startswith(_USER_ORIGINS)
+    if is_of_user or settings.offline or settings.refresh:
+        _drop_project_service(session)
     if settings.offline or settings.refresh:
         return None
     _check_encryption(config.service, os.environ)
-    is_of_user = not session.obeys_project or config.values["service"].origin.startswith(_USER_ORIGINS)
     token = _find_token(config.service, session, os.environ) if is_of_user else ""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return ServiceSettings(
         endpoint=Endpoint(url=config.service, headers=headers, identity="token" if token else ""),
         is_only=bool(config.service_only),
     )
+
+
+def _drop_project_service(session: Session) -> None:
+    """Let the settings of a session lose the warning about a service that it does not use."""
+    if session.obeys_project and session.config.weakenings:
+        from nerq_cli.config.layers import drop_weakening
+
+        session.config = drop_weakening(session.config, "service")
 
 
 def _check_encryption(address: str, environ: Mapping[str, str]) -> None:

@@ -412,7 +412,7 @@ class Session(msgspec.Struct):
         """
         from nerq_cli.application.evidence_run import EvidenceRun
 
-        if self.config.service or self.config.service_only:
+        if "service" in self.config.values or self.config.service_only:
             from nerq_cli.application.service_settings import find_service
 
             service = find_service(self)

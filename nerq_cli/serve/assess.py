@@ -368,6 +368,10 @@ def _is_unread(assessment: Assessment) -> bool:
     return score is None or (score.value is None and not any(signal.state == "known" for signal in score.signals))
 
 
+#: Of sets in any order the same bytes, also in other processes.
+_OPTIONS: Final = msgspec.msgpack.Encoder(enc_hook=dict, order="deterministic")
+
+
 def describe_settings(session: Session) -> str:
     """Return a digest of whatever answers depend on beside the evidence: settings, endpoints, and the code.
 
@@ -384,7 +388,7 @@ def describe_settings(session: Session) -> str:
     parts = (
         describe_code(),
         moment,
-        repr(replace(options, as_of=0)),
+        _OPTIONS.encode(replace(options, as_of=0)),
         repr(session.config.private),
         repr(session.config.public),
         repr(sorted((id_, [item.url for item in items]) for id_, items in session.endpoints.by_source.items())),

@@ -20,6 +20,7 @@ from nerq_cli.application.service_source import MAX_TARGETS, PATH, EvidenceQuery
 from nerq_cli.application.session import Session, read_clock
 from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import NerqError
+from nerq_cli.inventory import strip_purl_version
 from nerq_cli.serve.engine import read_error
 from nerq_cli.serve.error_log import log_error
 from nerq_cli.serve.problems import PROBLEMS, ProblemId, RequestError
@@ -59,12 +60,23 @@ class EvidenceBatches:
     """
 
     def __init__(self, engine: Engine, settings: str, claims: Claims) -> None:
-        """Use an engine; ``settings`` is a digest of whatever evidence depends on beside the sources."""
+        """Begin without work.
+
+        Args:
+            engine: Has the worker threads.
+            settings: Digest of whatever evidence depends on beside the sources.
+            claims: What the workers on the store are at.
+        """
         self._engine = engine
-        self._claims = claims
         self._settings = settings
+        self._claims = claims
         self._futures: dict[tuple[EvidenceQuery, str], asyncio.Future[StoredDocument]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def close(self) -> None:
+        """End to wait for the worker threads; whoever waits gets a problem for each target."""
+        for task in self._tasks:
+            task.cancel()
 
     async def find(self, query: EvidenceQuery) -> bytes:
         """Return the response to a query. The work goes on for others if the caller is cancelled.
@@ -99,7 +111,7 @@ class EvidenceBatches:
             self._settle(futures, stored)
             missing = [target for target in futures if target not in stored]
             if missing:
-                self._settle(futures, await self._engine.run(lambda session: self._divide(session, kind, missing)))
+                self._settle(futures, await self._engine.run(lambda session: self._collect(session, kind, missing)))
         except Exception as error:  # noqa: BLE001 - each target has an answer
             log_error(error)
         finally:
@@ -118,16 +130,16 @@ class EvidenceBatches:
     def _read(self, session: Session, kind: EvidenceQuery, targets: Iterable[str]) -> dict[str, StoredDocument]:
         return EvidenceStore(session.store, kind, self._settings).read(targets, read_clock())
 
-    def _divide(self, session: Session, kind: EvidenceQuery, targets: Sequence[str]) -> dict[str, StoredDocument]:
-        """Return the documents of targets: collect what no other worker is at, and read what the others stored."""
+    def _collect(self, session: Session, kind: EvidenceQuery, targets: Sequence[str]) -> dict[str, StoredDocument]:
+        """Return the documents of targets: collected here, or by another worker on the store."""
         return divide_work(
             {target: _get_name(target) for target in targets},
             self._claims,
-            lambda some: self._read(session, kind, some),
-            lambda some: self._collect(session, kind, some),
+            lambda part: self._read(session, kind, part),
+            lambda part: self._collect_part(session, kind, part),
         )
 
-    def _collect(self, session: Session, kind: EvidenceQuery, targets: Sequence[str]) -> dict[str, StoredDocument]:
+    def _collect_part(self, session: Session, kind: EvidenceQuery, targets: Sequence[str]) -> dict[str, StoredDocument]:
         """Return the documents of targets from one run, and store them. One for which it fails is repeated alone."""
         now = read_clock()
         try:
@@ -138,10 +150,15 @@ class EvidenceBatches:
             if len(targets) == 1:
                 log_error(error)
                 return {target: _build_failure(target) for target in targets}
-            return {key: one for target in targets for key, one in self._collect(session, kind, [target]).items()}
+            return {key: one for target in targets for key, one in self._collect_part(session, kind, [target]).items()}
         kept = {target: document for target, document in documents.items() if document.expires_at > now}
         EvidenceStore(session.store, kind, self._settings).write(kept, now)
         return documents
+
+
+def _get_name(target: str) -> str:
+    """Return the name of a package URL, which workers claim."""
+    return strip_purl_version(target).partition("?")[0]
 
 
 def _collect_by_run(
@@ -163,11 +180,6 @@ def _open_view(session: Session, kind: EvidenceQuery) -> Session:
         changes["optional_sources"] = [OptionalSource.DOWNLOADS]
     settings = msgspec.structs.replace(session.settings, **changes)
     return msgspec.structs.replace(session, settings=settings, uses_service=False)
-
-
-def _get_name(target: str) -> str:
-    """Return the last part of the name in a package URL."""
-    return target.partition("#")[0].partition("?")[0].rpartition("/")[2].partition("@")[0]
 
 
 def _build_failure(target: str, id_: ProblemId = "internal-error", detail: str = "") -> StoredDocument:

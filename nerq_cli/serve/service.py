@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from nerq_cli.application.service_answers import SOURCE as EVIDENCE
 from nerq_cli.application.session import Session, read_clock, read_settings
 from nerq_cli.application.settings import Settings
 from nerq_cli.insight.purpose import Purpose
@@ -107,6 +108,7 @@ class Service:
         """End the worker threads; wait for their present jobs, up to some seconds. What they claim is free then."""
         if self._timer is not None:
             self._timer.cancel()
+        self.evidence.close()
         await self.engine.close(timeout)
         self.claims.close()
 
@@ -232,7 +234,8 @@ def _assess(lookups: Sequence[Lookup], session: Session, place: Place, claims: C
 def _delete_old_rows(session: Session, *, is_shared: bool) -> None:
     """Delete answers that have expired and, where nobody can run ``nerq cache prune``, responses of long ago."""
     now = read_clock()
-    session.store.drop_expired(SOURCE, now)
+    for source in (SOURCE, EVIDENCE):
+        session.store.drop_expired(source, now)
     if is_shared:
         session.store.prune_expired(now, older_than=_KEPT_SECONDS)
 

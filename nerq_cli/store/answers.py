@@ -53,6 +53,7 @@ class Store(DatabaseFile):
         """Return the rows under these keys, expired or not."""
         rows: dict[str, Row] = {}
         with self._handle_errors():
+            self._connect_new()
             if self._connection is not None:
                 rows = _select_rows(self._connection, source, scope, keys)
         return rows

@@ -127,6 +127,11 @@ class DatabaseFile:
             self._is_writable = False
             self._read_only_problem = f"read-only {self.schema.label} {self.path}: {self.schema.write_failure}"
 
+    def _connect_new(self) -> None:
+        """Open the file if there was none when this was opened, and another one has written it since."""
+        if self._connection is None and self._opened_inode is None and self._is_writable:
+            self._connect_existing()
+
     @contextmanager
     def _write_transaction(self) -> Iterator[sqlite3.Connection]:
         if self._connection is None:

@@ -326,6 +326,18 @@ def test_a_project_gets_no_token_and_its_service_is_a_weakening(
     assert not service.queries
 
 
+@pytest.mark.parametrize("option", ["--service=", "--offline", "--refresh"])
+def test_a_service_of_the_project_that_is_not_used_is_no_weakening(
+    option: str, scanned: Path, service: Service, nerq: Nerq
+) -> None:
+    (scanned / "nerq.toml").write_text(f'service = "{service.url}"\nno-dev = true\n')
+    result = nerq("scan", "--format=json", "--as-of", AS_OF, option)
+    assert not service.queries
+    assert [text for text in result.json["warnings"] if "weakens" in text] == [
+        "nerq.toml weakens the check: no-dev = true"
+    ]
+
+
 def test_a_settings_file_that_the_user_names_gets_the_token(
     scanned: Path, service: Service, nerq: Nerq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,3 +439,21 @@ def test_damaged_values_of_a_service_are_no_traceback(
         service.leave_out = spoil
         result = scan(nerq, "--service", service.url)
         assert drop_sources(result.json) == computed
+
+
+def test_the_dependencies_of_a_server_are_looked_up(
+    scanned: Path, services: Services, service: Service, registry: Registry, nerq: Nerq
+) -> None:
+    path = "/deps_dev/v3/systems/pypi/packages/alpha/versions/1.0:dependencies"
+    keys = [("alpha", "SELF"), ("beta", "DIRECT")]
+    nodes = [
+        {"versionKey": {"system": "PYPI", "name": name, "version": "1.0"}, "relation": relation}
+        for name, relation in keys
+    ]
+    services.site.on(path, {"body": {"nodes": nodes, "edges": [{"toNode": 1, "requirement": ""}]}})
+    (scanned / ".mcp.json").write_text(json.dumps({"mcpServers": {"a": {"command": "uvx", "args": ["alpha==1.0"]}}}))
+    computed = scan(nerq)
+    looked_up = scan(nerq, "--service", service.url)
+    assert drop_sources(looked_up.json) == drop_sources(computed.json)
+    assert [request.path for request in services.site.requests].count(path) == 2
+    assert service.queries[:2] == [["pkg:pypi/alpha@1.0"], ["pkg:pypi/alpha@1.0"]]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nerq_cli.application.service_answers import collect_documents
+from nerq_cli.application.service_source import EvidenceQuery
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.serve import evidence
 from tests.cli.conftest import AS_OF, Registry, Result, Services, nerq
 from tests.serve.conftest import Client, Start
 
@@ -56,6 +62,39 @@ def test_a_warm_answer_has_the_same_bytes_and_needs_no_request(client: Client, p
     second = client.post(PATH, document)
     assert len(packages.paths) == count
     assert second.json["targets"] == first.json["targets"]
+
+
+def test_what_one_thread_stores_another_one_reads(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    collected: list[Sequence[str]] = []
+
+    def collect(query: EvidenceQuery, targets: Sequence[str], *arguments: Any) -> Any:
+        collected.append(targets)
+        return collect_documents(query, targets, *arguments)
+
+    monkeypatch.setattr(evidence, "collect_documents", collect)
+    for _ in range(3):
+        client.post(PATH, {"targets": ["pkg:pypi/alpha@1.0"]})
+    assert collected == [["pkg:pypi/alpha@1.0"]]
+
+
+def test_the_digest_of_settings_is_that_of_other_processes() -> None:
+    code = (
+        "from pathlib import Path\n"
+        "from nerq_cli.application.session import Session\n"
+        "from nerq_cli.application.settings import Settings\n"
+        "from nerq_cli.serve.assess import describe_settings\n"
+        "print(describe_settings(Session.open(Settings(no_config=True), Path())))\n"
+    )
+    digests = {
+        subprocess.run(  # noqa: S603 - the interpreter itself
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(digests) == 1
 
 
 def test_a_bad_target_fails_alone(client: Client) -> None:

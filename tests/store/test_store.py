@@ -710,3 +710,14 @@ def test_ten_thousand_answers_are_written_and_read_in_a_moment(store: Store, dir
     assert found == many
     print(f"written {written * 1e3:.0f} ms, opened {opened * 1e3:.1f} ms, read {read * 1e3:.0f} ms")  # noqa: T201 - shown on failure
     assert (written < 2, opened < 0.05, read < 0.6) == (True, True, True)
+
+
+def test_a_file_that_another_one_writes_later_is_read(directory: Path) -> None:
+    reader, writer = Store.open(directory, now=NOW), Store.open(directory, now=NOW)
+    try:
+        assert reader.get_many(*PLACE, ["demo"]) == {}
+        writer.put_many(*PLACE, {"demo": ROW})
+        assert reader.get_many(*PLACE, ["demo"]) == {"demo": ROW}
+    finally:
+        reader.close()
+        writer.close()

@@ -337,7 +337,7 @@ def _add_notes(page: Page, report: Report, *, verbose: bool) -> None:
     notes += [
         ("dim", f"note: {_describe_partial(source)}")
         for source in report.sources
-        if source.reason and not _is_unavailable(source)
+        if source.reason and not _is_unavailable(source) and not source.address  # which has a warning
     ]
     notes += [("dim", f"note: {text}") for text in wording.describe_lookups(report)]
     notes += [("action", hint) for hint in report.hints]
