@@ -300,10 +300,10 @@ def read_processor_time(pid: int) -> float | None:
 @contextmanager
 def start(name: str, command: Sequence[str], env: dict[str, str] | None = None) -> Iterator[Server]:
     """Run a server that prints its address, until the end of the block."""
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=env)
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env=env)
         try:
-            yield _await_address(name, process, output.fileno())
+            yield _await_address(name, process, output.fileno(), errors.fileno())
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -313,19 +313,17 @@ def start(name: str, command: Sequence[str], env: dict[str, str] | None = None) 
                 process.wait()
 
 
-def _await_address(name: str, process: subprocess.Popen[bytes], descriptor: int) -> Server:
+def _await_address(name: str, process: subprocess.Popen[bytes], output: int, errors: int) -> Server:
     """Return a server once it has printed its address."""
     deadline = time.monotonic() + START_LIMIT
-    printed = ""
     while time.monotonic() < deadline:
-        printed = os.pread(descriptor, 65_536, 0).decode(errors="replace")
-        found = _ADDRESS.search(printed)
+        found = _ADDRESS.search(os.pread(output, 65_536, 0).decode(errors="replace"))
         if found is not None:
             return Server(name, found[1].strip("[]"), int(found[2]), process.pid)
         if process.poll() is not None:
             break
         time.sleep(0.05)
-    sys.exit(f"{name} did not start:\n{printed}")
+    sys.exit(f"{name} did not start:\n{os.pread(errors, 65_536, 0).decode(errors='replace')}")
 
 
 @contextmanager
