@@ -107,8 +107,10 @@ async def show_target(request: Request) -> Response:
     answer = await _find(request, target)
     if not answer.is_preflight:
         return await _send_problem(request, answer, target)
-    service, site = _get_service(request), _build_site(request, target)
-    page = await service.find_page(service.parse(target), purpose)
+    service = _get_service(request)
+    lookup = service.parse(target)
+    page = await service.find_page(lookup, purpose)
+    site = _build_site(request, lookup.key)  # in one spelling: one page for all of them
 
     def render() -> str:
         report: PageReport = page.report

@@ -145,6 +145,12 @@ def test_an_unchanged_page_is_not_sent_again(client: Client, packages: Registry)
     assert other.status == 200
 
 
+def test_all_spellings_have_the_same_page(client: Client, packages: Registry) -> None:
+    pages = [client.get(f"/packages/{text}") for text in ("pkg:pypi/alpha@1.0", "pypi:Alpha==1.0", "alpha==1.0")]
+    assert len({page.body for page in pages}) == 1
+    assert 'value="pypi:alpha==1.0"' in pages[0].body.decode()
+
+
 def test_a_page_that_many_want_at_once_is_made_once(
     client: Client, packages: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
