@@ -9,7 +9,7 @@
 
 Both servers take turns, each in a process of its own under Uvicorn with h11; the client is a third process. Registries
 and other sources are the stand-ins of ``registry.py``; nothing leaves the machine. ``--address`` measures a service
-that runs already, with its own sources (and ``NERQ_SERVICE_TOKEN`` as its token). With ``--check`` the exit status is
+that runs already, with the packages of ``--purls`` (and ``NERQ_SERVICE_TOKEN`` as its token). With ``--check`` the exit status is
 1 if a goal is missed. Where ``/proc`` is, the processor time of the server for each request is printed as well.
 """
 
@@ -430,7 +430,7 @@ def check_batch(body: bytes, count: int) -> None:
 
 async def measure(options: argparse.Namespace, service: Server, stack: ExitStack) -> bool:
     """Measure a service beside the bare route. Returns whether the goals are met."""
-    purls = [f"pkg:pypi/package-{n:05}@{1 + n % 4}.{n % 10}.0" for n in range(options.targets)]
+    purls = read_purls(options)
     seconds, body = await ask_once(service, build_batch(service, purls))
     show(f"{service.name}: {len(purls)} purls, cold", f"{seconds:.2f} s")
     check_batch(body, len(purls))
@@ -463,6 +463,14 @@ async def measure(options: argparse.Namespace, service: Server, stack: ExitStack
     return batch <= BATCH_GOAL and high <= LATENCY_GOAL and not failed
 
 
+def read_purls(options: argparse.Namespace) -> list[str]:
+    """Return what is asked for: the lines of a file, or names that the stand-ins have."""
+    if options.purls:
+        lines = Path(options.purls).read_text(encoding="utf-8").splitlines()
+        return [line.strip() for line in lines if line.strip()][: options.targets]
+    return [f"pkg:pypi/package-{n:05}@{1 + n % 4}.{n % 10}.0" for n in range(options.targets)]
+
+
 def parse_address(text: str) -> Server:
     """Return the server at an address.
 
@@ -485,12 +493,15 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=1_000, help="purls of the batch, and that single ones ask for")
     parser.add_argument("--workers", type=int, default=0, help="of nerq serve; 0 = its default")
     parser.add_argument("--address", default="", help="of a service that runs already")
+    parser.add_argument("--purls", default="", help="file with one a line, for --address: a service without stand-ins")
     parser.add_argument("--check", action="store_true", help="fail if a goal is missed")
     parser.add_argument("--serve-bare", nargs=2, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve_bare:
         serve_bare(*options.serve_bare)
         return
+    if bool(options.address) != bool(options.purls):
+        parser.error("--address and --purls go together: its registries do not have the names of the stand-ins")
     with ExitStack() as stack:
         started = (
             parse_address(options.address) if options.address else stack.enter_context(start_service(options.workers))

@@ -138,3 +138,12 @@ def test_the_script_measures_a_service_beside_the_bare_route(tmp_path: Path, mon
     for name in ("nerq serve: 20 purls, cold", "nerq serve: 20 purls, warm", "bare route: 20 purls, warm", "p99  "):
         assert name in done.stdout
     assert "FAILED" not in done.stdout
+
+
+@pytest.mark.parametrize("option", [("--address", "http://127.0.0.1:1"), ("--purls", "purls.txt")])
+def test_registries_are_not_asked_for_the_names_of_the_stand_ins(option: tuple[str, str]) -> None:
+    done = subprocess.run(  # noqa: S603 - the script of this repository
+        [sys.executable, str(SCRIPT), *option], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "--address and --purls go together" in done.stderr
