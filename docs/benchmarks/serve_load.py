@@ -9,8 +9,8 @@
 
 Both servers take turns, each in a process of its own under Uvicorn with h11; the client is a third process. Registries
 and other sources are the stand-ins of ``registry.py``; nothing leaves the machine. ``--address`` measures a service
-that runs already, with the packages of ``--purls`` (and ``NERQ_SERVICE_TOKEN`` as its token). With ``--check`` the exit status is
-1 if a goal is missed. Where ``/proc`` is, the processor time of the server for each request is printed as well.
+that runs already, with the packages of ``--purls`` (and ``NERQ_SERVICE_TOKEN`` as its token). With ``--check`` the exit
+status is 1 if a goal is missed. Where ``/proc`` is, the processor time of the server for a request is printed as well.
 """
 
 from __future__ import annotations

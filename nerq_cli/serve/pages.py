@@ -114,9 +114,7 @@ async def show_target(request: Request) -> Response:
 
     def render() -> str:
         report: PageReport = page.report
-        notes = report.warnings if report.strict else (report.exit_reason, *report.warnings)
-        beside = pages.build_actions(report.target if report.server else report.purl, notes, site)
-        return target_page.render_html(report, site, beside)
+        return target_page.render_html(report, site, pages.build_beside(report, site))
 
     return await _send_rendered(request, page, site, render)
 
