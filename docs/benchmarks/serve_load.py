@@ -9,8 +9,8 @@
 
 Both servers take turns, each in a process of its own under Uvicorn with h11; the client is a third process. Registries
 and other sources are the stand-ins of ``registry.py``; nothing leaves the machine. ``--address`` measures a service
-that runs already, with its own sources (and ``NERQ_SERVICE_TOKEN`` as its token). With ``--check`` the exit status is
-1 if a goal is missed. Where ``/proc`` is, the processor time of the server for each request is printed as well.
+that runs already, with the packages of ``--purls`` (and ``NERQ_SERVICE_TOKEN`` as its token). With ``--check`` the exit
+status is 1 if a goal is missed. Where ``/proc`` is, the processor time of the server for a request is printed as well.
 """
 
 from __future__ import annotations
@@ -300,10 +300,10 @@ def read_processor_time(pid: int) -> float | None:
 @contextmanager
 def start(name: str, command: Sequence[str], env: dict[str, str] | None = None) -> Iterator[Server]:
     """Run a server that prints its address, until the end of the block."""
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=env)
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env=env)
         try:
-            yield _await_address(name, process, output.fileno())
+            yield _await_address(name, process, output.fileno(), errors.fileno())
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -313,19 +313,17 @@ def start(name: str, command: Sequence[str], env: dict[str, str] | None = None) 
                 process.wait()
 
 
-def _await_address(name: str, process: subprocess.Popen[bytes], descriptor: int) -> Server:
+def _await_address(name: str, process: subprocess.Popen[bytes], output: int, errors: int) -> Server:
     """Return a server once it has printed its address."""
     deadline = time.monotonic() + START_LIMIT
-    printed = ""
     while time.monotonic() < deadline:
-        printed = os.pread(descriptor, 65_536, 0).decode(errors="replace")
-        found = _ADDRESS.search(printed)
+        found = _ADDRESS.search(os.pread(output, 65_536, 0).decode(errors="replace"))
         if found is not None:
             return Server(name, found[1].strip("[]"), int(found[2]), process.pid)
         if process.poll() is not None:
             break
         time.sleep(0.05)
-    sys.exit(f"{name} did not start:\n{printed}")
+    sys.exit(f"{name} did not start:\n{os.pread(errors, 65_536, 0).decode(errors='replace')}")
 
 
 @contextmanager
@@ -432,7 +430,7 @@ def check_batch(body: bytes, count: int) -> None:
 
 async def measure(options: argparse.Namespace, service: Server, stack: ExitStack) -> bool:
     """Measure a service beside the bare route. Returns whether the goals are met."""
-    purls = [f"pkg:pypi/package-{n:05}@{1 + n % 4}.{n % 10}.0" for n in range(options.targets)]
+    purls = read_purls(options)
     seconds, body = await ask_once(service, build_batch(service, purls))
     show(f"{service.name}: {len(purls)} purls, cold", f"{seconds:.2f} s")
     check_batch(body, len(purls))
@@ -465,6 +463,14 @@ async def measure(options: argparse.Namespace, service: Server, stack: ExitStack
     return batch <= BATCH_GOAL and high <= LATENCY_GOAL and not failed
 
 
+def read_purls(options: argparse.Namespace) -> list[str]:
+    """Return what is asked for: the lines of a file, or names that the stand-ins have."""
+    if options.purls:
+        lines = Path(options.purls).read_text(encoding="utf-8").splitlines()
+        return [line.strip() for line in lines if line.strip()][: options.targets]
+    return [f"pkg:pypi/package-{n:05}@{1 + n % 4}.{n % 10}.0" for n in range(options.targets)]
+
+
 def parse_address(text: str) -> Server:
     """Return the server at an address.
 
@@ -487,12 +493,15 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=1_000, help="purls of the batch, and that single ones ask for")
     parser.add_argument("--workers", type=int, default=0, help="of nerq serve; 0 = its default")
     parser.add_argument("--address", default="", help="of a service that runs already")
+    parser.add_argument("--purls", default="", help="file with one a line, for --address: a service without stand-ins")
     parser.add_argument("--check", action="store_true", help="fail if a goal is missed")
     parser.add_argument("--serve-bare", nargs=2, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve_bare:
         serve_bare(*options.serve_bare)
         return
+    if bool(options.address) != bool(options.purls):
+        parser.error("--address and --purls go together: its registries do not have the names of the stand-ins")
     with ExitStack() as stack:
         started = (
             parse_address(options.address) if options.address else stack.enter_context(start_service(options.workers))

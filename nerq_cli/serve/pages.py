@@ -107,14 +107,14 @@ async def show_target(request: Request) -> Response:
     answer = await _find(request, target)
     if not answer.is_preflight:
         return await _send_problem(request, answer, target)
-    service, site = _get_service(request), _build_site(request, target)
-    page = await service.find_page(service.parse(target), purpose)
+    service = _get_service(request)
+    lookup = service.parse(target)
+    page = await service.find_page(lookup, purpose)
+    site = _build_site(request, lookup.key)  # in one spelling: one page for all of them
 
     def render() -> str:
         report: PageReport = page.report
-        notes = report.warnings if report.strict else (report.exit_reason, *report.warnings)
-        beside = pages.build_actions(report.target if report.server else report.purl, notes, site)
-        return target_page.render_html(report, site, beside)
+        return target_page.render_html(report, site, pages.build_beside(report, site))
 
     return await _send_rendered(request, page, site, render)
 

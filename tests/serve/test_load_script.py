@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import runpy
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +126,24 @@ def test_a_batch_that_is_not_whole_is_not_measured(load: dict[str, Any], results
     with pytest.raises(SystemExit):
         load["check_batch"](json.dumps({"results": results}).encode(), 1)
     load["check_batch"](b'{"results": [{"status": 200, "preflight": {"complete": true}}]}', 1)
+
+
+def test_the_script_measures_a_service_beside_the_bare_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NERQ_CACHE_DIR", str(tmp_path))
+    options = ["--targets", "20", "--rounds", "1", "--seconds", "0.5", "--rate", "100"]
+    done = subprocess.run(  # noqa: S603 - the script of this repository
+        [sys.executable, str(SCRIPT), *options], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("nerq serve: 20 purls, cold", "nerq serve: 20 purls, warm", "bare route: 20 purls, warm", "p99  "):
+        assert name in done.stdout
+    assert "FAILED" not in done.stdout
+
+
+@pytest.mark.parametrize("option", [("--address", "http://127.0.0.1:1"), ("--purls", "purls.txt")])
+def test_registries_are_not_asked_for_the_names_of_the_stand_ins(option: tuple[str, str]) -> None:
+    done = subprocess.run(  # noqa: S603 - the script of this repository
+        [sys.executable, str(SCRIPT), *option], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "--address and --purls go together" in done.stderr

@@ -145,6 +145,20 @@ def test_an_unchanged_page_is_not_sent_again(client: Client, packages: Registry)
     assert other.status == 200
 
 
+def test_a_page_leads_to_comparisons_with_newer_versions(client: Client, packages: Registry) -> None:
+    addresses = [text for text in links(client.get("/packages/pkg:pypi/holey@1.0")) if text.startswith("/compare?")]
+    assert addresses == ["/compare?target=pkg%3Apypi%2Fholey%401.0&target=pkg%3Apypi%2Fholey%402.0"]
+    assert "2 packages side by side" in read(client.get(addresses[0]))
+    newest = links(client.get("/packages/pkg:pypi/holey@2.0"))
+    assert not [text for text in newest if text.startswith("/compare?")]
+
+
+def test_all_spellings_have_the_same_page(client: Client, packages: Registry) -> None:
+    pages = [client.get(f"/packages/{text}") for text in ("pkg:pypi/alpha@1.0", "pypi:Alpha==1.0", "alpha==1.0")]
+    assert len({page.body for page in pages}) == 1
+    assert 'value="pypi:alpha==1.0"' in pages[0].body.decode()
+
+
 def test_a_page_that_many_want_at_once_is_made_once(
     client: Client, packages: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,9 @@ Names and reasons are untrusted: :func:`nerq_cli.report.html.markup.element` esc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
+from urllib.parse import quote
 
 import msgspec
 
@@ -15,6 +16,7 @@ from nerq_cli.insight.guidance import Answer
 from nerq_cli.report.html.markup import Child, Markup, element, join
 from nerq_cli.report.pages.compare import CompareReport, build_content, describe_foot, describe_title
 from nerq_cli.report.pages.html_page import QUERY_LIMIT, Site, write_page
+from nerq_cli.report.pages.report import PageReport
 from nerq_cli.report.wording import format_timestamp
 from nerq_cli.signals.signal import format_count
 
@@ -169,29 +171,53 @@ def _build_row(item: RecentTarget, site: Site) -> Markup:
     )
 
 
-def build_actions(purl: str, notes: Sequence[str], site: Site) -> Markup:
-    """Return what the page about a target has in a service beside the report: other forms of it, and comparison.
+def build_beside(report: PageReport, site: Site) -> Markup:
+    """Return what the page about a target has in a service beside the report.
 
-    Args:
-        purl: What its page is asked for by.
-        notes: What is missing, and warnings: a command prints them beside the page.
-        site: The service.
+    That is what is missing and warnings, which a command prints beside the page, other forms of it, and comparisons.
     """
+    target = report.target if report.server else report.purl
+    notes = report.warnings if report.strict else (report.exit_reason, *report.warnings)
     links = element(
         "p",
-        element("a", "Answer as JSON", href=site.link_answer(purl)),
-        element("a", "Badge as SVG", href=site.link_badge(purl)),
+        element("a", "Answer as JSON", href=site.link_answer(target)),
+        element("a", "Badge as SVG", href=site.link_badge(target)),
         class_="actions",
     )
+    others = [
+        element("a", label, href=site.link_comparison((target, other))) for label, other in _list_comparisons(report)
+    ]
     form = element(
         "form",
-        element("input", type="hidden", name="target", value=purl),
+        element("input", type="hidden", name="target", value=target),
         _build_field("Compare with", "with", ""),
         element("button", "Compare"),
         action=f"{site.base}/compare",
         class_="compare actions",
     )
-    return join(*(element("p", note, class_="note") for note in notes), links, form)
+    return join(
+        *(element("p", note, class_="note") for note in notes),
+        links,
+        form,
+        element("p", *others, class_="actions") if others else None,
+    )
+
+
+def _list_comparisons(report: PageReport) -> Iterator[tuple[str, str]]:
+    """Yield what a target may be compared with, as words and as a target: newer versions of it, and alternatives."""
+    subject = report.subject
+    if report.kind != "package" or report.server or not subject.version:
+        return
+    package = report.purl.rpartition("@")[0]
+    proposed = subject.proposed.version if subject.proposed is not None else ""
+    newer = {proposed: "the version to move to", subject.latest: "the newest version"}
+    for version, words in newer.items():
+        if version not in ("", subject.version):
+            yield f"{words}, {version}", f"{package}@{quote(version, safe='')}"
+    for option in subject.choice.options if subject.choice is not None else ():
+        if option.candidate.name:
+            other = f"{report.ecosystem}:{option.candidate.name}"
+            yield other, other
 
 
 def render_comparison(report: CompareReport, site: Site) -> str:

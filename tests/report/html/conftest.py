@@ -190,8 +190,9 @@ def render_page(findings: Report) -> RenderPage:
     def render_(name: str, site: Site, text: str = "text") -> str:
         if name == "target":
             made = next(item for item in findings.dependencies if item.state)
-            page = replace(build_page(made, findings, PageParts(), {}, site.purpose), target=text)
-            return target_page.render_html(page, site, service.build_actions(text, (text,), site))
+            page = build_page(made, findings, PageParts(), {}, site.purpose)
+            page = replace(page, target=text, warnings=(text,), strict=False, exit_reason=text)
+            return target_page.render_html(page, site, service.build_beside(page, site))
         if name == "comparison":
             return service.render_comparison(compare_two(findings, text), site)
         made_pages = {
