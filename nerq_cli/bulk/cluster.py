@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from contextlib import suppress
 from time import monotonic
 from types import FunctionType
@@ -21,6 +22,8 @@ from nerq_cli.errors import NerqError, UsageError
 _TIMEOUT: Final = 10
 #: Seconds between two looks at the workers while no part gets done.
 _POLL_INTERVAL: Final = 2
+#: Raised where something is waited for that did not come, or was cancelled.
+_UNFINISHED: Final = (TimeoutError, asyncio.TimeoutError, asyncio.CancelledError, futures.CancelledError)
 
 
 def score_on_cluster(
@@ -90,10 +93,13 @@ def _wait(client: Any, address: str, pending: Sequence[Any], timeout: float) -> 
         done = [future for future in pending if future.done()]
         if done:
             return done, [future for future in pending if not future.done()]
-        with suppress(TimeoutError, asyncio.TimeoutError), client.as_current():
+        with suppress(*_UNFINISHED), client.as_current():
             distributed.wait(pending, timeout=_POLL_INTERVAL, return_when="FIRST_COMPLETED")
             continue
-        if client.status != "running" or client.nthreads():
+        has_workers = True  # without a connection it is not known, and the client tries to connect again
+        with suppress(OSError, *_UNFINISHED):
+            has_workers = client.status != "running" or bool(client.nthreads())
+        if has_workers:
             last_seen = monotonic()
         elif monotonic() - last_seen > timeout:
             raise UsageError(
