@@ -130,6 +130,8 @@ class EvidenceRun:
         self._ecosystems: set[str] = set()
         #: Number of dependencies that the run will be asked about, as far as it is known at its first use.
         self.expected_count = 0
+        #: Seconds that the run may take unless the user sets another number; None = by ``expected_count``.
+        self.default_deadline: float | None = None
 
     @property
     def is_offline(self) -> bool:
@@ -356,6 +358,7 @@ class EvidenceRun:
         run = EvidenceRun(self._session, cached_only=True)
         run._now = self._now
         run.expected_count = self.expected_count
+        run.default_deadline = self.default_deadline
         return run
 
     def get_usage(self) -> EvidenceUsage:
@@ -441,7 +444,7 @@ class EvidenceRun:
 
     def _find_deadline(self) -> float:
         """Return the seconds that collecting may take from now on."""
-        return self._session.config.timeout or compute_default_deadline(self.expected_count)
+        return self._session.config.timeout or self.default_deadline or compute_default_deadline(self.expected_count)
 
     def _open_collector(self) -> EvidenceCollector:
         if self._collector is None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Lines of a part: with the pages of their packages they take some 200 MB.
 PART_LINES: Final = 1_000
+#: Seconds that a part may take: nobody waits for it, and one that is cut off is gathered again.
+PART_DEADLINE: Final = 600.0
 _SCORED: Final = frozenset(ecosystem.id for ecosystem in ECOSYSTEMS)
 
 
@@ -83,7 +85,7 @@ def gather_index(
         if not _is_complete(part):
             declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
             run = session.open_run()
-            run.expected_count = len(declarations)
+            run.default_deadline = PART_DEADLINE
             write_facts(_gather_rows(declarations, run, session), part)
             run.describe_sources()
             warnings += run.warnings

@@ -22,8 +22,6 @@ _MANIFEST: Final = "_nerq.json"
 class Part(msgspec.Struct, frozen=True):
     """A range of rows of a table of facts, and where its scores go. It is sent to workers."""
 
-    #: Release of nerq-cli that the worker must have: another one may score differently.
-    version: str
     #: A path that every worker can read.
     facts: str
     first_row: int
@@ -68,7 +66,6 @@ def plan_parts(facts: Path, output: Path, rows: int, as_of: int, part_rows: int 
     _open_directory(output, manifest)
     return [
         Part(
-            version=__version__,
             facts=str(facts.resolve()),
             first_row=first_row,
             row_count=min(part_rows, rows - first_row),
@@ -142,10 +139,8 @@ def score_part(part: Part) -> int:
     A file that is there is kept, unless it is only a part of one.
 
     Raises:
-        UsageError: the facts cannot be read, the scores cannot be written, or this is another release of nerq-cli.
+        UsageError: the facts cannot be read, or the scores cannot be written.
     """
-    if part.version != __version__:
-        raise UsageError(f"this worker has nerq-cli {__version__}, and the command has {part.version}")
     output = Path(part.output)
     if not has_rows(output, part.row_count):
         facts = Path(part.facts)

@@ -76,7 +76,7 @@ def _build_package(random: Random, versions: tuple[str, ...], quiet: int) -> Pac
     if random.random() < 0.25:  # a young package
         dates = [NOW - (NOW - date) // 20 for date in dates]
     if random.random() < 0.15:  # all of them on one day, which may be at a limit
-        dates = [dates[0]] * count
+        dates = dates[:1] * count
     if random.random() < 0.1:
         dates = [0 if random.random() < 0.5 else date for date in dates]
     mostly = 0 if random.random() < 0.7 else 2

@@ -27,6 +27,7 @@ from tests.bulk.conftest import NOW, draw_evidence
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills a process with SIGKILL")
 ROWS = 8_000
 PART_ROWS = 400
+SOURCE = Path(nerq_cli.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -48,39 +49,52 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.address = f"tcp://127.0.0.1:{find_free_port()}"
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
         options = ("--host", "127.0.0.1", "--port", self.address.rpartition(":")[2])
-        self.start("dask_scheduler", *options, "--dashboard-address", "127.0.0.1:0")
+        self.scheduler = self.start("dask_scheduler", *options, "--dashboard-address", "127.0.0.1:0")
 
-    def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        path = str(Path(nerq_cli.__file__).parents[1])
-        process = subprocess.Popen(  # noqa: S603 - programs of the environment of the tests
+    def start(self, module: str, *arguments: str, path: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start a program of Dask; ``path`` is where it imports nerq-cli from."""
+        return subprocess.Popen(  # noqa: S603 - programs of the environment of the tests
             [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": path, "POLARS_MAX_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": str(path or SOURCE), "POLARS_MAX_THREADS": "1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self.processes.append(process)
-        return process
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self, path: Path | None = None) -> subprocess.Popen[bytes]:
         options = ("--nthreads", "1", "--no-nanny", "--dashboard-address", "127.0.0.1:0")
-        return self.start("dask_worker", self.address, *options, "--local-directory", str(self.folder))
+        arguments = (self.address, *options, "--local-directory", str(self.folder))
+        self.workers.append(self.start("dask_worker", *arguments, path=path))
+        return self.workers[-1]
 
-    def stop(self) -> None:
-        for process in reversed(self.processes):
-            process.kill()
-            process.wait()
+    def stop_workers(self) -> None:
+        while self.workers:
+            stop(self.workers.pop())
 
 
-@pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler without workers, for all tests."""
     started = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         yield started
     finally:
-        started.stop()
+        stop(started.scheduler)
+
+
+@pytest.fixture
+def cluster(scheduler: Cluster) -> Iterator[Cluster]:
+    try:
+        yield scheduler
+    finally:
+        scheduler.stop_workers()
 
 
 def find_free_port() -> int:
@@ -163,15 +177,47 @@ def test_a_scheduler_that_is_not_there_is_an_error(facts: Path, tmp_path: Path, 
 def test_a_scheduler_without_workers_is_an_error(cluster: Cluster, facts: Path, tmp_path: Path) -> None:
     parts = plan_parts(facts, tmp_path / "scores", ROWS, NOW)
     with pytest.raises(UsageError, match="has no worker"):
-        score_on_cluster(cluster.address, parts, lambda _: None, timeout=5)
+        score_on_cluster(cluster.address, parts, lambda _: None, timeout=1)
 
 
-def test_a_scheduler_that_goes_away_is_an_error(cluster: Cluster, facts: Path, tmp_path: Path) -> None:
-    cluster.start_worker()
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"nerq_cli/__init__.py": "__version__ = '0.0.0'\n", "nerq_cli/errors.py": ""}, r"has nerq-cli 0\.0\.0"),
+        ({"polars.py": "raise ImportError('no polars')\n"}, "lacks what it needs"),
+        ({"nerq_cli.py": "raise ImportError('no nerq-cli')\n"}, "lacks what it needs"),
+    ],
+)
+def test_a_worker_that_lacks_something_names_it(
+    cluster: Cluster, facts: Path, tmp_path: Path, files: dict[str, str], message: str
+) -> None:
+    other = tmp_path / "other"
+    for name, content in files.items():
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        (other / name).write_text(content, encoding="utf-8")
+    if "polars.py" in files:
+        (other / "nerq_cli").symlink_to(SOURCE / "nerq_cli")
+    elif "nerq_cli/errors.py" in files:
+        (other / "nerq_cli" / "errors.py").write_bytes((SOURCE / "nerq_cli" / "errors.py").read_bytes())
+    cluster.start_worker(other)
+    with pytest.raises(UsageError, match=message):
+        score_on_cluster(cluster.address, plan_parts(facts, tmp_path / "scores", ROWS, NOW), lambda _: None)
 
-    def stop_scheduler(_: int) -> None:
-        cluster.processes[0].kill()
 
+def test_a_cluster_that_loses_its_last_worker_is_an_error(cluster: Cluster, facts: Path, tmp_path: Path) -> None:
+    worker = cluster.start_worker()
     parts = plan_parts(facts, tmp_path / "scores", ROWS, NOW, PART_ROWS)
-    with pytest.raises(UsageError, match="went away"):
-        score_on_cluster(cluster.address, parts, stop_scheduler)
+    with pytest.raises(UsageError, match="no worker left"):
+        score_on_cluster(cluster.address, parts, lambda _: worker.kill(), timeout=3)
+
+
+def test_a_scheduler_that_goes_away_is_an_error(facts: Path, tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.start_worker()
+    parts = plan_parts(facts, tmp_path / "scores", ROWS, NOW, PART_ROWS)
+    try:
+        with pytest.raises(UsageError, match="went away"):
+            score_on_cluster(cluster.address, parts, lambda _: cluster.scheduler.kill())
+    finally:
+        cluster.stop_workers()
+        stop(cluster.scheduler)

@@ -239,9 +239,11 @@ def test_parts_of_another_run_are_not_taken_for_done(facts: Path, tmp_path: Path
 def test_a_worker_of_another_release_does_nothing(facts: Path, tmp_path: Path) -> None:
     import msgspec
 
-    part = msgspec.structs.replace(plan_parts(facts, tmp_path / "parts", 50, NOW)[0], version="0.0.0")
+    from nerq_cli.bulk.task import run_task
+
+    part = plan_parts(facts, tmp_path / "parts", 50, NOW)[0]
     with pytest.raises(UsageError, match=r"has 0\.0\.0"):
-        score_part(part)
+        run_task("0.0.0", msgspec.json.encode(part))
     assert not Path(part.output).exists()
 
 
