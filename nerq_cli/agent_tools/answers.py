@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from nerq_cli.agent_tools.check_targets import (
     MAX_REASONS,
     CheckedTargets,
@@ -22,6 +24,7 @@ from nerq_cli.agent_tools.documents import (
     Difference,
     ExplainAnswer,
     ExplainedSignal,
+    TargetAnswer,
     Verdict,
 )
 from nerq_cli.agent_tools.foreign_text import NAME_LIMIT, NOTICE, clean, clean_all
@@ -39,6 +42,8 @@ _NOTICEABLE: Final = 0.05
 _MAX_SIGNALS: Final = 12
 _MAX_DIFFERENCES: Final = 8
 _MAX_NAMES: Final = 20
+#: The same, for one of many answers.
+_BRIEF: Final = 2
 #: Verdicts, worst first, with the words for their number.
 _COUNTED: Final[Mapping[Verdict, str]] = {
     "avoid": "to avoid",
@@ -55,7 +60,13 @@ def check_package(target: str, session: Session, purpose: Purpose) -> CheckAnswe
     """
     checked = _check_one(target, session, purpose)
     missing = list_missing(checked.answers, checked.missing)
-    return CheckAnswer(notice=NOTICE, complete=not missing, missing=missing, result=checked.answers[0])
+    return CheckAnswer(
+        notice=NOTICE,
+        complete=not missing,
+        missing=missing,
+        warnings=list(checked.warnings),
+        result=checked.answers[0],
+    )
 
 
 def _check_one(target: str, session: Session, purpose: Purpose) -> CheckedTargets:
@@ -71,7 +82,7 @@ def check_many(targets: Sequence[str], session: Session, purpose: Purpose) -> Ch
     unique = list(dict.fromkeys(targets))
     checked = check_targets(unique, session, purpose)
     by_target = dict(zip(unique, checked.answers, strict=True))
-    answers = [by_target[target] for target in targets]
+    answers = [_shorten(by_target[target]) for target in targets]
     missing = list_missing(checked.answers, checked.missing)
     verdicts = Counter(answer.verdict for answer in checked.answers)
     counts = ", ".join(f"{verdicts[verdict]} {words}" for verdict, words in _COUNTED.items() if verdicts[verdict])
@@ -80,8 +91,22 @@ def check_many(targets: Sequence[str], session: Session, purpose: Purpose) -> Ch
         notice=NOTICE,
         complete=not missing,
         missing=missing,
+        warnings=list(checked.warnings),
         headline=f"{len(unique)} checked for {purpose}: {counts}{f'; {absent} do not exist' if absent else ''}.",
         results=answers,
+    )
+
+
+def _shorten(answer: TargetAnswer) -> TargetAnswer:
+    """Return an answer as one of many: what decides and what to do first."""
+    advisories = answer.advisories[:_BRIEF]
+    return replace(
+        answer,
+        reasons=answer.reasons[:_BRIEF],
+        actions=answer.actions[:_BRIEF],
+        alternatives=answer.alternatives[:_BRIEF],
+        advisories=advisories,
+        further_advisories=answer.further_advisories + len(answer.advisories) - len(advisories),
     )
 
 
@@ -105,6 +130,7 @@ def explain(target: str, session: Session, purpose: Purpose) -> ExplainAnswer:
         notice=NOTICE,
         complete=not missing,
         missing=missing,
+        warnings=list(checked.warnings),
         result=answer,
         dimensions={id_: _round(value) for id_, value in score.dimensions.items()} if score is not None else {},
         caps=clean_all([f"at most {cap.limit:g}: {cap.reason}" for cap in score.caps], MAX_REASONS) if score else [],
@@ -158,6 +184,7 @@ def compare(targets: Sequence[str], session: Session) -> CompareAnswer:
         notice=NOTICE,
         complete=not missing,
         missing=missing,
+        warnings=clean_all(report.warnings, MAX_REASONS),
         headline=clean(comparison.outcome.text, 2 * NAME_LIMIT),
         best=None if best is None else labels[best],
         certain=comparison.outcome.certain,
@@ -206,6 +233,7 @@ def alternatives(target: str, session: Session) -> AlternativesAnswer:
         notice=NOTICE,
         complete=not missing,
         missing=missing,
+        warnings=clean_all(report.warnings, MAX_REASONS),
         target=clean(report.target, NAME_LIMIT),
         headline=clean(f"In place of {label}: {names}.", 4 * NAME_LIMIT) if options else f"{label}: {NONE_KNOWN}",
         score=_round(report.score.value if report.score is not None else None),

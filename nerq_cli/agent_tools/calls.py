@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -67,6 +68,8 @@ class CallRunner:
         self._local = threading.local()
         self._executor = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="call")
         self._running: dict[Future[Notice], CallProgress] = {}
+        #: Threads that may have a session.
+        self._threads: set[int] = set()
 
     def warm_up(self) -> None:
         """Import what calls need, and open the cache, before the first call."""
@@ -76,6 +79,7 @@ class CallRunner:
         """Check a package without a network and without the cache, and open a session."""
         from nerq_cli.agent_tools import answers
 
+        self._threads.add(threading.get_ident())
         settings = replace(self._settings, offline=True, refresh=False, no_cache=True, no_config=True)
         with Session.open(settings, self._directory) as session:
             answers.check_package("pypi:pip==1.0", session, DEFAULT_PURPOSE)
@@ -100,6 +104,7 @@ class CallRunner:
             raise
 
     def _take_session(self, directory: Path) -> Session:
+        self._threads.add(threading.get_ident())
         session: Session | None = getattr(self._local, "session", None)
         if session is not None and time.monotonic() - self._local.opened_at > _SESSION_AGE:
             self._drop_session()
@@ -116,12 +121,27 @@ class CallRunner:
             session.close()
 
     def stop(self, seconds: float) -> bool:
-        """End all calls, and return whether that took no longer than this. What is in the cache stays whole."""
+        """End all calls and close their sessions; return whether that took no longer than this.
+
+        What is in the cache stays whole in either case.
+        """
         for progress in list(self._running.values()):
             progress.cancel()
         futures = list(self._running)
-        self._executor.shutdown(wait=False, cancel_futures=True)
         deadline = time.monotonic() + seconds
         while not all(future.done() for future in futures) and time.monotonic() < deadline:
             time.sleep(0.01)
-        return all(future.done() for future in futures)
+        is_done = all(future.done() for future in futures)
+        if is_done:
+            # each thread closes its own session: a connection to SQLite is for one thread
+            meeting = threading.Barrier(max(1, len(self._threads)))
+            closing = [self._executor.submit(self._close_session, meeting, seconds) for _ in self._threads]
+            is_done = not wait(closing, seconds).not_done
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        return is_done
+
+    def _close_session(self, meeting: threading.Barrier, seconds: float) -> None:
+        """Close the session of this thread, and keep the thread until all others have closed theirs."""
+        self._drop_session()
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(seconds)

@@ -59,6 +59,7 @@ class CheckedTargets(msgspec.Struct, frozen=True):
     assessments: tuple[Assessment | None, ...]
     #: Required sources that did not answer.
     missing: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def check_targets(names: Sequence[str], session: Session, purpose: Purpose) -> CheckedTargets:
@@ -87,7 +88,11 @@ def check_targets(names: Sequence[str], session: Session, purpose: Purpose) -> C
         answers.append(_answer(target, matches, report, purpose))
         assessments.append(matches[0] if matches and not target.is_ambiguous else None)
     return CheckedTargets(
-        tuple(answers), report, tuple(assessments), tuple(clean_all(describe_missing_sources(run), MAX_REASONS))
+        answers=tuple(answers),
+        report=report,
+        assessments=tuple(assessments),
+        missing=tuple(clean_all(describe_missing_sources(run), MAX_REASONS)),
+        warnings=tuple(clean_all((*report.warnings, *run.warnings), MAX_REASONS)),
     )
 
 

@@ -29,6 +29,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     notice: Annotated[str, Meta(description="How to read the texts.")]
     complete: Annotated[bool, Meta(description="Whether everything that is needed could be read.")]
     missing: Annotated[list[str], Meta(description="What could not be read.")]
+    warnings: Annotated[list[str], Meta(description="What else is to be known, such as settings that weaken results.")]
 
 
 class Advisory(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,6 +213,8 @@ class ScanAnswer(Notice, frozen=True, kw_only=True):
         Meta(description="As the exit status of nerq scan: error for files that could not be read."),
     ]
     directory: str
+    threshold: Annotated[_Points, Meta(description="Score that a dependency must reach.")]
+    accepted: Annotated[int, Meta(ge=0, description="Findings that the settings of the project accept (waivers).")]
     files: Annotated[int, Meta(ge=0, description="Dependency files that were read.")]
     dependencies: Annotated[int, Meta(ge=0)]
     states: Annotated[dict[str, int], Meta(description="Number of dependencies in each state.")]

@@ -48,7 +48,7 @@ def scan_directory(path: Path, session: Session, roots: Sequence[Path], *, no_de
     """
     result = run_scan(Inputs(paths=(str(path),)), session.build_scan_options(no_dev=no_dev), session)
     report = result.report
-    _check_files(report, session, roots)
+    _check_files(report, roots)
     attention = [item for item in report.dependencies if item.state in _ATTENTION]
     attention.sort(key=lambda item: (_ATTENTION.index(item.state or ""), _get_value(item), not item.dependency.direct))
     findings = [finding for finding in report.findings if finding.is_open and finding.id not in _REPEATED]
@@ -61,9 +61,12 @@ def scan_directory(path: Path, session: Session, roots: Sequence[Path], *, no_de
         notice=NOTICE,
         complete=report.complete,
         missing=missing,
+        warnings=clean_all(report.warnings, _MAX_MISSING),
         headline=clean(f"{outcome}: {report.exit_reason}", 2 * SENTENCE_LIMIT),
         outcome=outcome,
         directory=clean(str(path), 2 * NAME_LIMIT),
+        threshold=report.threshold,
+        accepted=sum(finding.waiver is not None for finding in report.findings),
         files=len(report.dependency_files),
         dependencies=len(report.dependencies),
         states={state: report.count_state(state) for state in STATES},
@@ -92,10 +95,9 @@ def _list_missing(report: Report) -> list[str]:
     return texts if texts or report.complete else [report.exit_reason]
 
 
-def _check_files(report: Report, session: Session, roots: Sequence[Path]) -> None:
-    """Raise UsageError if the report rests on a file outside of the roots: a lock file or settings above them."""
-    paths = [session.config.path, *(file.path for file in report.dependency_files)]
-    paths += [file.lockfile for file in report.dependency_files]
+def _check_files(report: Report, roots: Sequence[Path]) -> None:
+    """Raise UsageError if the report rests on a dependency file outside of the roots: a lock file above them."""
+    paths = [path for file in report.dependency_files for path in (file.path, file.lockfile)]
     outside = next((path for path in paths if path and not is_allowed(Path(path), roots)), None)
     if outside is not None:
         raise UsageError(

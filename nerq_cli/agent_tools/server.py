@@ -30,7 +30,7 @@ from nerq_cli.agent_tools.foreign_text import NOTICE, clean
 from nerq_cli.agent_tools.roots import parse_root_uris
 from nerq_cli.agent_tools.tools import TOOLS, ToolSpec, parse_arguments
 from nerq_cli.agent_tools.write_text import write_answer
-from nerq_cli.errors import ExitStatus, NerqError
+from nerq_cli.errors import ConfigError, ExitStatus, NerqError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -51,6 +51,8 @@ _INSTRUCTIONS: Final = (
 _PROGRESS_INTERVAL: Final = 0.5
 #: Seconds that calls have to end, once the client is gone or a signal asks for it.
 _STOP_SECONDS: Final = 2.0
+#: Places of a file that is not valid.
+_MAX_PROBLEMS: Final = 3
 #: Key of the request for the roots of a client that is asked within a call.
 _ROOTS_KEY: Final = "roots"
 
@@ -104,7 +106,7 @@ class AgentServer:
             finally:
                 sender.cancel()
         except NerqError as error:
-            return _build_error(f"{error}", error.hint)
+            return _build_error(_describe_error(error), error.hint)
         except Exception as error:
             _LOGGER.exception("%s failed", params.name)
             return _build_error(
@@ -126,6 +128,13 @@ def _describe_tool(name: str, tool: ToolSpec) -> types.Tool:
             title=tool.title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
         ),
     )
+
+
+def _describe_error(error: NerqError) -> str:
+    """Return the sentence of an error; of a file that is not valid with the first places."""
+    problems = error.problems[:_MAX_PROBLEMS] if isinstance(error, ConfigError) else ()
+    places = (f"line {problem.line}: {problem.message}" if problem.line else problem.message for problem in problems)
+    return "; ".join((f"{error}", *places))
 
 
 def _build_error(message: str, hint: str) -> types.CallToolResult:

@@ -18,8 +18,6 @@ from nerq_cli.agent_tools.documents import (
 
 _VERDICTS: Final = {"no-objection": "NO OBJECTION", "avoid": "AVOID", "unsettled": "NOT SETTLED"}
 _STATUSES: Final = {"does-not-exist": "DOES NOT EXIST", "ambiguous": "AMBIGUOUS", "not-checked": "NOT CHECKED"}
-#: Reasons of each of many targets.
-_BRIEF_REASONS: Final = 2
 
 
 def write_answer(answer: Notice) -> str:
@@ -39,6 +37,7 @@ def write_answer(answer: Notice) -> str:
         lines += _write_alternatives(answer)
     elif isinstance(answer, ScanAnswer):
         lines += _write_scan(answer)
+    lines += [f"warning: {text}" for text in answer.warnings]
     if not answer.complete:
         lines += ["INCOMPLETE, so that this is no approval; not read:", *_list(answer.missing or ["not everything"])]
     return "\n".join(lines)
@@ -91,7 +90,7 @@ def _describe_score(answer: TargetAnswer) -> str:
 def _write_briefly(answer: TargetAnswer) -> Iterator[str]:
     yield f"{answer.target}: {_label(answer)}: {answer.headline}"
     if answer.verdict != "no-objection":
-        yield from (f"  {line}" for line in _list((*answer.reasons[:_BRIEF_REASONS], *answer.actions[:2])))
+        yield from (f"  {line}" for line in _list((*answer.reasons, *answer.actions)))
 
 
 def _write_explanation(answer: ExplainAnswer) -> Iterator[str]:
@@ -148,7 +147,8 @@ def _write_alternatives(answer: AlternativesAnswer) -> Iterator[str]:
 def _write_scan(answer: ScanAnswer) -> Iterator[str]:
     yield answer.headline
     counts = ", ".join(f"{number} {state}" for state, number in answer.states.items() if number)
-    yield f"{answer.dependencies} dependencies in {answer.files} files: {counts or 'none'}"
+    accepted = f"; {answer.accepted} findings are accepted by its settings" if answer.accepted else ""
+    yield f"{answer.dependencies} dependencies in {answer.files} files: {counts or 'none'}{accepted}"
     for item in answer.worst:
         score = "no score" if item.score is None else f"score {item.score:.1f}"
         fix = f"; fix: {item.fix}" if item.fix else ""

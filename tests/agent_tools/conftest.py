@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from nerq_cli.application.settings import Settings
 from tests.cli.conftest import AS_OF, Registry, Services, nerq, project, registry, services
 
 __all__ = ["AS_OF", "Registry", "Services", "Talk", "nerq", "project", "registry", "services"]
@@ -34,25 +35,48 @@ def build_command(*options: str) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-m", "nerq_cli", "mcp", "--as-of", AS_OF, *options], environment
 
 
-@pytest.fixture
-def talk(tmp_path: Path) -> Talk:
-    """Start a server, connect to it, and let a function talk to it."""
+def _parse_options(options: tuple[str, ...]) -> tuple[Settings, list[Path]]:
+    """Return the settings and the roots of a command line that has these options alone."""
+    pairs = list(zip(options[::2], options[1::2], strict=True))
+    timeout = next((float(value) for name, value in pairs if name == "--timeout"), None)
+    assert {name for name, _ in pairs} <= {"--root", "--timeout"}
+    cache = Path(os.environ["NERQ_CACHE_DIR"])
+    settings = Settings(as_of=AS_OF, timeout=timeout, cache_dir=cache)
+    return settings, [Path(value) for name, value in pairs if name == "--root"]
+
+
+@pytest.fixture(params=["stdio", "in-process"])
+def talk(request: pytest.FixtureRequest, tmp_path: Path) -> Talk:
+    """Start a server, connect to it, and let a function talk to it: over stdio, and without a process of its own."""
     pytest.importorskip("mcp")
     import anyio
     from mcp import Client
     from mcp.client.stdio import StdioServerParameters, stdio_client
 
+    from nerq_cli.agent_tools.calls import CallRunner
+    from nerq_cli.agent_tools.roots import resolve_roots
+    from nerq_cli.agent_tools.server import AgentServer
+
+    async def connect(server: Any, conversation: Callable[[Any], Awaitable[Any]], options: dict[str, Any]) -> Any:
+        async with Client(server, cache=None, **options) as client:
+            with anyio.fail_after(60):
+                return await conversation(client)
+
     def run(conversation: Callable[[Any], Awaitable[Any]], *options: str, **client_options: Any) -> Any:
+        if request.param == "in-process":
+            settings, paths = _parse_options(options)
+            roots = resolve_roots(paths)
+            runner = CallRunner(settings, roots[0] if roots else Path())
+            runner.warm_up()
+            try:
+                server = AgentServer(runner, roots).build()
+                return anyio.run(connect, server, conversation, client_options)
+            finally:
+                assert runner.stop(20)
         command, environment = build_command(*options)
         parameters = StdioServerParameters(command=command[0], args=command[1:], env=environment, cwd=Path.cwd())
-
-        async def connect() -> Any:
-            with (tmp_path / "stderr.txt").open("a+", encoding="utf-8") as errors:
-                async with Client(stdio_client(parameters, errlog=errors), cache=None, **client_options) as client:
-                    with anyio.fail_after(60):
-                        return await conversation(client)
-
-        return anyio.run(connect)
+        with (tmp_path / "stderr.txt").open("a+", encoding="utf-8") as errors:
+            return anyio.run(connect, stdio_client(parameters, errlog=errors), conversation, client_options)
 
     return run
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent_tools.conftest import Registry, Talk, build_command, read_messages, read_text
+from tests.agent_tools.conftest import Registry, Services, Talk, build_command, read_messages, read_text
 
 pytest.importorskip("mcp")
 
@@ -306,4 +306,20 @@ def test_settings_of_a_project_that_are_wrong_are_an_error_in_a_sentence(call: C
     result = call("scan_project", {"path": "allowed"}, "--root", str(tree))
     assert result.is_error
     assert "nerq.toml" in read_text(result)
+    assert "threshold" in read_text(result)
     assert "Traceback" not in read_text(result)
+
+
+def test_what_the_settings_of_a_project_accept_is_shown(
+    call: Callable[..., Any], tree: Path, services: Services
+) -> None:
+    services.advisory("demo", "1.0", identifier="GHSA-1", database_specific={"severity": "CRITICAL"})
+    (tree / "allowed" / "nerq.toml").write_text(
+        'threshold = 10\n[[waivers]]\nadvisory = "GHSA-1"\npackage = "pypi:demo"\n'
+        'reason = "not reachable"\nuntil = 2026-12-31\n'
+    )
+    content = call("scan_project", {"path": "allowed"}, "--root", str(tree)).structured_content
+    assert (content["threshold"], content["accepted"]) == (10, 1)
+    check = call("check_package", {"target": "pypi:demo==1.0"}, "--root", str(tree / "allowed")).structured_content
+    assert check["result"]["verdict"] == "avoid"  # a lower threshold lowers no verdict
+    assert [advisory["id"] for advisory in check["result"]["advisories"]] == ["GHSA-1"]
