@@ -174,6 +174,7 @@ class FleetSession(Session):
     withheld: Callable[[Package], str] = lambda _: ""
     #: Assessments that its runs share with those of other projects; None for none.
     known: KnownAssessments | None = None
+    _run: EvidenceRun | None = None
 
     @property
     def history(self) -> HistoryFile | None:
@@ -189,7 +190,10 @@ class FleetSession(Session):
 
     def build_rules(self, dependency_files: Sequence[DependencyFile]) -> PrivacyRules:
         """Return the rules that decide which names may leave the machine: those of the project, and of the others."""
-        return replace(super().build_rules(dependency_files), withheld_elsewhere=self.withheld)
+        rules = super().build_rules(dependency_files)
+        if self._run is not None and self.index_config.assigned_searches:  # its packages come from other indexes
+            self._run.known = None
+        return replace(rules, withheld_elsewhere=self.withheld)
 
     def open_run(self) -> EvidenceRun:
         """Return the evidence of a run at the moment of the fleet, within its time."""
@@ -199,6 +203,7 @@ class FleetSession(Session):
         run.known = self.known
         if self.now:
             run.fix_moment(self.now)
+        self._run = run
         return run
 
 
@@ -347,7 +352,8 @@ def judge_project(
             session = shared.open_session(checkout.root, withheld)
             options = replace(session.build_scan_options(), as_of=shared.as_of)
             inputs = Inputs(paths=(str(checkout.root),))
-            session.known = shared.known
+            if session.config.public == fleet_config.public:  # else services are asked about more names
+                session.known = shared.known
             # Those of a commit have paths of a directory that is gone; its id stands for the same files.
             files = None if source.ref or not path.exists() else _FILES_DECODER.decode(path.read_bytes())
             report = run_scan(inputs, options, session, read_files=files).report
