@@ -4,8 +4,8 @@
 
 Half of the repositories have a ``package-lock.json``, the others a ``uv.lock`` or pins in ``requirements.txt``. A few
 dependencies are in most repositories, and many in a few, as in real fleets. Printed are wall time, processor time and
-peak memory (that of the largest process, and the highest sum of all) of a cold run, a warm one that reads and judges
-everything anew, and one that takes up what an interrupted run has finished.
+peak memory (that of the largest process, and the highest sum of all) of a cold run, and of warm ones, which read and
+judge everything anew. The machine must be idle: two processes work.
 """
 
 from __future__ import annotations
@@ -170,16 +170,13 @@ def measure(label: str, command: Sequence[str], env: dict[str, str]) -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     largest, together = after.ru_maxrss * 1024 / 1e6, max(peaks)
-    print(
-        f"{label:<8} {wall:7.1f} s wall {used:7.1f} s processor {largest:6.0f} MB largest, {together:6.0f} MB together"
-    )
+    memory = f"{largest:6.0f} MB largest, {together:6.0f} MB together"
+    print(f"{label:<8} {wall:7.1f} s wall {used:7.1f} s processor {memory}")
     if process.returncode not in (0, 1, 3):
         sys.exit(errors)
     summary = json.loads(printed)
-    print(
-        f"    {summary['projects_by_state']}, {summary['dependencies']:,} dependencies, "
-        f"{summary['versions']:,} versions"
-    )
+    counts = f"{summary['dependencies']:,} dependencies, {summary['versions']:,} versions"
+    print(f"    {summary['projects_by_state']}, {counts}", flush=True)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from nerq_cli.sources import is_required
 from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
+    from nerq_cli.application.known_assessments import KnownAssessments
     from nerq_cli.application.repositories import RepositoryKey
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.collect import EvidenceCollector
@@ -128,6 +129,8 @@ class EvidenceRun:
         #: Sentences for the user.
         self.notes: list[str] = []
         self._ecosystems: set[str] = set()
+        #: Assessments that it need not collect evidence for; None if it shares none with other runs.
+        self.known: KnownAssessments | None = None
         #: Number of dependencies that the run will be asked about, as far as it is known at its first use.
         self.expected_count = 0
         #: Seconds that the run may take unless the user sets another number; None = by ``expected_count``.

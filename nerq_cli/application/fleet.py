@@ -30,6 +30,7 @@ from nerq_cli.application.fleet_projects import (
     read_project,
 )
 from nerq_cli.application.fleet_workers import ResultFile, run_tasks, wait_for_threads
+from nerq_cli.application.known_assessments import ENCODER
 from nerq_cli.application.scores import describe_code
 from nerq_cli.application.session import hide_progress, read_clock
 from nerq_cli.application.settings import parse_as_of, parse_python, resolve_strict
@@ -69,7 +70,6 @@ _MAX_AGE: Final = DAY
 _HISTORY_BATCH: Final = 2_000
 _SEPARATOR: Final = "\n"
 _DIGEST_SIZE: Final = 16
-_ENCODER: Final = msgspec.msgpack.Encoder()
 #: The worst first.
 _EXITS: Final = (ExitStatus.BELOW, ExitStatus.USAGE, ExitStatus.INCOMPLETE, ExitStatus.PASSED)
 
@@ -132,7 +132,8 @@ def run_fleet(
     now = read_clock()
     with _open_folder(sources, settings, now, fresh=fresh) as (folder, as_of):
         history = _FleetHistory(settings, now, as_of)
-        read = _read_all(sources, settings, config, folder, as_of, create_progress)
+        reading = Path(tempfile.mkdtemp(prefix=_READING, dir=folder))
+        read = _read_all(sources, settings, config, reading, as_of, create_progress)
         done = _find_done(folder, read.digests)
         deadline = None if config.timeout is None else time.monotonic() + config.timeout
         shared = Shared(
@@ -150,7 +151,7 @@ def run_fleet(
         portfolio = Portfolio(config.threshold)
         projects: dict[int, FleetProject] = {}
         progress = create_progress("judging repositories")
-        for index, result in _judge_all(sources, read, shared, config, folder, done):
+        for index, result in _judge_all(sources, read, shared, config, folder, reading, done):
             portfolio.add(index, result.uses)
             projects[index] = history.add(sources[index], result)
             if progress is not None:
@@ -167,29 +168,29 @@ def _read_all(
     sources: Sequence[FleetSource],
     settings: Settings,
     config: Config,
-    folder: Path,
+    reading: Path,
     as_of: int,
     create_progress: ProgressFactory,
 ) -> _Read:
     """Read all projects before the first request: what one of them withholds is asked about for none."""
     progress = create_progress("reading repositories")
     names = [source.name for source in sources]
-    with tempfile.TemporaryDirectory(prefix=_READING, dir=folder) as directory:
-        reading = Path(directory)
-        tasks = run_tasks(
-            range(len(sources)), lambda index: _ENCODER.encode(read_project(sources[index], settings)), reading
-        )
-        for count, _ in enumerate(tasks, 1):
-            if progress is not None:
-                progress(count, len(sources))
-        withheld = list_withheld(_iter_read(reading), _make_known_check(config))
-        explain = [explain_withheld(index, withheld, names) for index in range(len(sources))]
-        read = _Read([ReadProject(digest=b"")] * len(sources), [b""] * len(sources), explain, {})
-        for index, project in _iter_read(reading):
-            hidden = list_withheld_names(project.uses, explain[index]) if withheld else []
-            read.digests[index] = _complete_digest(project.digest, hidden, as_of)
-            read.outlines[index] = replace(project, uses=(), withheld=())
-            read.union.update((use, None) for use in project.uses if not hidden or not _is_hidden(use, withheld))
+    tasks = run_tasks(
+        range(len(sources)),
+        lambda index: ENCODER.encode(read_project(sources[index], settings, reading / f"{index}")),
+        reading,
+    )
+    for count, _ in enumerate(tasks, 1):
+        if progress is not None:
+            progress(count, len(sources))
+    withheld = list_withheld(_iter_read(reading), _make_known_check(config))
+    explain = [explain_withheld(index, withheld, names) for index in range(len(sources))]
+    read = _Read([ReadProject(digest=b"")] * len(sources), [b""] * len(sources), explain, {})
+    for index, project in _iter_read(reading):
+        hidden = list_withheld_names(project.uses, explain[index]) if withheld else []
+        read.digests[index] = _complete_digest(project.digest, hidden, as_of)
+        read.outlines[index] = replace(project, uses=(), withheld=())
+        read.union.update((use, None) for use in project.uses if not hidden or not _is_hidden(use, withheld))
     return read
 
 
@@ -247,7 +248,9 @@ def _gather(
     declarations = [_declare(use, number) for number, use in enumerate(union)]
     if not declarations:
         return _Gathered()
-    options = ScanOptions(as_of=shared.as_of, threshold=config.threshold, python=parse_python(settings.python))
+    options = ScanOptions(
+        as_of=shared.as_of, threshold=config.threshold, python=parse_python(settings.python), policy=config.policy
+    )
     with shared.open_gathering(config, create_progress) as session:
         session.build_rules(())
         run = session.open_run()
@@ -261,7 +264,9 @@ def _gather(
                 history.put_scores(scores)
                 scores = {}
         history.put_scores(scores)
-        return _Gathered(run.describe_sources(), run.warnings)
+        sources = run.describe_sources()
+        shared.known.finish_run(sources)
+        return _Gathered(sources, run.warnings)
 
 
 def _declare(use: NameUse, number: int) -> Declaration:
@@ -281,14 +286,22 @@ def _declare(use: NameUse, number: int) -> Declaration:
 
 
 def _judge_all(
-    sources: Sequence[FleetSource], read: _Read, shared: Shared, config: Config, folder: Path, done: AbstractSet[int]
+    sources: Sequence[FleetSource],
+    read: _Read,
+    shared: Shared,
+    config: Config,
+    folder: Path,
+    reading: Path,
+    done: AbstractSet[int],
 ) -> Iterator[tuple[int, ProjectResult]]:
     """Yield the judgement of each project with its index, those of an interrupted run first."""
     judging = shared.without_refresh()
 
     def judge(index: int) -> bytes:
-        result = judge_project(sources[index], read.outlines[index], judging, read.explain[index], config)
-        return _ENCODER.encode(_Stored(read.digests[index], result))
+        path = reading / f"{index}"
+        result = judge_project(sources[index], read.outlines[index], judging, read.explain[index], config, path)
+        path.unlink(missing_ok=True)
+        return ENCODER.encode(_Stored(read.digests[index], result))
 
     decoder = msgspec.msgpack.Decoder(_Stored)
     seen: set[int] = set()
@@ -432,14 +445,14 @@ class _FleetHistory:
 
     def _add_trend(self, source: FleetSource, project: FleetProject) -> FleetProject:
         assert self._file is not None  # noqa: S101 - for the type check
-        rows = self._file.read_projects(source.key, newest=self._day)
-        summary = unpack_summary(rows[-1].summary) if rows else None
-        if summary is None:
+        row = self._file.read_last_summary(source.key, self._day)
+        summary = None if row is None else unpack_summary(row[1])
+        if row is None or summary is None:
             return project
         is_comparable = summary.methodology == project.methodology and summary.complete == project.complete
         trend = judge_trend(
             project,
-            day=rows[-1].day,
+            day=row[0],
             below=summary.below,
             lowest=summary.lowest,
             median=summary.median,

@@ -13,12 +13,14 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.application.fleet_sources import FleetSource, open_checkout
+from nerq_cli.application.known_assessments import ENCODER, KnownAssessments
 from nerq_cli.application.read_dependencies import Inputs, read_inputs
 from nerq_cli.application.scan import run_scan, select_groups
 from nerq_cli.application.scores import describe_code
 from nerq_cli.application.session import Session, hide_progress, read_settings
 from nerq_cli.application.snapshots import name_release, summarise_report
 from nerq_cli.config.weaker import find_weaker
+from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.ecosystems import EcosystemId, is_repository, normalise_name
 from nerq_cli.errors import ExitStatus, NerqError, NothingToScanError
 from nerq_cli.insight.fleet import FleetProject, ProjectResult, ProjectState, RuleCount, VersionUse, is_below
@@ -50,8 +52,9 @@ _OWN: Final = (*PROJECT_REASONS, *_ELSEWHERE)
 _MAX_PROBLEMS: Final = 5
 _SEVERITIES: Final = ("critical", "high", "medium", "low", "unknown")
 _DIGEST_SIZE: Final = 16
-#: Of sets and dictionaries in any order the same bytes.
-_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic", enc_hook=repr)
+
+
+_FILES_DECODER: Final = build_msgpack_decoder_late(tuple[DependencyFile, ...])
 
 
 class NameUse(NamedTuple):
@@ -107,11 +110,13 @@ class Shared:
         self._store = store
         self._failures = failures
         self._deadline = deadline
+        #: What every project is given that is judged alike; begun before the first project is.
+        self.known = KnownAssessments()
         self._session: FleetSession | None = None
 
     def without_refresh(self) -> Shared:
         """Return the same, not open, which uses the answers that the run received."""
-        return Shared(
+        shared = Shared(
             replace(self.settings, refresh=False),
             now=self.now,
             as_of=self.as_of,
@@ -119,10 +124,14 @@ class Shared:
             failures=self._failures,
             deadline=self._deadline,
         )
+        shared.known = self.known
+        return shared
 
     def open_gathering(self, config: Config, create_progress: ProgressFactory) -> FleetSession:
         """Return the session of no project, which asks about the packages of all; nothing of it is open yet."""
-        return self._prepare(FleetSession(self.settings, config, Path(), create_progress))
+        session = self._prepare(FleetSession(self.settings, config, Path(), create_progress))
+        session.known = self.known
+        return session
 
     def open_session(self, root: Path, withheld: Callable[[Package], str]) -> FleetSession:
         """Return the session of a project, with its own settings.
@@ -163,6 +172,9 @@ class FleetSession(Session):
     failures: dict[tuple[tuple[str, str], str], str] | None = None
     #: Returns why another project of the fleet keeps a name from being sent; empty if none does.
     withheld: Callable[[Package], str] = lambda _: ""
+    #: Assessments that its runs share with those of other projects; None for none.
+    known: KnownAssessments | None = None
+    _run: EvidenceRun | None = None
 
     @property
     def history(self) -> HistoryFile | None:
@@ -178,15 +190,20 @@ class FleetSession(Session):
 
     def build_rules(self, dependency_files: Sequence[DependencyFile]) -> PrivacyRules:
         """Return the rules that decide which names may leave the machine: those of the project, and of the others."""
-        return replace(super().build_rules(dependency_files), withheld_elsewhere=self.withheld)
+        rules = super().build_rules(dependency_files)
+        if self._run is not None and self.index_config.assigned_searches:  # its packages come from other indexes
+            self._run.known = None
+        return replace(rules, withheld_elsewhere=self.withheld)
 
     def open_run(self) -> EvidenceRun:
         """Return the evidence of a run at the moment of the fleet, within its time."""
         if self.deadline is not None:
             self.config = replace(self.config, timeout=max(1.0, self.deadline - time.monotonic()))
         run = super().open_run()
+        run.known = self.known
         if self.now:
             run.fix_moment(self.now)
+        self._run = run
         return run
 
 
@@ -205,11 +222,14 @@ def read_fleet_settings(settings: Settings) -> Config:
 # --- Before the first request
 
 
-def read_project(source: FleetSource, settings: Settings) -> ReadProject:
-    """Return what a project declares, and which names it withholds. No request is sent."""
+def read_project(source: FleetSource, settings: Settings, path: Path) -> ReadProject:
+    """Return what a project declares, and which names it withholds. No request is sent.
+
+    Its dependency files are written to ``path`` as they were read, for ``judge_project``.
+    """
     try:
         with open_checkout(source) as checkout:
-            return _read_checkout(checkout.root, checkout.commit, source, settings)
+            return _read_checkout(checkout.root, checkout.commit, source, settings, path)
     except NothingToScanError:
         return ReadProject(digest=b"", is_empty=True)
     except NerqError as error:
@@ -223,7 +243,7 @@ def describe_bug(error: Exception) -> str:
     return f"it could not be read: {type(error).__name__}: {error}"
 
 
-def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Settings) -> ReadProject:
+def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Settings, path: Path) -> ReadProject:
     with Session.open(settings, root) as session:
         config = session.config
         inputs = Inputs(
@@ -234,12 +254,12 @@ def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Setti
         )
         options = session.build_scan_options()
         try:
-            files = session.name_indexes(
-                read_inputs(inputs, hide_progress, open_cache=session.open_second_cache, notes=[])
-            )
+            files = read_inputs(inputs, hide_progress, open_cache=session.open_second_cache, notes=[])
         except NothingToScanError:
-            return ReadProject(digest=_compute_digest(source, commit, (), session, options), commit=commit)
-        files = session.add_cached_commits(files)
+            return ReadProject(digest=_compute_digest(source, commit, (), b"", session, options), commit=commit)
+        content = ENCODER.encode(files)
+        path.write_bytes(content)
+        files = session.add_cached_commits(session.name_indexes(files))
         rules = session.build_rules(files)
         selected = select_groups((declaration for file in files for declaration in file.declarations), options)
         uses: dict[NameUse, None] = {}
@@ -266,7 +286,7 @@ def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Setti
                 key = (package.ecosystem, package.name)
                 withheld[key] = withheld.get(key, False) or reason.startswith(PRIVATE_REASON)
         return ReadProject(
-            digest=_compute_digest(source, commit, files, session, options),
+            digest=_compute_digest(source, commit, files, content, session, options),
             commit=commit,
             uses=tuple(uses),
             withheld=tuple((ecosystem, name, is_declared) for (ecosystem, name), is_declared in withheld.items()),
@@ -285,14 +305,18 @@ def _is_gathered(declaration: Declaration) -> bool:
 
 
 def _compute_digest(
-    source: FleetSource, commit: str, files: Iterable[DependencyFile], session: Session, options: ScanOptions
+    source: FleetSource,
+    commit: str,
+    files: Sequence[DependencyFile],
+    encoded_files: bytes,
+    session: Session,
+    options: ScanOptions,
 ) -> bytes:
     """Return the digest of what a judgement rests on, beside evidence: the files, the settings and this program."""
-    files = tuple(files)
     content: list[Any] = [
         describe_code(),
         source.key,
-        commit or files,
+        commit or encoded_files,
         session.config,
         session.settings,
         replace(options, as_of=0),
@@ -301,7 +325,7 @@ def _compute_digest(
     if session.config.baseline:
         path = Path(session.config.path).parent / session.config.baseline
         content.append(path.read_bytes() if path.is_file() else b"")
-    return blake2b(_ENCODER.encode(content), digest_size=_DIGEST_SIZE).digest()
+    return blake2b(ENCODER.encode(content), digest_size=_DIGEST_SIZE).digest()
 
 
 # --- Judging
@@ -313,10 +337,12 @@ def judge_project(
     shared: Shared,
     withheld: Callable[[Package], str],
     fleet_config: Config,
+    path: Path,
 ) -> ProjectResult:
     """Return the row of a project and its dependencies, as a scan of it finds them.
 
-    ``withheld`` returns why another project keeps a name from registries; empty if none does.
+    ``path`` has its dependency files, where it has any. ``withheld`` returns why another project keeps a name from
+    registries; empty if none does.
     """
     if read.error:
         reason = f"{read.error} ({read.hint})" if read.hint else read.error
@@ -325,7 +351,16 @@ def judge_project(
         with open_checkout(source, read.commit) as checkout:
             session = shared.open_session(checkout.root, withheld)
             options = replace(session.build_scan_options(), as_of=shared.as_of)
-            report = run_scan(Inputs(paths=(str(checkout.root),)), options, session).report
+            inputs = Inputs(paths=(str(checkout.root),))
+            if session.config.public == fleet_config.public:  # else services are asked about more names
+                session.known = shared.known
+            # Those of a commit have paths of a directory that is gone; its id stands for the same files.
+            files = None if source.ref or not path.exists() else _FILES_DECODER.decode(path.read_bytes())
+            report = run_scan(inputs, options, session, read_files=files).report
+            was_given = shared.known.is_used
+            if not shared.known.finish_run(report.sources) and was_given:
+                session.known = None  # a source has no answer: how many it lacks is to be counted over all
+                report = run_scan(inputs, options, session, read_files=files).report
             weaker = tuple(find_weaker(fleet_config, session.config)) if session.config.path else ()
             return summarise_project(source, checkout.commit, report, fleet_config.threshold, weaker, checkout.root)
     except NerqError as error:

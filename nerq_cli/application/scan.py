@@ -38,13 +38,14 @@ from nerq_cli.policy.baseline import Record
 from nerq_cli.policy.waivers import Waiver
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
-from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, Resolution, resolve
+from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, Resolution, get_dependency_key, resolve
 from nerq_cli.vulnerabilities.matching import match_advisories
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.baseline_files import ChosenBaseline
     from nerq_cli.application.evidence_run import EvidenceProvider, EvidenceRun
+    from nerq_cli.application.known_assessments import KnownAssessments
     from nerq_cli.application.old_run import OldRun
     from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.application.recording import Recorder
@@ -84,6 +85,7 @@ def run_scan(
     since: str | None = None,
     baseline: str | None = None,
     recorder: Recorder | None = None,
+    read_files: Sequence[DependencyFile] | None = None,
 ) -> ScanResult:
     """Read and scan the inputs.
 
@@ -95,6 +97,7 @@ def run_scan(
         since: branch, tag or commit to compare with; None for none.
         baseline: file of an earlier run to compare with; empty for none, None for what the settings name.
         recorder: keeps what the report is made from.
+        read_files: the dependency files of the inputs, if they were read before; None or empty reads them.
 
     Raises:
         UsageError: a path, a group or a name to explain does not exist, or there is nothing to compare with.
@@ -119,7 +122,7 @@ def run_scan(
     )
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
-        dependency_files = session.name_indexes(_read_files(inputs, session, since, run.notes))
+        dependency_files = session.name_indexes(read_files or _read_files(inputs, session, since, run.notes))
         dependency_files = session.add_cached_commits(dependency_files)
         options = session.select_vex(options, dependency_files, base)
         if session.obeys_project or (session.config.nested and not session.settings.no_config):
@@ -411,8 +414,12 @@ def assess_declarations(
     packages = resolver.packages
     batches = [*_split_batches(packages, BATCH_SIZE)]
 
+    known: KnownAssessments | None = getattr(provider, "known", None)
+
     def assess(batch: Sequence[Package], batch_provider: EvidenceProvider) -> list[Assessment]:
-        return _assess_batch(batch, resolver, options, batch_provider, scorer)
+        shared, batch = known.split(batch, resolver, options) if known is not None else ([], batch)
+        assessments = _assess_batch(batch, resolver, options, batch_provider, scorer) if batch else []
+        return sorted((*shared, *assessments), key=_get_key) if shared else assessments
 
     results: Iterator[list[Assessment]] = (assess(batch, provider) for batch in batches)
     if len(packages) >= MIN_SHARED:
@@ -421,10 +428,16 @@ def assess_declarations(
         if second_core.is_useful(provider):
             results = second_core.assess_batches(batches, assess, provider)
     for batch, assessments in zip(batches, results, strict=True):
+        if known is not None:
+            known.add(assessments, resolver, options)
         resolver.drop_packages(batch)
         yield from assessments
     if repositories:
         yield from assess_repositories(repositories, loaders, options, provider)
+
+
+def _get_key(assessment: Assessment) -> tuple[str, str, str, str, str]:
+    return get_dependency_key(assessment.dependency)
 
 
 def _assess_batch(

@@ -155,6 +155,18 @@ class Declarations:
                 ]
         return releases
 
+    def resolve_pins(self, package: Package) -> tuple[Dependency, ...] | None:
+        """Return the dependencies on a package whose every declaration pins a version, as it is written.
+
+        None if there is another declaration, or a constraint. What a registry lists may spell a version differently.
+        """
+        if package in self._constraints or any(
+            declaration.skip_reason or declaration.group == CONSTRAINT_GROUP or _find_exact_version(declaration) is None
+            for declaration in self._declarations[package]
+        ):
+            return None
+        return self.resolve_packages([package], {}).dependencies
+
     def resolve_packages(
         self,
         packages: Iterable[Package],
@@ -191,14 +203,15 @@ class Declarations:
             problems = [resolved.unsatisfied for resolved in resolved_declarations if resolved.unsatisfied]
             if problems:
                 unsatisfied.extend(_merge_unsatisfied(problems))
-        return Resolution(tuple(sorted(dependencies, key=_dependency_key)), tuple(sorted(unsatisfied)))
+        return Resolution(tuple(sorted(dependencies, key=get_dependency_key)), tuple(sorted(unsatisfied)))
 
 
 def _location_key(declaration: Declaration) -> tuple[str, int, str, str]:
     return declaration.location.path, declaration.location.line, declaration.requirement, declaration.group
 
 
-def _dependency_key(dependency: Dependency) -> tuple[str, str, str, str, str]:
+def get_dependency_key(dependency: Dependency) -> tuple[str, str, str, str, str]:
+    """Return the key that sorts dependencies."""
     package = dependency.package
     return package.ecosystem, package.name, dependency.version or "", dependency.requirement, dependency.skip_reason
 

@@ -77,6 +77,10 @@ AND id NOT IN (SELECT state FROM subject WHERE state IS NOT NULL)
 _SELECT_PROJECT_MARK: Final = """
 SELECT mark FROM project_snapshot WHERE project = (SELECT id FROM project WHERE path = ?) AND day = ?
 """
+_SELECT_LAST_SUMMARY: Final = """
+SELECT day, summary FROM project_snapshot WHERE project = (SELECT id FROM project WHERE path = ?) AND day <= ?
+ORDER BY day DESC LIMIT 1
+"""
 #: Periods of days: ISO weeks (day 0 was a Thursday) and calendar months.
 _WEEK: Final = "(day + 3) / 7"
 _MONTH: Final = "strftime('%Y-%m', day * 86400, 'unixepoch')"
@@ -201,6 +205,14 @@ class HistoryFile(DatabaseFile):
                     for day, mark, summary, members in stored
                 ]
         return rows
+
+    def read_last_summary(self, path: str, newest: int) -> tuple[int, bytes] | None:
+        """Return day and summary of the last snapshot of a project up to a day; None without one."""
+        rows: list[tuple[int, bytes]] = []
+        with self._handle_errors():
+            if self._connection is not None:
+                rows = self._execute(_SELECT_LAST_SUMMARY, (path, newest)).fetchall()
+        return rows[0] if rows else None
 
     def _execute(self, query: str, values: Sequence[str | int] = ()) -> sqlite3.Cursor:
         if self._connection is None:

@@ -142,7 +142,7 @@ def test_a_failed_request_is_not_sent_again_for_every_repository(packages: Regis
     alone = sum("third" in path for path in packages.paths)
     names = [one, *(add(project, f"r{number}", "third==3.0", "other==1.0") for number in range(1, 6))]
     result = run(nerq, *names)
-    assert sum("third" in path for path in packages.paths) == 2 * alone
+    assert sum("third" in path for path in packages.paths) - alone < 2 * alone  # attempts depend on time; not 6 times
     assert {row["state"] for row in get_projects(result).values()} == {"incomplete"}
     assert not result.json["complete"]
 
@@ -240,12 +240,10 @@ def test_what_cannot_be_read_is_an_entry_and_the_others_go_on(packages: Registry
 def test_a_bug_with_one_project_stops_no_other(
     packages: Registry, project: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scan = run_scan
-
-    def fail(inputs: Any, *arguments: Any) -> Any:
+    def fail(inputs: Any, *arguments: Any, **options: Any) -> Any:
         if "odd" in inputs.paths[0]:
             raise RecursionError("too deep")
-        return scan(inputs, *arguments)
+        return run_scan(inputs, *arguments, **options)
 
     monkeypatch.setattr("nerq_cli.application.fleet_projects.run_scan", fail)
     result = run(nerq, add(project, "odd", "other==1.0"), add(project, "good", "other==1.0"))
