@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -297,3 +298,61 @@ def _share(folder: str) -> None:
 
 for _folder in ("cli", "sources/huggingface", "signals/models", "store/postgres"):
     _share(_folder)
+
+
+# --- headless Chromium, driven by Playwright, and axe-core: nothing is imported or installed unless a test asks for it
+
+_BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The browser of the system; Playwright's own one is not downloaded."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    assert path is not None, "no Chromium to test the page with: apt-get install chromium"
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core, installed once into ``NERQ_TEST_BROWSER``, or a folder for temporary files."""
+    folder = Path(os.environ.get("NERQ_TEST_BROWSER") or Path(tempfile.gettempdir()) / "nerq-test-browser")
+    script = folder / "node_modules/axe-core/axe.min.js"
+    if not script.exists():
+        npm = shutil.which("npm")
+        assert npm is not None, "no npm to install axe-core with"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text(json.dumps({"private": True, "dependencies": {"axe-core": "^4.10"}}))
+        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 - as above
+        assert done.returncode == 0, done.stdout + done.stderr
+    return script.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def check_access(axe: str) -> Callable[[Any], list[str]]:
+    """Return what axe-core finds in a page that keeps people from using it."""
+
+    def check(page: Any) -> list[str]:
+        # The policy of the page forbids a script element; the protocol of the browser needs none.
+        session = page.context.new_cdp_session(page)
+        session.send("Runtime.evaluate", {"expression": axe})
+        expression = "axe.run(document).then((found) => JSON.stringify([found.violations, found.passes.length]))"
+        answer = session.send(
+            "Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        )
+        violations, pass_count = json.loads(answer["result"]["value"])
+        assert pass_count > 10, "axe-core checked next to nothing"
+        return [
+            f"{one['impact']}: {one['id']}: {one['nodes'][0]['html']}"
+            for one in violations
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return check

@@ -213,11 +213,11 @@ def _list_comparisons(report: PageReport) -> Iterator[tuple[str, str]]:
     newer = {proposed: "the version to move to", subject.latest: "the newest version"}
     for version, words in newer.items():
         if version not in ("", subject.version):
-            yield f"{words}, {version}", f"{package}@{quote(version, safe='')}"
+            yield f"with {words}, {version}", f"{package}@{quote(version, safe='')}"
     for option in subject.choice.options if subject.choice is not None else ():
         if option.candidate.name:
             other = f"{report.ecosystem}:{option.candidate.name}"
-            yield other, other
+            yield f"with {other}", other
 
 
 def render_comparison(report: CompareReport, site: Site) -> str:

@@ -1,16 +1,7 @@
-"""Reads pages: as elements, and in headless Chromium, driven by Playwright, with axe-core.
-
-Nothing of a browser is imported or installed unless a test asks for it. axe-core is installed once into a folder of its
-own: ``NERQ_TEST_BROWSER``, or one in the directory for temporary files.
-"""
+"""Reads pages: as elements, and in a browser."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -35,7 +26,6 @@ from tests.report.conftest import AS_OF
 Page: TypeAlias = Any
 OpenPage: TypeAlias = Callable[..., Page]
 
-_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Milliseconds that a page may take on a busy machine.
 _TIMEOUT: Final = 20_000
 
@@ -77,36 +67,6 @@ class Reader(HTMLParser):
         return " ".join(" ".join(text for tag, text in self.texts if tag not in ("style", "script")).split())
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """The browser of the system; Playwright's own one is not downloaded."""
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, _NAMES)), None)
-    assert path is not None, "no Chromium to test the page with: apt-get install chromium"
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The script of axe-core."""
-    folder = Path(os.environ.get("NERQ_TEST_BROWSER") or Path(tempfile.gettempdir()) / "nerq-test-browser")
-    script = folder / "node_modules/axe-core/axe.min.js"
-    if not script.exists():
-        npm = shutil.which("npm")
-        assert npm is not None, "no npm to install axe-core with"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text(json.dumps({"private": True, "dependencies": {"axe-core": "^4.10"}}))
-        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 - as above
-        assert done.returncode == 0, done.stdout + done.stderr
-    return script.read_text(encoding="utf-8")
-
-
 @pytest.fixture
 def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
     """Open the page of a report; at the end nothing was requested beside it, and the console has no error."""
@@ -140,29 +100,6 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-@pytest.fixture
-def check_access(axe: str) -> Callable[[Page], list[str]]:
-    """Return what axe-core finds in a page that keeps people from using it."""
-
-    def check(page: Page) -> list[str]:
-        # The policy of the page forbids a script element; the protocol of the browser needs none.
-        session = page.context.new_cdp_session(page)
-        session.send("Runtime.evaluate", {"expression": axe})
-        expression = "axe.run(document).then((found) => JSON.stringify([found.violations, found.passes.length]))"
-        answer = session.send(
-            "Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True}
-        )
-        violations, pass_count = json.loads(answer["result"]["value"])
-        assert pass_count > 10, "axe-core checked next to nothing"
-        return [
-            f"{one['impact']}: {one['id']}: {one['nodes'][0]['html']}"
-            for one in violations
-            if one["impact"] in ("serious", "critical")
-        ]
-
-    return check
 
 
 # --- pages of a service
