@@ -150,8 +150,8 @@ async def get_comparison(request: Request) -> Response:
         detail = f"{len(texts)} targets to compare: {MIN_TARGETS} to {MAX_TARGETS} are needed"
         raise RequestError("invalid-parameter", detail, hint="repeat the parameter target")
     lookups = list(map(service.parse, texts))
-    answers = [(await service.find_answers(lookups))[lookup.key] for lookup in lookups]
-    refused = _find_refused(answers)
+    answers = await service.find_answers(lookups)
+    refused = _find_refused([answers[lookup.key] for lookup in lookups])
     if refused is not None:
         return await _send_answer(request, refused, DEFAULT_PURPOSE)
     return await _send_document(request, await service.find_comparison(lookups))
@@ -476,6 +476,7 @@ def create_app(service: Service) -> Starlette:
             Exception: _answer_bug,
         },
     )
+    app.router.redirect_slashes = False  # a redirect would hide a wrong path, at a host that the client names
     app.state.service = service
     return app
 

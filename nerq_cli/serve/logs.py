@@ -26,6 +26,8 @@ TOKEN_NAME: Final = "nerq.token"  # noqa: S105 - the name of a key
 ROUTE: Final = "nerq.route"
 
 _REQUEST_ID_PATTERN: Final = compile_late(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+#: Browsers take the stated media type.
+_NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
 #: Routes that something asks every few seconds: logged when they fail.
 _CHECKS: Final = frozenset({"/healthz", "/readyz"})
 #: Frames of the innermost calls that a log line about an error has.
@@ -125,11 +127,8 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode("ascii")),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
+                headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode("ascii"))]
+                message["headers"] = headers if _NO_SNIFFING in headers else [*headers, _NO_SNIFFING]
             await send(message)
 
         failure: BaseException | None = None

@@ -250,8 +250,9 @@ def test_an_error_of_the_service_is_500_without_a_word_about_the_target(
 
 
 def test_other_paths_and_methods_are_problems_too(client: Client) -> None:
-    missing = client.get("/v2/preflight")
-    assert (missing.status, missing.json["type"]) == (404, "urn:nerq:problem:no-such-path")
+    for path in ("/v2/preflight", "/v1/preflight/", "/v1", "//v1/preflight"):
+        missing = client.get(path)
+        assert (missing.status, missing.json["type"]) == (404, "urn:nerq:problem:no-such-path")
     refused = client.request("DELETE", "/v1/preflight")
     assert (refused.status, refused.json["type"]) == (405, "urn:nerq:problem:method-not-allowed")
     assert "GET" in refused.headers["allow"]
