@@ -424,6 +424,7 @@ LAYERS: Final = (
         summary="Whether the process runs; it takes no token",
         handler=None,
         is_kept=False,
+        is_open=True,
     ),
     Operation(
         id="getReadiness",
@@ -432,6 +433,7 @@ LAYERS: Final = (
         summary="Whether the service can answer: 503 while it starts or stops; it takes no token",
         handler=None,
         is_kept=False,
+        is_open=True,
     ),
 )
 

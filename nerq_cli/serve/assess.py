@@ -197,7 +197,9 @@ class _Run:
         if target.server is None:  # the registry did not answer
             return self._refuse(lookup, "no-answer", explain_no_score(target.assessment))
         package = target.assessment.dependency.package
-        problems = tuple(replace(problem, package=package) for problem in target.problems)
+        problems = tuple(
+            problem if problem.id == "name-proof" else replace(problem, package=package) for problem in target.problems
+        )
         options = replace(self._options, registration_problems=problems)
         return self._describe(lookup, target.assessment, options, server=target.server, notes=notes)
 
@@ -275,7 +277,7 @@ class _Run:
         """Return whether no source that was asked about a target was silent."""
         score = assessment.score
         if not self._silent:
-            return score is not None
+            return True
         if score is None or score.provisional or score.value is None or score.doubts or score.may_change:
             return False
         return not any(

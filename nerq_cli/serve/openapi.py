@@ -26,8 +26,13 @@ _COMMON_PROBLEMS: Final[tuple[ProblemId, ...]] = (
     "too-many-requests",
     "internal-error",
     "busy",
+    "not-ready",
+    "not-received",
+    "misdirected",
     "timeout",
 )
+#: Problems of what anybody may ask.
+_OPEN_PROBLEMS: Final[tuple[ProblemId, ...]] = ("not-ready",)
 #: Headers of responses that clients may keep.
 _CACHE_HEADERS: Final = ("ETag", "Cache-Control", "Vary")
 _HEADERS: Final[Mapping[str, str]] = {
@@ -74,6 +79,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[ProblemId, ...] = ()
     #: Whether clients may keep the response.
     is_kept: bool = True
+    #: Whether anybody may ask, without a token and without limits.
+    is_open: bool = False
 
     @property
     def route_path(self) -> str:
@@ -143,6 +150,8 @@ def _build_operation(operation: Operation) -> dict[str, Any]:
     if operation.body is not None:
         schema = {"$ref": _REFERENCE.format(name=operation.body.__name__)}
         built["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if operation.is_open:
+        built["security"] = []
     built["responses"] = dict(_iter_responses(operation))
     return built
 
@@ -187,7 +196,8 @@ def _iter_responses(operation: Operation) -> Iterator[tuple[str, Any]]:
             },
         )
     by_status: dict[int, list[ProblemId]] = {}
-    for id_ in (*operation.problems, *_COMMON_PROBLEMS):
+    common = _OPEN_PROBLEMS if operation.is_open else _COMMON_PROBLEMS
+    for id_ in (*operation.problems, *common, *(("too-large",) if operation.body is not None else ())):
         by_status.setdefault(PROBLEMS[id_][0], []).append(id_)
     for status, ids in sorted(by_status.items()):
         problem: dict[str, Any] = {

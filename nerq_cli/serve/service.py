@@ -13,6 +13,7 @@ import msgspec
 from nerq_cli.application.service_answers import SOURCE as EVIDENCE
 from nerq_cli.application.session import Session, read_clock, read_settings
 from nerq_cli.application.settings import Settings
+from nerq_cli.errors import UsageError
 from nerq_cli.insight.purpose import Purpose
 from nerq_cli.serve.answers import SOURCE, Answer, AnswerCache
 from nerq_cli.serve.assess import Lifetimes, Place, assess_lookups, describe_settings, fail_lookup, read_answers
@@ -213,7 +214,11 @@ def _encode_history(answer: Answer, session: Session) -> bytes:
     if file is None or answer.summary is None:
         return b"null"
     purl = answer.summary.purl
-    history = read_package_history(parse_target(purl)[0].package, file, answer.as_of // DAY)
+    try:
+        package = parse_target(purl)[0].package
+    except UsageError:  # an MCP server without a package that is scored: it leaves no snapshots
+        return b"null"
+    history = read_package_history(package, file, answer.as_of // DAY)
     return msgspec.json.encode(None if history is None else build_target(answer.key, purl, (), history))
 
 
