@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -29,6 +30,8 @@ class Lookup(msgspec.Struct, frozen=True):
     declarations: tuple[Declaration, ...]
 
 
+# reading a package URL takes a tenth of the time of a request
+@lru_cache(maxsize=16_384)
 def parse_lookup(text: str, *, hub_url: str = "") -> Lookup:
     """Return what a target names.
 
