@@ -125,6 +125,11 @@ def serve(
     It listens on this machine only, unless --host says otherwise, and logs JSON lines to stderr. SIGTERM or Ctrl+C stop
     it when open requests are answered.
     """
+    if store is not None:  # first: it brings the other extra as well
+        from nerq_cli.store.service_store import is_postgres
+
+        if is_postgres(store):
+            require_extra("postgres", "a store in PostgreSQL")
     require_extra("serve")
     if new_token is not None:
         _print_token(new_token, tokens)
@@ -173,10 +178,8 @@ def _open_store(address: str, server: ServiceServer) -> ServiceStore:
     from prometheus_client import Gauge
 
     from nerq_cli.application.session import read_clock
-    from nerq_cli.store.service_store import is_postgres, open_service_store
+    from nerq_cli.store.service_store import open_service_store
 
-    if is_postgres(address):
-        require_extra("postgres", "a store in PostgreSQL")
     usable = Gauge("nerq_store_up", "1 if the store can be used, 0 if not.", registry=server.metrics.registry)
     usable.set(1)
 

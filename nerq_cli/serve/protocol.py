@@ -13,7 +13,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from nerq_cli.serve.problems import MEDIA_TYPE, PROBLEMS, ProblemId, encode_problem
 
 #: States of h11 in which the request of a client has arrived as a whole, or nothing more of it is read.
-_RECEIVED: Final = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR})
+_RECEIVED: Final = frozenset(
+    {h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR, h11.MIGHT_SWITCH_PROTOCOL}  # type: ignore[attr-defined] # __all__ is computed
+)
 #: Seconds after the receive timeout: the application refuses a slow body itself, with a problem document.
 _GRACE: Final = 1.0
 
@@ -81,6 +83,10 @@ class LimitedProtocol(H11Protocol):
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
+
+    def _should_upgrade(self) -> bool:
+        """Answer over HTTP/1.1 whatever else a client offers; Uvicorn would log two warnings for each request."""
+        return False
 
     def _start_receive_timer(self) -> None:
         self._receive_timer = self.loop.call_later(self.receive_timeout + _GRACE, self._refuse_slow_request)

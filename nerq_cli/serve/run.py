@@ -476,6 +476,6 @@ def end_process(log: EventLog) -> None:
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     if left := sum(thread.is_alive() for thread in threads):
-        log.write("server", "warning", message=f"ended with {left} tasks unfinished")
+        log.write("server", "warning", message=f"ended with unfinished work; threads: {left}")
         sys.stdout.flush()
         os._exit(0)

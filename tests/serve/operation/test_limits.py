@@ -75,6 +75,26 @@ def test_a_slow_request_within_the_time_limit_is_answered(serve: Serve) -> None:
         assert read_all(connection).endswith(b"\r\n\r\n10")
 
 
+@pytest.mark.parametrize("protocol_name", ["h2c", "websocket"])
+def test_a_client_that_offers_another_protocol_is_answered_in_this_one(serve: Serve, protocol_name: str) -> None:
+    served = serve(receive_seconds=0.1)
+    with served.connect() as connection:
+        connection.sendall(
+            b"GET /wait HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAM\r\n"
+            + f"Upgrade: {protocol_name}\r\n\r\n".encode()
+        )
+        wait_until(lambda: served.application.entered)
+        time.sleep(0.6)  # longer than a request may take to arrive
+        served.application.gate.set()
+        text = b""
+        while b"waited" not in text:
+            part = connection.recv(65_536)
+            assert part
+            text += part
+    assert text.startswith(b"HTTP/1.1 200 ")
+    assert {event["level"] for event in served.events} == {"info"}
+
+
 def test_the_body_of_a_refused_request_does_not_hold_its_connection(serve: Serve) -> None:
     """The response is sent at once; what follows of the body has the same time limit."""
     served = serve(receive_seconds=0.3, rate=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ from nerq_cli import __version__
 from nerq_cli.errors import ConfigError, UsageError
 from nerq_cli.serve.logs import EventLog
 from nerq_cli.serve.metrics import Metrics
-from nerq_cli.serve.run import ServerSettings, ServiceServer, find_max_connections
+from nerq_cli.serve.run import ServerSettings, ServiceServer, end_process, find_max_connections
 from tests.serve.operation.conftest import Application, Serve, wait_until
 
 #: A process with a service whose ``/wait`` answers after the seconds of its query; its port is the first line.
@@ -160,6 +161,45 @@ def test_a_second_signal_ends_the_service_at_once(start: Callable[..., Process])
     process.stop()
     assert process.wait()[0] == 0
     assert time.monotonic() - stopped < 8
+
+
+def test_open_requests_are_refused_when_the_time_to_stop_is_over(serve: Serve) -> None:
+    served = serve(stop_seconds=0)
+    get = served.start_asking("/wait")
+    served.server.stop()
+    assert (get().status, get().headers["connection"]) == (503, "close")
+    served.join(10)
+    assert not served.is_running
+    assert served.find_events("stopped")
+
+
+def test_a_second_call_ends_a_service_at_once(serve: Serve) -> None:
+    served = serve(stop_seconds=60)
+    with served.connect() as connection:
+        connection.sendall(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_until(lambda: served.application.entered)
+        served.server.stop()
+        wait_until(lambda: served.find_events("stopping"))
+        served.server.stop()
+        served.join(10)
+    assert not served.is_running
+
+
+def test_a_thread_that_goes_on_is_left_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses: list[int] = []
+    monkeypatch.setattr(os, "_exit", statuses.append)
+    monkeypatch.setattr("nerq_cli.serve.run._THREAD_SECONDS", 0.1)
+    stream, event = io.StringIO(), threading.Event()
+    thread = threading.Thread(target=event.wait, name="busy")
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.main_thread(), thread])
+    thread.start()
+    end_process(EventLog(stream))
+    event.set()
+    thread.join()
+    assert statuses == [0]
+    assert "unfinished work; threads: 1" in stream.getvalue()
+    end_process(EventLog(stream))
+    assert statuses == [0]
 
 
 def test_an_address_in_use_is_a_clear_error() -> None:
