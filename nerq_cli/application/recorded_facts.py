@@ -112,9 +112,10 @@ class FactReader:
 
     def __init__(self, answers: Iterable[Answer], values: Mapping[str, bytes]) -> None:
         self._facts: dict[tuple[str, str, str, str], dict[str, Fact[Any]]] = {}
+        decoded: dict[tuple[str, Callable[[bytes], Any]], Any] = {}
         for answer in answers:
             key = (answer.call, answer.ecosystem, answer.name, answer.version)
-            self._facts.setdefault(key, {})[answer.field] = _build_fact(answer, values)
+            self._facts.setdefault(key, {})[answer.field] = _build_fact(answer, values, decoded)
 
     @property
     def facts(self) -> Iterator[Fact[Any]]:
@@ -162,13 +163,19 @@ def _get_state(fact: Fact[Any]) -> State:
     return "lower-bound" if isinstance(fact, LowerBound) else "found"
 
 
-def _build_fact(answer: Answer, values: Mapping[str, bytes]) -> Fact[Any]:
+def _build_fact(
+    answer: Answer, values: Mapping[str, bytes], decoded: dict[tuple[str, Callable[[bytes], Any]], Any]
+) -> Fact[Any]:
+    """Return the fact of an answer. Values that were decoded before are shared."""
     decode = _get_decode(answer.call, answer.field)
     if answer.state == "unknown":
         return Unknown(answer.reason, answer.source, answer.token, answer.unevaluable)
     if answer.state == "absent":
         return Absent(answer.source, answer.retrieved_at, answer.reason)
-    value = decode(values[answer.sha256])
+    key = (answer.sha256, decode)
+    if key not in decoded:
+        decoded[key] = decode(values[answer.sha256])
+    value = decoded[key]
     if answer.state == "lower-bound":
         return LowerBound(value, answer.source, answer.retrieved_at, answer.reason)
     if answer.origins is not None:

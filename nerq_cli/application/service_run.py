@@ -144,11 +144,31 @@ class ServiceRun(EvidenceRun):
                 fact = reader.find(recorded_facts.RECORDS, package).get(recorded_facts.RECORDS) if reader else None
                 if isinstance(fact, Found):
                     records[package] = fact
+        records = self._add_own_records(records)
         others = [package for package in packages if package not in records]
         if others:
             own_neighbours = [release for release in neighbours if release.package in set(others)]
             records |= super().find_package_records(others, own_neighbours, package_facts)
         return records
+
+    def _add_own_records(
+        self, records: dict[Package, Found[tuple[Advisory, ...]]]
+    ) -> dict[Package, Found[tuple[Advisory, ...]]]:
+        """Return records without those of packages of which this machine has one that the service lacks.
+
+        Where nothing is computed the records of this machine are added.
+        """
+        if not records:
+            return records
+        kept = dict(records)
+        for package, own in self._open_collector().find_local_records(list(records)).items():
+            known = {id_ for record in records[package].value for id_ in (record.id, *record.aliases)}
+            missing = tuple(item for item in own.value if known.isdisjoint((item.id, *item.aliases)))
+            if missing and self._service.is_only:
+                kept[package] = replace(records[package], value=(*records[package].value, *missing))
+            elif missing:
+                del kept[package]
+        return kept
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:  # noqa: ARG002 - the protocol
         """Return the evidence for each release.

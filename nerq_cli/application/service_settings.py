@@ -53,7 +53,7 @@ def find_service(session: Session) -> ServiceSettings | None:
         _drop_project_service(session)
     if settings.offline or settings.refresh:
         return None
-    _check_encryption(config.service, os.environ)
+    _check_encryption(config.service, os.environ, is_of_user=is_of_user)
     token = _find_token(config.service, session, os.environ) if is_of_user else ""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return ServiceSettings(
@@ -70,10 +70,14 @@ def _drop_project_service(session: Session) -> None:
         session.config = drop_weakening(session.config, "service")
 
 
-def _check_encryption(address: str, environ: Mapping[str, str]) -> None:
+def _check_encryption(address: str, environ: Mapping[str, str], *, is_of_user: bool) -> None:
+    """Raise UsageError for an address without encryption: but for the loopback interface, which is of the user alone.
+
+    A project must not let a scan send requests to other programs on the machine.
+    """
     parts = urlsplit(address)
     is_allowed = environ.get(ALLOW_HTTP_VARIABLE, "").strip().lower() not in _FALSE
-    if parts.scheme == "https" or _is_loopback(parts.hostname or "") or is_allowed:
+    if parts.scheme == "https" or is_allowed or (is_of_user and _is_loopback(parts.hostname or "")):
         return
     raise UsageError(
         f"the service {address} has no encryption: names and the token could be read, and answers changed, on the way",

@@ -243,6 +243,13 @@ class EvidenceCollector:
             services, self._database, self._shipped, packages, neighbours, self._known_until
         )
 
+    def find_local_records(self, packages: Sequence[Package]) -> dict[Package, Found[tuple[Advisory, ...]]]:
+        """Return the advisory records of packages that are on this machine; no request is sent."""
+        services = self._services.hide_packages(packages)
+        return advisory_lookup.find_package_records(
+            services, self._database, self._shipped, packages, (), self._known_until
+        )
+
     def _select_services(self, package_facts: PackageFacts) -> ServiceLookup:
         return self._services.use_facts(package_facts).hide_packages(_list_private(package_facts))
 

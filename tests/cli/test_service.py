@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -316,6 +317,10 @@ def test_a_project_gets_no_token_and_its_service_is_a_weakening(
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("NERQ_SERVICE_TOKEN", "sesame")
     (scanned / "nerq.toml").write_text(f'service = "{service.url}"\n')
+    refused = scan(nerq)
+    assert (refused.status, service.queries) == (2, [])
+    assert "has no encryption" in refused.err
+    monkeypatch.setenv("NERQ_SERVICE_ALLOW_HTTP", "1")
     result = scan(nerq)
     assert service.queries
     assert not [headers for headers in service.headers if "authorization" in headers]
@@ -457,3 +462,52 @@ def test_the_dependencies_of_a_server_are_looked_up(
     assert drop_sources(looked_up.json) == drop_sources(computed.json)
     assert [request.path for request in services.site.requests].count(path) == 2
     assert service.queries[:2] == [["pkg:pypi/alpha@1.0"], ["pkg:pypi/alpha@1.0"]]
+
+
+@pytest.mark.parametrize("options", [(), ("--service-only",)], ids=["computing", "service-only"])
+def test_records_of_this_machine_count_for_a_version_that_is_gone(
+    options: tuple[str, ...], scanned: Path, service: Service, services: Services, nerq: Nerq, tmp_path: Path
+) -> None:
+    (scanned / "requirements.txt").write_text("alpha==0.9\n")
+    services.advisory("alpha", "0.9", identifier="GHSA-aaaa-aaaa-aaaa", database_specific={"severity": "LOW"})
+    affected = [{"package": {"ecosystem": "PyPI", "name": "alpha"}, "versions": ["0.9"]}]
+    record = {"id": "MAL-2026-9", "modified": "2026-01-01T00:00:00Z", "published": "2026-01-01T00:00:00Z"}
+    (tmp_path / "MAL-2026-9.json").write_text(json.dumps({**record, "affected": affected}))
+    before = scan(nerq, "--service", service.url, *options).json["dependencies"][0]
+    assert [item["id"] for item in before["advisories"]] == ["GHSA-aaaa-aaaa-aaaa"]
+    nerq("db", "import", str(tmp_path / "MAL-2026-9.json"))
+    after = scan(nerq, "--service", service.url, *options).json["dependencies"][0]
+    assert "MAL-2026-9" in [item["id"] for item in after["advisories"]]
+
+
+def mutate(value: Any, choose: Random) -> Any:
+    """Return a value with one change somewhere inside."""
+    if isinstance(value, dict) and value:
+        key = choose.choice(sorted(value))
+        if choose.random() < 0.1:
+            return {name: entry for name, entry in value.items() if name != key}
+        return {**value, key: mutate(value[key], choose)}
+    if isinstance(value, list) and value:
+        index = choose.randrange(len(value))
+        inside = [mutate(value[index], choose)] if choose.random() < 0.8 else [value[index]] * choose.choice([0, 2])
+        return [*value[:index], *inside, *value[index + 1 :]]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, (int, float)):
+        return choose.choice([0, 1, 10**6, 10**10, 99_999_999_999])
+    return choose.choice(["", "x", "9.9.9", "high", "archived", "http://[x", "a" * 5_000]) if value else value
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_answer_of_a_service_breaks_a_scan(seed: int, scanned: Path, service: Service, nerq: Nerq) -> None:
+    choose = Random(seed)  # noqa: S311 - the same damages in each run
+
+    def spoil(document: dict[str, Any]) -> None:
+        for entry in document["targets"]:
+            part = choose.choice(["values", "answers"])
+            entry[part] = mutate(mutate(entry[part], choose), choose)
+
+    service.leave_out = spoil
+    for options in ([], ["--service-only"]) * 3:
+        result = scan(nerq, "--service", service.url, "--threshold", "95", *options)
+        assert result.status in (1, 3), result.err
