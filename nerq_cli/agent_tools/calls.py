@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec.structs import replace
 
 from nerq_cli.agent_tools.tools import CallContext, Input, ToolSpec
 from nerq_cli.application.session import Session
 from nerq_cli.application.settings import Settings
+from nerq_cli.errors import NerqError
 from nerq_cli.insight.purpose import DEFAULT_PURPOSE
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ MAX_CALLS: Final = 4
 _MAX_THREADS: Final = 16
 #: Seconds after which a session is opened anew: settings files and the index configuration may have changed.
 _SESSION_AGE: Final = 300.0
+
+
+T = TypeVar("T")
 
 
 class CallCancelledError(BaseException):
@@ -60,88 +63,77 @@ class CallProgress:
 
 
 class CallRunner:
-    """Runs calls in a few threads. A session is for one thread at a time: each has its own, opened on first use."""
+    """Runs calls in a few threads. A session is for one thread at a time: each call takes one that no other has."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
         self._settings = settings
         self._directory = directory
-        self._local = threading.local()
         self._executor = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="call")
-        self._running: dict[Future[Notice], CallProgress] = {}
-        #: Threads that may have a session.
-        self._threads: set[int] = set()
+        #: What runs, or waits for a thread; the progress of calls.
+        self._running: dict[Future[Any], CallProgress] = {}
+        #: Sessions that no call has, each with the time at which it was opened; the last one was used last.
+        self._idle: list[tuple[Session, float]] = []
 
     def warm_up(self) -> None:
         """Import what calls need, and open the cache, before the first call."""
-        self._executor.submit(self._warm_up)
+        self._submit(CallProgress(), self._warm_up)
 
     def _warm_up(self) -> None:
         """Check a package without a network and without the cache, and open a session."""
         from nerq_cli.agent_tools import answers
 
-        self._threads.add(threading.get_ident())
         settings = replace(self._settings, offline=True, refresh=False, no_cache=True, no_config=True)
         with Session.open(settings, self._directory) as session:
             answers.check_package("pypi:pip==1.0", session, DEFAULT_PURPOSE)
-        _ = self._take_session(self._directory).store
+        session, opened_at = self._take_session()
+        _ = session.store
+        self._idle.append((session, opened_at))
 
     def submit(self, tool: ToolSpec, arguments: Input, progress: CallProgress, roots: Sequence[Path]) -> Future[Notice]:
         """Start a call, and return its future."""
-        future = self._executor.submit(self._run, tool, arguments, progress, roots)
+        return self._submit(progress, self._run, tool, arguments, progress, roots)
+
+    def _submit(self, progress: CallProgress, function: Callable[..., T], *arguments: object) -> Future[T]:
+        future = self._executor.submit(function, *arguments)
         self._running[future] = progress
         future.add_done_callback(lambda done: self._running.pop(done, None))
         return future
 
     def _run(self, tool: ToolSpec, arguments: Input, progress: CallProgress, roots: Sequence[Path]) -> Notice:
         progress.begin("")
-        session = self._take_session(self._directory)
+        session, opened_at = self._take_session()
         session.create_progress = progress.begin
         context = CallContext(settings=self._settings, session=session, create_progress=progress.begin, roots=roots)
         try:
-            return tool.run(arguments, context)
-        except CallCancelledError:
-            self._drop_session()  # requests that nobody waits for may still be on their way
+            answer = tool.run(arguments, context)
+        except NerqError:
+            self._idle.append((session, opened_at))
             raise
+        except BaseException:
+            session.close()  # requests that nobody waits for may still be on their way
+            raise
+        self._idle.append((session, opened_at))
+        return answer
 
-    def _take_session(self, directory: Path) -> Session:
-        self._threads.add(threading.get_ident())
-        session: Session | None = getattr(self._local, "session", None)
-        if session is not None and time.monotonic() - self._local.opened_at > _SESSION_AGE:
-            self._drop_session()
-            session = None
-        if session is None:
-            session = Session.open(self._settings, directory)
-            self._local.session, self._local.opened_at = session, time.monotonic()
-        return session
-
-    def _drop_session(self) -> None:
-        session: Session | None = getattr(self._local, "session", None)
-        self._local.session = None
-        if session is not None:
-            session.close()
+    def _take_session(self) -> tuple[Session, float]:
+        while self._idle:
+            with suppress(IndexError):  # another thread took the last one
+                session, opened_at = self._idle.pop()
+                if time.monotonic() - opened_at <= _SESSION_AGE:
+                    return session, opened_at
+                session.close()
+        return Session.open(self._settings, self._directory), time.monotonic()
 
     def stop(self, seconds: float) -> bool:
         """End all calls and close their sessions; return whether that took no longer than this.
 
         What is in the cache stays whole in either case.
         """
-        for progress in list(self._running.values()):
+        running = dict(self._running)
+        for progress in running.values():
             progress.cancel()
-        futures = list(self._running)
-        deadline = time.monotonic() + seconds
-        while not all(future.done() for future in futures) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        is_done = all(future.done() for future in futures)
-        if is_done:
-            # each thread closes its own session: a connection to SQLite is for one thread
-            meeting = threading.Barrier(max(1, len(self._threads)))
-            closing = [self._executor.submit(self._close_session, meeting, seconds) for _ in self._threads]
-            is_done = not wait(closing, seconds).not_done
         self._executor.shutdown(wait=False, cancel_futures=True)
+        is_done = not wait(running, seconds).not_done
+        while self._idle:
+            self._idle.pop()[0].close()
         return is_done
-
-    def _close_session(self, meeting: threading.Barrier, seconds: float) -> None:
-        """Close the session of this thread, and keep the thread until all others have closed theirs."""
-        self._drop_session()
-        with suppress(threading.BrokenBarrierError):
-            meeting.wait(seconds)

@@ -19,12 +19,14 @@ from nerq_cli.agent_tools.documents import (
 from nerq_cli.agent_tools.foreign_text import NAME_LIMIT, clean, clean_all
 from nerq_cli.application.absence import explain_absence
 from nerq_cli.application.build_report import build_report
+from nerq_cli.application.check import MCP_PREFIX
 from nerq_cli.application.named_targets import (
     LookedUpTarget,
     describe_missing_sources,
     explain_no_score,
     look_up_targets,
 )
+from nerq_cli.application.registered_servers import AbsentServerError, AmbiguousServerError
 from nerq_cli.application.report_alternatives import add_alternatives
 from nerq_cli.ecosystems import get_ecosystem, get_prefix, is_repository
 from nerq_cli.report.alternatives import describe_option
@@ -44,6 +46,7 @@ _DIGITS: Final = 1
 MAX_REASONS: Final = 6
 _MAX_ADVISORIES: Final = 8
 _MAX_FIXES: Final = 3
+_MAX_CANDIDATES: Final = 10
 _GUESSED: Final = (
     "Do not install it, and do not try variants of the name: whoever registers a guessed name decides what it contains."
 )
@@ -112,6 +115,8 @@ def list_missing(answers: Sequence[TargetAnswer], missing: Sequence[str]) -> lis
 
 
 def _answer(target: LookedUpTarget, matches: Sequence[Assessment], report: Report, purpose: Purpose) -> TargetAnswer:
+    if isinstance(target.error, (AbsentServerError, AmbiguousServerError)):
+        return _answer_unclear_server(target, target.error, purpose)
     if target.error is not None or not matches:
         text = f"{target.error}" if target.error is not None else f"{target.text!r} names nothing that can be looked up"
         hint = clean(target.error.hint) if target.error is not None else ""
@@ -130,6 +135,33 @@ def _answer(target: LookedUpTarget, matches: Sequence[Assessment], report: Repor
     if absence:
         return _answer_absent(target, assessment, absence, purpose)
     return _answer_known(target, assessment, report, purpose)
+
+
+def _answer_unclear_server(
+    target: LookedUpTarget, error: AbsentServerError | AmbiguousServerError, purpose: Purpose
+) -> TargetAnswer:
+    """Return the answer about a server that the MCP registry does not have, or of whose name it has several."""
+    answer = TargetAnswer(
+        target=clean(target.text, NAME_LIMIT),
+        status="does-not-exist",
+        verdict="avoid",
+        purpose=purpose,
+        headline=f"{clean(target.text, NAME_LIMIT)} is not in the MCP registry: do not install it.",
+        reasons=[clean(f"{error}")],
+        actions=[_GUESSED],
+    )
+    if isinstance(error, AbsentServerError):
+        return answer
+    names = [clean(f"{MCP_PREFIX}{name}", NAME_LIMIT) for name in error.names[:_MAX_CANDIDATES]]
+    return replace(
+        answer,
+        status="ambiguous",
+        verdict="unsettled",
+        headline=_end(clean(f"{error}")),
+        reasons=[],
+        actions=["Ask again with the full name of the one that is meant."],
+        candidates=[CandidateAnswer(target=name, score=None, headline="not looked up") for name in names],
+    )
 
 
 def _answer_ambiguous(

@@ -62,6 +62,10 @@ _STATUS_TEXTS: Final = {
 }
 
 
+class AbsentServerError(UsageError):
+    """The MCP registry has no such server, or not in this version."""
+
+
 class AmbiguousServerError(UsageError):
     """Several servers have a name; ``names`` are their full ones, sorted."""
 
@@ -100,7 +104,7 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
         name = found[0].name
     fact: Fact[McpRegistration] = run.find_server(McpServerId(name=name, version=version))
     if isinstance(fact, Absent):
-        raise UsageError(f"the MCP registry has no server {name} in version {version}", hint=_HINT)
+        raise AbsentServerError(f"the MCP registry has no server {name} in version {version}", hint=_HINT)
     if not isinstance(fact, Found):
         return _build_unknown(name, fact)
     server = fact.value
@@ -157,7 +161,7 @@ def find_status_problem(server: McpRegistration, package: Package) -> Registrati
 
 def _explain_search(name: str, found: tuple[McpRegistration, ...]) -> UsageError:
     if not found:
-        return UsageError(f"the MCP registry has no server with the name {name}", hint=_HINT)
+        return AbsentServerError(f"the MCP registry has no server with the name {name}", hint=_HINT)
     return AmbiguousServerError(name, sorted(server.name for server in found))
 
 

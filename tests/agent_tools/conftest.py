@@ -37,11 +37,13 @@ def build_command(*options: str) -> tuple[list[str], dict[str, str]]:
 
 def _parse_options(options: tuple[str, ...]) -> tuple[Settings, list[Path]]:
     """Return the settings and the roots of a command line that has these options alone."""
+    is_refreshed = "--refresh" in options
+    options = tuple(option for option in options if option != "--refresh")
     pairs = list(zip(options[::2], options[1::2], strict=True))
     timeout = next((float(value) for name, value in pairs if name == "--timeout"), None)
     assert {name for name, _ in pairs} <= {"--root", "--timeout"}
     cache = Path(os.environ["NERQ_CACHE_DIR"])
-    settings = Settings(as_of=AS_OF, timeout=timeout, cache_dir=cache)
+    settings = Settings(as_of=AS_OF, timeout=timeout, cache_dir=cache, refresh=is_refreshed)
     return settings, [Path(value) for name, value in pairs if name == "--root"]
 
 

@@ -237,3 +237,73 @@ def test_private_names_stay_here(call: Callable[..., Any], registry: Registry, p
     scan = call("scan_project", {}, "--root", str(project)).structured_content
     assert scan["dependencies"] == 1
     assert not [path for path in registry.paths if "acme" in path]
+
+
+def test_malware_is_said_to_the_user(call: Callable[..., Any], registry: Registry, services: Services) -> None:
+    registry.most_used()
+    registry.pypi("demo", "1.0", "2.0")
+    services.advisory("demo", "1.0", identifier="MAL-2026-1")
+    answer = call("check_package", {"target": "pypi:demo==1.0"}).structured_content["result"]
+    assert (answer["verdict"], answer["advisories"][0]["malware"]) == ("avoid", True)
+    assert any("malware" in action and "user" in action for action in answer["actions"])
+    assert not any("Use version" in action for action in answer["actions"])
+
+
+def test_what_is_avoided_has_alternatives(call: Callable[..., Any], registry: Registry, services: Services) -> None:
+    registry.most_used()
+    registry.pypi("nose", "1.3.7")
+    services.advisory("nose", "1.3.7", identifier="GHSA-1", database_specific={"severity": "CRITICAL"})
+    result = call("check_package", {"target": "pypi:nose==1.3.7"})
+    answer = result.structured_content["result"]
+    assert answer["verdict"] == "avoid"
+    assert any(item["name"].startswith("pypi:pytest") for item in answer["alternatives"])
+    assert "Consider in its place: pypi:pytest" in read_text(result)
+
+
+_SERVER = "io.github.acme/files"
+_SERVER_PATH = "/v0.1/servers/io.github.acme%2Ffiles/versions/latest?include_deleted=true"
+
+
+@pytest.fixture
+def servers(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """The MCP registry on the site of the others, with a server whose package is on npm."""
+    monkeypatch.setenv("NERQ_MCP_REGISTRY_URL", registry.site.url)
+    registry.most_used()
+    registry.npm("files", "1.0.0")
+    registry.site.on("/files/1.0.0", {"body": {"mcpName": _SERVER}})
+    return registry
+
+
+def _describe_server(status: str) -> dict[str, Any]:
+    packages = [{"registryType": "npm", "identifier": "files", "version": "1.0.0"}]
+    return {
+        "server": {"name": _SERVER, "version": "1.0.0", "packages": packages},
+        "_meta": {"io.modelcontextprotocol.registry/official": {"status": status}},
+    }
+
+
+def test_a_server_is_its_package_and_a_deleted_one_is_avoided(call: Callable[..., Any], servers: Registry) -> None:
+    servers.site.on(_SERVER_PATH, {"body": _describe_server("active")})
+    answer = call("check_package", {"target": f"mcp:{_SERVER}"}).structured_content["result"]
+    assert (answer["status"], answer["name"], answer["version"]) == ("checked", "npm:files", "1.0.0")
+    servers.site.on(_SERVER_PATH, {"body": _describe_server("deleted")})
+    answer = call("check_package", {"target": f"mcp:{_SERVER}"}, "--refresh").structured_content["result"]
+    assert answer["verdict"] == "avoid"
+    assert "deleted" in answer["headline"]
+
+
+def test_a_server_that_the_registry_does_not_have_does_not_exist(call: Callable[..., Any], servers: Registry) -> None:
+    result = call("explain", {"target": f"mcp:{_SERVER}"})
+    answer = result.structured_content["result"]
+    assert (answer["status"], answer["verdict"], answer["score"]) == ("does-not-exist", "avoid", None)
+    assert read_text(result).splitlines()[1] == f"DOES NOT EXIST: {answer['headline']}"
+
+
+def test_a_short_name_of_several_servers_lists_them(call: Callable[..., Any], servers: Registry) -> None:
+    other = _describe_server("active")
+    other["server"] = {**other["server"], "name": "com.example/files"}
+    search = "/v0.1/servers?search=files&version=latest&limit=100"
+    servers.site.on(search, {"body": {"servers": [_describe_server("active"), other], "metadata": {}}})
+    answer = call("check_package", {"target": "mcp:files"}).structured_content["result"]
+    assert (answer["status"], answer["verdict"]) == ("ambiguous", "unsettled")
+    assert [candidate["target"] for candidate in answer["candidates"]] == ["mcp:com.example/files", f"mcp:{_SERVER}"]
