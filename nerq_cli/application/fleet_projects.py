@@ -112,6 +112,8 @@ class Shared:
         self._deadline = deadline
         #: What every project is given that is judged alike; begun before the first project is.
         self.known = KnownAssessments()
+        config = read_fleet_settings(settings)
+        self._uses_service = bool(config.service or config.service_only)
         self._session: FleetSession | None = None
 
     def without_refresh(self) -> Shared:
@@ -150,6 +152,8 @@ class Shared:
 
     def _prepare(self, session: FleetSession) -> FleetSession:
         session.now, session.deadline, session.failures = self.now, self._deadline, self._failures
+        # A service that only a project names is not asked: what is asked about once is asked at one place.
+        session.uses_service = self._uses_service
         if self._store is not None:
             session.use_store(self._store)
         return session

@@ -20,6 +20,7 @@ import jsonschema
 import pytest
 
 from nerq_cli.application import fleet, fleet_projects
+from nerq_cli.application.evidence_run import EvidenceRun
 from nerq_cli.application.scan import run_scan
 from nerq_cli.report.pages.fleet_document import build_schema
 from tests.cli.conftest import AS_OF, Registry, Result, Services
@@ -507,3 +508,61 @@ def test_answers_are_refreshed_once(packages: Registry, project: Path, nerq: Ner
     assert {path: after[path] - before[path] for path in before if "demo" in path or "other" in path} == {
         path: 1 for path in before if "demo" in path or "other" in path
     }
+
+
+def watch_evidence(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets the number of releases of each collection of evidence."""
+    counts: list[int] = []
+    collect = EvidenceRun.collect_evidence
+
+    def watch(self: Any, releases: Any, facts: Any) -> Any:
+        counts.append(len(releases))
+        return collect(self, releases, facts)
+
+    monkeypatch.setattr(EvidenceRun, "collect_evidence", watch)
+    return counts
+
+
+def test_evidence_of_a_pinned_version_is_read_once(
+    packages: Registry, project: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = watch_evidence(monkeypatch)
+    names = [add(project, f"r{number}", "demo==2.0", "other==1.0") for number in range(4)]
+    names.append(add(project, "more", "demo==2.0", "third>=1", nerq_toml="threshold = 1\n"))
+    result = run(nerq, *names)
+    assert [count for count in counts if count] == [3, 2]  # over all; then the project with a threshold of its own
+    assert {row["state"] for row in get_projects(result).values()} == {"passed"}
+
+
+@pytest.mark.parametrize("kind", ["silent", "partial"])
+def test_rows_are_those_of_a_scan_where_a_source_does_not_answer(
+    packages: Registry, services: Services, project: Path, nerq: Nerq, kind: str
+) -> None:
+    if kind == "silent":
+        services.silent()
+    else:
+        packages.site.on("/pypi/third/json", {"status": 500})
+        packages.site.on("/pypi/third/3.0/json", {"status": 500})
+    names = [
+        add(project, "a", "demo==2.0", "third==3.0"),
+        add(project, "b", "demo==2.0", "other==1.0"),
+        add(project, "c", "demo==1.0", "other==1.0", "third"),
+    ]
+    result = run(nerq, *names, "--strict")
+    for name, row in get_projects(result).items():
+        scan = nerq("scan", name, "--as-of", AS_OF, "--strict", "--offline", "-f", "json").json
+        assert (row["exit"]["code"], row["complete"]) == (scan["exit"]["code"], scan["complete"])
+        assert list_uses(result, name) == {
+            (item["name"], item["version"], item["score"]) for item in scan["dependencies"]
+        }
+    assert result.status == (3 if kind == "silent" else 1)
+    states = {name: row["state"] for name, row in get_projects(result).items()}
+    assert states["a"] == "incomplete"
+    assert states["b"] == ("incomplete" if kind == "silent" else "passed")
+
+
+def test_a_service_that_a_project_names_is_not_asked(packages: Registry, project: Path, nerq: Nerq) -> None:
+    address = f"{packages.site.url}/service"
+    name = add(project, "own", "other==1.0", nerq_toml=f'service = "{address}"\n')
+    assert get_projects(run(nerq, name))["own"]["state"] == "passed"
+    assert not [path for path in packages.paths if path.startswith("/service")]
