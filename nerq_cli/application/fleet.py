@@ -28,6 +28,7 @@ from nerq_cli.application.fleet_projects import (
     list_withheld_names,
     read_fleet_settings,
     read_project,
+    show_text,
 )
 from nerq_cli.application.fleet_workers import ResultFile, run_tasks, wait_for_threads
 from nerq_cli.application.known_assessments import ENCODER
@@ -301,7 +302,11 @@ def _judge_all(
         path = reading / f"{index}"
         result = judge_project(sources[index], read.outlines[index], judging, read.explain[index], config, path)
         path.unlink(missing_ok=True)
-        return ENCODER.encode(_Stored(read.digests[index], result))
+        stored = _Stored(read.digests[index], result)
+        try:
+            return ENCODER.encode(stored)
+        except UnicodeEncodeError:
+            return ENCODER.encode(_replace_surrogates(msgspec.to_builtins(stored)))
 
     decoder = msgspec.msgpack.Decoder(_Stored)
     seen: set[int] = set()
@@ -316,6 +321,15 @@ def _judge_all(
             yield index, decoder.decode(content).result
     finally:
         judging.close()
+
+
+def _replace_surrogates(value: Any) -> Any:  # noqa: ANN401 - any part of a result
+    """Return a value whose texts have no lone surrogates."""
+    if isinstance(value, str):
+        return show_text(value)
+    if isinstance(value, dict):
+        return {key: _replace_surrogates(item) for key, item in value.items()}
+    return [*map(_replace_surrogates, value)] if isinstance(value, (list, tuple)) else value
 
 
 def _find_done(folder: Path, digests: Sequence[bytes]) -> frozenset[int]:

@@ -566,3 +566,34 @@ def test_a_service_that_a_project_names_is_not_asked(packages: Registry, project
     name = add(project, "own", "other==1.0", nerq_toml=f'service = "{address}"\n')
     assert get_projects(run(nerq, name))["own"]["state"] == "passed"
     assert not [path for path in packages.paths if path.startswith("/service")]
+
+
+def test_a_package_of_an_index_of_the_user_is_asked_about_there_alone(
+    packages: Registry, project: Path, nerq: Nerq
+) -> None:
+    packages.pypi("acme-core", "1.0")
+    index = f"--index-url {packages.site.url}/own/simple\n"
+    names = [add(project, "own"), add(project, "plain", "acme-core==1.0", "other==1.0")]
+    (project / "own" / "requirements.txt").write_text(f"{index}acme-core==1.0\n")
+    result = run(nerq, *names)
+    acme = [path for path in packages.paths if "acme" in path]
+    assert acme
+    assert all(path.startswith("/own/") for path in acme)
+    assert get_projects(result)["plain"]["withheld"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are not UTF-8")
+def test_names_that_are_not_utf_8_are_shown(packages: Registry, project: Path, nerq: Nerq) -> None:
+    odd = os.fsencode(project) + b"/b\xffd"
+    os.makedirs(odd + b"/d\xfer/.git")  # noqa: PTH103 - a name in bytes
+    for folder, pin in ((odd, b"other==1.0\n"), (odd + b"/d\xfer", b"third==x y\n")):
+        with open(folder + b"/requirements.txt", "wb") as file:  # noqa: PTH123 - as above
+            file.write(pin)
+    add(project, "good", "other==1.0")
+    for arguments in (("-o", "out.csv"), ("-f", "table"), ("-f", "html"), ("-f", "markdown")):
+        result = nerq("fleet", os.fsdecode(odd), "good", "--as-of", AS_OF, *arguments)
+        assert result.status == 2
+    projects = get_projects(run(nerq, os.fsdecode(odd), "good"))
+    assert projects["good"]["state"] == "passed"
+    row = next(row for name, row in projects.items() if name != "good")
+    assert (row["state"], row["dependency_files"]) == ("unreadable", 2), row["exit"]
