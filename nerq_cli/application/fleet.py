@@ -378,6 +378,11 @@ def _open_folder(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def forget_runs(directory: Path) -> None:
+    """Delete what interrupted runs left in a cache directory."""
+    shutil.rmtree(directory / _FOLDER, ignore_errors=True)
+
+
 def _create_folder(sources: Sequence[FleetSource], settings: Settings) -> Path | None:
     """Return the folder of a run over these repositories in the cache; None if there can be none."""
     from nerq_cli.store import get_default_directory
@@ -386,7 +391,7 @@ def _create_folder(sources: Sequence[FleetSource], settings: Settings) -> Path |
     name = blake2b(content.encode(errors="surrogateescape"), digest_size=_DIGEST_SIZE).hexdigest()
     parent = (settings.cache_dir or get_default_directory()) / _FOLDER
     try:
-        (parent / name).mkdir(parents=True, exist_ok=True)
+        (parent / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         for other in parent.iterdir():
             if other.name != name and other.stat().st_mtime < read_clock() - 2 * _MAX_AGE:
                 shutil.rmtree(other, ignore_errors=True)

@@ -381,18 +381,18 @@ def judge_project(
             return summarise_project(source, checkout.commit, report, fleet_config.threshold, weaker, checkout.root)
     except NerqError as error:
         reason = f"{error} ({error.hint})" if error.hint else f"{error}"
-        return ProjectResult(_build_unreadable(source, reason))
+        return ProjectResult(_build_unreadable(source, reason, error.exit))
     except Exception as error:  # noqa: BLE001 - as above
         return ProjectResult(_build_unreadable(source, describe_bug(error)))
 
 
-def _build_unreadable(source: FleetSource, reason: str) -> FleetProject:
+def _build_unreadable(source: FleetSource, reason: str, status: ExitStatus = ExitStatus.USAGE) -> FleetProject:
     return FleetProject(
         name=source.name,
         path=show_text(source.path),
         ref=source.ref,
-        state="unreadable",
-        exit=ExitStatus.USAGE.value,
+        state="incomplete" if status is ExitStatus.INCOMPLETE else "unreadable",
+        exit=status.value,
         reason=reason,
     )
 

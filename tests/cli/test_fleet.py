@@ -355,6 +355,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         return judge(source, *arguments)
 
     whole = run(nerq, *names, "--cache-dir", "other")
+    cache = Path(os.environ["NERQ_CACHE_DIR"])
     monkeypatch.setattr(fleet, "judge_project", watch)
     assert run(nerq, *names).status == 130
     assert judged == ["r0", "r1", "r2", "r3", "stop"]
@@ -367,6 +368,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert get_projects(resumed)["r2"]["threshold"] == 71
     run(nerq, *names)
     assert judged[9:] == names  # a run that came to its end leaves nothing to take up
+    assert not list((cache / "fleet").iterdir())
+    judged[:] = judged[:1]
+    assert run(nerq, *names).status == 130
+    assert list((cache / "fleet").iterdir())
+    assert nerq("cache", "clear").status == 0
+    assert not (cache / "fleet").exists()
 
 
 def test_what_another_repository_withholds_by_now_is_judged_again(
@@ -597,3 +604,11 @@ def test_names_that_are_not_utf_8_are_shown(packages: Registry, project: Path, n
     assert projects["good"]["state"] == "passed"
     row = next(row for name, row in projects.items() if name != "good")
     assert (row["state"], row["dependency_files"]) == ("unreadable", 2), row["exit"]
+
+
+def test_a_cache_that_cannot_be_used_is_stated(packages: Registry, project: Path, nerq: Nerq) -> None:
+    (project / "file").write_text("")
+    names = [add(project, f"r{number}", "other==1.0") for number in range(2)]
+    result = run(nerq, *names, "--cache-dir", "file")
+    assert {row["state"] for row in get_projects(result).values()} == {"passed"}
+    assert any("file" in warning for warning in result.json["warnings"])
