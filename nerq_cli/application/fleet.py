@@ -28,6 +28,7 @@ from nerq_cli.application.fleet_projects import (
     list_withheld_names,
     read_fleet_settings,
     read_project,
+    show_text,
 )
 from nerq_cli.application.fleet_workers import ResultFile, run_tasks, wait_for_threads
 from nerq_cli.application.known_assessments import ENCODER
@@ -301,7 +302,11 @@ def _judge_all(
         path = reading / f"{index}"
         result = judge_project(sources[index], read.outlines[index], judging, read.explain[index], config, path)
         path.unlink(missing_ok=True)
-        return ENCODER.encode(_Stored(read.digests[index], result))
+        stored = _Stored(read.digests[index], result)
+        try:
+            return ENCODER.encode(stored)
+        except UnicodeEncodeError:
+            return ENCODER.encode(_replace_surrogates(msgspec.to_builtins(stored)))
 
     decoder = msgspec.msgpack.Decoder(_Stored)
     seen: set[int] = set()
@@ -316,6 +321,15 @@ def _judge_all(
             yield index, decoder.decode(content).result
     finally:
         judging.close()
+
+
+def _replace_surrogates(value: Any) -> Any:  # noqa: ANN401 - any part of a result
+    """Return a value whose texts have no lone surrogates."""
+    if isinstance(value, str):
+        return show_text(value)
+    if isinstance(value, dict):
+        return {key: _replace_surrogates(item) for key, item in value.items()}
+    return [*map(_replace_surrogates, value)] if isinstance(value, (list, tuple)) else value
 
 
 def _find_done(folder: Path, digests: Sequence[bytes]) -> frozenset[int]:
@@ -364,6 +378,11 @@ def _open_folder(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def forget_runs(directory: Path) -> None:
+    """Delete what interrupted runs left in a cache directory."""
+    shutil.rmtree(directory / _FOLDER, ignore_errors=True)
+
+
 def _create_folder(sources: Sequence[FleetSource], settings: Settings) -> Path | None:
     """Return the folder of a run over these repositories in the cache; None if there can be none."""
     from nerq_cli.store import get_default_directory
@@ -372,7 +391,7 @@ def _create_folder(sources: Sequence[FleetSource], settings: Settings) -> Path |
     name = blake2b(content.encode(errors="surrogateescape"), digest_size=_DIGEST_SIZE).hexdigest()
     parent = (settings.cache_dir or get_default_directory()) / _FOLDER
     try:
-        (parent / name).mkdir(parents=True, exist_ok=True)
+        (parent / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         for other in parent.iterdir():
             if other.name != name and other.stat().st_mtime < read_clock() - 2 * _MAX_AGE:
                 shutil.rmtree(other, ignore_errors=True)

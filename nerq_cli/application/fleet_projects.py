@@ -112,6 +112,8 @@ class Shared:
         self._deadline = deadline
         #: What every project is given that is judged alike; begun before the first project is.
         self.known = KnownAssessments()
+        config = read_fleet_settings(settings)
+        self._uses_service = bool(config.service or config.service_only)
         self._session: FleetSession | None = None
 
     def without_refresh(self) -> Shared:
@@ -150,6 +152,8 @@ class Shared:
 
     def _prepare(self, session: FleetSession) -> FleetSession:
         session.now, session.deadline, session.failures = self.now, self._deadline, self._failures
+        # A service that only a project names is not asked: what is asked about once is asked at one place.
+        session.uses_service = self._uses_service
         if self._store is not None:
             session.use_store(self._store)
         return session
@@ -257,8 +261,12 @@ def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Setti
             files = read_inputs(inputs, hide_progress, open_cache=session.open_second_cache, notes=[])
         except NothingToScanError:
             return ReadProject(digest=_compute_digest(source, commit, (), b"", session, options), commit=commit)
-        content = ENCODER.encode(files)
-        path.write_bytes(content)
+        try:
+            content = ENCODER.encode(files)
+        except UnicodeEncodeError:  # a name of a file that is not UTF-8
+            content = b""
+        else:
+            path.write_bytes(content)
         files = session.add_cached_commits(session.name_indexes(files))
         rules = session.build_rules(files)
         selected = select_groups((declaration for file in files for declaration in file.declarations), options)
@@ -272,7 +280,10 @@ def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Setti
         for declaration in selected:
             package = declaration.package
             reason = declaration.skip_reason or find_withheld_reason(declaration, rules)
-            if not reason:
+            key = (package.ecosystem, package.name)
+            if not reason and declaration.index and not rules.is_default_index(declaration.index, package):
+                withheld.setdefault(key, False)  # asked about at an index of the user's own
+            elif not reason:
                 if _is_gathered(declaration):
                     uses[
                         NameUse(
@@ -283,10 +294,9 @@ def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Setti
                         )
                     ] = None
             elif not declaration.skip_reason or reason.startswith(_OWN):
-                key = (package.ecosystem, package.name)
                 withheld[key] = withheld.get(key, False) or reason.startswith(PRIVATE_REASON)
         return ReadProject(
-            digest=_compute_digest(source, commit, files, content, session, options),
+            digest=_compute_digest(source, commit, files, content, session, options) if content else b"",
             commit=commit,
             uses=tuple(uses),
             withheld=tuple((ecosystem, name, is_declared) for (ecosystem, name), is_declared in withheld.items()),
@@ -294,7 +304,7 @@ def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Setti
 
 
 def _is_gathered(declaration: Declaration) -> bool:
-    """Whether a package is asked about before the projects are judged: what any index of the user may have is not."""
+    """Whether a package is asked about before the projects are judged: not where its project decides from where."""
     return (
         not is_repository(declaration.ecosystem)
         and declaration.group not in (CONSTRAINT_GROUP, MCP_GROUP)
@@ -312,7 +322,10 @@ def _compute_digest(
     session: Session,
     options: ScanOptions,
 ) -> bytes:
-    """Return the digest of what a judgement rests on, beside evidence: the files, the settings and this program."""
+    """Return the digest of what a judgement rests on, beside evidence: the files, the settings and this program.
+
+    Empty if there is none, so that the judgement is not used again.
+    """
     content: list[Any] = [
         describe_code(),
         source.key,
@@ -325,7 +338,10 @@ def _compute_digest(
     if session.config.baseline:
         path = Path(session.config.path).parent / session.config.baseline
         content.append(path.read_bytes() if path.is_file() else b"")
-    return blake2b(ENCODER.encode(content), digest_size=_DIGEST_SIZE).digest()
+    try:
+        return blake2b(ENCODER.encode(content), digest_size=_DIGEST_SIZE).digest()
+    except UnicodeEncodeError:  # as above
+        return b""
 
 
 # --- Judging
@@ -365,18 +381,18 @@ def judge_project(
             return summarise_project(source, checkout.commit, report, fleet_config.threshold, weaker, checkout.root)
     except NerqError as error:
         reason = f"{error} ({error.hint})" if error.hint else f"{error}"
-        return ProjectResult(_build_unreadable(source, reason))
+        return ProjectResult(_build_unreadable(source, reason, error.exit))
     except Exception as error:  # noqa: BLE001 - as above
         return ProjectResult(_build_unreadable(source, describe_bug(error)))
 
 
-def _build_unreadable(source: FleetSource, reason: str) -> FleetProject:
+def _build_unreadable(source: FleetSource, reason: str, status: ExitStatus = ExitStatus.USAGE) -> FleetProject:
     return FleetProject(
         name=source.name,
-        path=source.path,
+        path=show_text(source.path),
         ref=source.ref,
-        state="unreadable",
-        exit=ExitStatus.USAGE.value,
+        state="incomplete" if status is ExitStatus.INCOMPLETE else "unreadable",
+        exit=status.value,
         reason=reason,
     )
 
@@ -402,7 +418,7 @@ def summarise_project(
             counts[finding.id, finding.level] = counts.get((finding.id, finding.level), 0) + 1
     project = FleetProject(
         name=source.name,
-        path=source.path,
+        path=show_text(source.path),
         ref=source.ref,
         commit=commit,
         state=_find_state(report),
@@ -433,6 +449,11 @@ def summarise_project(
         }
     )
     return ProjectResult(project, uses, pack_summary(summary) if members else b"", tuple(members))
+
+
+def show_text(text: str) -> str:
+    """Return a text without lone surrogates, which stand for bytes that are not UTF-8."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _find_state(report: Report) -> ProjectState:

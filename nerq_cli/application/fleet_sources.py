@@ -115,7 +115,7 @@ def _name_apart(sources: Sequence[FleetSource]) -> Iterator[FleetSource]:
 
 def _join_name(parts: Sequence[str], depth: int, ref: str) -> str:
     name = "/".join(parts[-depth:]).replace("//", "/") or "/"
-    name = name.encode(errors="surrogateescape").decode("utf-8", "replace")
+    name = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return f"{name}@{ref}" if ref and ref != _DEFAULT_REF else name
 
 

@@ -44,7 +44,10 @@ def clear(*, cache_dir: options.CacheDir = None) -> None:
         directory = store.path.parent
         is_missing = not store.problem and not directory.exists()
         if not is_missing:
+            from nerq_cli.application.fleet import forget_runs
+
             store.clear()
+            forget_runs(directory)
     typer.echo(f"there is no cache at {directory}" if is_missing else "cache emptied")
 
 

@@ -20,6 +20,7 @@ import jsonschema
 import pytest
 
 from nerq_cli.application import fleet, fleet_projects
+from nerq_cli.application.evidence_run import EvidenceRun
 from nerq_cli.application.scan import run_scan
 from nerq_cli.report.pages.fleet_document import build_schema
 from tests.cli.conftest import AS_OF, Registry, Result, Services
@@ -354,6 +355,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         return judge(source, *arguments)
 
     whole = run(nerq, *names, "--cache-dir", "other")
+    cache = Path(os.environ["NERQ_CACHE_DIR"])
     monkeypatch.setattr(fleet, "judge_project", watch)
     assert run(nerq, *names).status == 130
     assert judged == ["r0", "r1", "r2", "r3", "stop"]
@@ -366,6 +368,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert get_projects(resumed)["r2"]["threshold"] == 71
     run(nerq, *names)
     assert judged[9:] == names  # a run that came to its end leaves nothing to take up
+    assert not list((cache / "fleet").iterdir())
+    judged[:] = judged[:1]
+    assert run(nerq, *names).status == 130
+    assert list((cache / "fleet").iterdir())
+    assert nerq("cache", "clear").status == 0
+    assert not (cache / "fleet").exists()
 
 
 def test_what_another_repository_withholds_by_now_is_judged_again(
@@ -507,3 +515,100 @@ def test_answers_are_refreshed_once(packages: Registry, project: Path, nerq: Ner
     assert {path: after[path] - before[path] for path in before if "demo" in path or "other" in path} == {
         path: 1 for path in before if "demo" in path or "other" in path
     }
+
+
+def watch_evidence(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets the number of releases of each collection of evidence."""
+    counts: list[int] = []
+    collect = EvidenceRun.collect_evidence
+
+    def watch(self: Any, releases: Any, facts: Any) -> Any:
+        counts.append(len(releases))
+        return collect(self, releases, facts)
+
+    monkeypatch.setattr(EvidenceRun, "collect_evidence", watch)
+    return counts
+
+
+def test_evidence_of_a_pinned_version_is_read_once(
+    packages: Registry, project: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = watch_evidence(monkeypatch)
+    names = [add(project, f"r{number}", "demo==2.0", "other==1.0") for number in range(4)]
+    names.append(add(project, "more", "demo==2.0", "third>=1", nerq_toml="threshold = 1\n"))
+    result = run(nerq, *names)
+    assert [count for count in counts if count] == [3, 2]  # over all; then the project with a threshold of its own
+    assert {row["state"] for row in get_projects(result).values()} == {"passed"}
+
+
+@pytest.mark.parametrize("kind", ["silent", "partial"])
+def test_rows_are_those_of_a_scan_where_a_source_does_not_answer(
+    packages: Registry, services: Services, project: Path, nerq: Nerq, kind: str
+) -> None:
+    if kind == "silent":
+        services.silent()
+    else:
+        packages.site.on("/pypi/third/json", {"status": 500})
+        packages.site.on("/pypi/third/3.0/json", {"status": 500})
+    names = [
+        add(project, "a", "demo==2.0", "third==3.0"),
+        add(project, "b", "demo==2.0", "other==1.0"),
+        add(project, "c", "demo==1.0", "other==1.0", "third"),
+    ]
+    result = run(nerq, *names, "--strict")
+    for name, row in get_projects(result).items():
+        scan = nerq("scan", name, "--as-of", AS_OF, "--strict", "--offline", "-f", "json").json
+        assert (row["exit"]["code"], row["complete"]) == (scan["exit"]["code"], scan["complete"])
+        assert list_uses(result, name) == {
+            (item["name"], item["version"], item["score"]) for item in scan["dependencies"]
+        }
+    assert result.status == (3 if kind == "silent" else 1)
+    states = {name: row["state"] for name, row in get_projects(result).items()}
+    assert states["a"] == "incomplete"
+    assert states["b"] == ("incomplete" if kind == "silent" else "passed")
+
+
+def test_a_service_that_a_project_names_is_not_asked(packages: Registry, project: Path, nerq: Nerq) -> None:
+    address = f"{packages.site.url}/service"
+    name = add(project, "own", "other==1.0", nerq_toml=f'service = "{address}"\n')
+    assert get_projects(run(nerq, name))["own"]["state"] == "passed"
+    assert not [path for path in packages.paths if path.startswith("/service")]
+
+
+def test_a_package_of_an_index_of_the_user_is_asked_about_there_alone(
+    packages: Registry, project: Path, nerq: Nerq
+) -> None:
+    packages.pypi("acme-core", "1.0")
+    index = f"--index-url {packages.site.url}/own/simple\n"
+    names = [add(project, "own"), add(project, "plain", "acme-core==1.0", "other==1.0")]
+    (project / "own" / "requirements.txt").write_text(f"{index}acme-core==1.0\n")
+    result = run(nerq, *names)
+    acme = [path for path in packages.paths if "acme" in path]
+    assert acme
+    assert all(path.startswith("/own/") for path in acme)
+    assert get_projects(result)["plain"]["withheld"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are not UTF-8")
+def test_names_that_are_not_utf_8_are_shown(packages: Registry, project: Path, nerq: Nerq) -> None:
+    odd = os.fsencode(project) + b"/b\xffd"
+    os.makedirs(odd + b"/d\xfer/.git")  # noqa: PTH103 - a name in bytes
+    for folder, pin in ((odd, b"other==1.0\n"), (odd + b"/d\xfer", b"third==x y\n")):
+        with open(folder + b"/requirements.txt", "wb") as file:  # noqa: PTH123 - as above
+            file.write(pin)
+    add(project, "good", "other==1.0")
+    for arguments in (("-o", "out.csv"), ("-f", "table"), ("-f", "html"), ("-f", "markdown")):
+        result = nerq("fleet", os.fsdecode(odd), "good", "--as-of", AS_OF, *arguments)
+        assert result.status == 2
+    projects = get_projects(run(nerq, os.fsdecode(odd), "good"))
+    assert projects["good"]["state"] == "passed"
+    row = next(row for name, row in projects.items() if name != "good")
+    assert (row["state"], row["dependency_files"]) == ("unreadable", 2), row["exit"]
+
+
+def test_a_cache_that_cannot_be_used_is_stated(packages: Registry, project: Path, nerq: Nerq) -> None:
+    (project / "file").write_text("")
+    names = [add(project, f"r{number}", "other==1.0") for number in range(2)]
+    result = run(nerq, *names, "--cache-dir", "file")
+    assert {row["state"] for row in get_projects(result).values()} == {"passed"}
+    assert any("file" in warning for warning in result.json["warnings"])

@@ -13,12 +13,13 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import ExitStatus
 from nerq_cli.insight.alternatives import Candidate, Choice, Option, choose_options
 from nerq_cli.insight.compare import Side, compare_sides
+from nerq_cli.insight.fleet import FleetProject, Portfolio, ProjectState, VersionUse
 from nerq_cli.insight.history import Trend, build_history
 from nerq_cli.insight.peers import NO_TABLE, ProjectStanding, Standing
 from nerq_cli.insight.reconstruction import MonthGap, Reconstruction
 from nerq_cli.insight.snapshots import ProjectSummary, pack_score, unpack_row
 from nerq_cli.report.model import Report
-from nerq_cli.report.pages import alternatives, compare, history, history_document
+from nerq_cli.report.pages import alternatives, compare, fleet, fleet_document, history, history_document
 from nerq_cli.scoring import Score
 from nerq_cli.units import DAY
 from tests.report.conftest import AS_OF
@@ -164,9 +165,59 @@ def past(everything: Report) -> str:
     )
 
 
+@pytest.fixture
+def portfolio() -> str:
+    """A fleet of three projects in different states, with two versions of a package below the threshold."""
+    states: tuple[ProjectState, ...] = ("failing", "unreadable", "passed")
+    portfolio = Portfolio(70.0)
+    projects = []
+    for index, state in enumerate(states):
+        uses = [
+            VersionUse(
+                ecosystem="PyPI",
+                name=name,
+                version=f"{index}.0",
+                purl=f"pkg:pypi/{name}@{index}.0",
+                score=score,
+                grade="D",
+                provisional=False,
+                state="below",
+                direct=True,
+                reason="a severe advisory affects it, and a newer version fixes that",
+                advisories=("GHSA-aaaa-bbbb-cccc",),
+                malware=False,
+                exploited=index == 0,
+                fix="9.0",
+                latest="9.0",
+            )
+            for name, score in (("acme", 20.0 + index), ("a-name-that-is-quite-long", 90.0))
+        ]
+        portfolio.add(index, uses)
+        weaker = ("threshold 70 → 40",) if index else ()
+        name = f"team/project-{index}"
+        projects.append(
+            FleetProject(name=name, path=name, state=state, exit=1, reason="1 below 70", below=1, weaker=weaker)
+        )
+    return fleet.render_html(
+        fleet_document.FleetReport(
+            version="1",
+            as_of=AS_OF,
+            threshold=70.0,
+            strict=False,
+            exit=ExitStatus.BELOW,
+            exit_reason="1 fails",
+            complete=False,
+            projects=tuple(projects),
+            packages=tuple(portfolio.list_packages()),
+            dependencies=portfolio.dependency_count,
+            versions=portfolio.version_count,
+        )
+    )
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["compared", "listed", "past"])
+@pytest.mark.parametrize("name", ["compared", "listed", "past", "portfolio"])
 def test_nothing_keeps_people_from_using_a_page(
     request: pytest.FixtureRequest, open_text: OpenText, check_access: CheckAccess, name: str, scheme: str, size: str
 ) -> None:
@@ -185,7 +236,7 @@ def test_words_of_a_table_stay_whole_on_a_phone(compared: str, open_text: OpenTe
     assert lines == 1
 
 
-@pytest.mark.parametrize("name", ["compared", "listed", "past"])
+@pytest.mark.parametrize("name", ["compared", "listed", "past", "portfolio"])
 def test_a_page_is_whole_on_paper(request: pytest.FixtureRequest, open_text: OpenText, name: str) -> None:
     page = open_text(request.getfixturevalue(name), viewport={"width": 794, "height": 1123})
     page.emulate_media(media="print")
