@@ -13,21 +13,27 @@ else:
 from packaging.requirements import Requirement
 
 
-def main() -> None:
-    """Read the project's own dependencies, those of its extras and those of its test group."""
+def main(output: str, part: str = "project") -> None:
+    """Read the dependencies of the project and its test group, or those of its extras (``extras``).
+
+    They are two files, because the lowest releases of both do not go together.
+    """
     settings = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
     project = settings["project"]
-    of_extras = [text for texts in project["optional-dependencies"].values() for text in texts]
+    if part == "extras":
+        texts = [text for group in project["optional-dependencies"].values() for text in group]
+    else:
+        texts = [*project["dependencies"], *settings["dependency-groups"]["test"]]
     lines = []
-    for text in (*project["dependencies"], *of_extras, *settings["dependency-groups"]["test"]):
+    for text in texts:
         requirement = Requirement(text)
         if requirement.name == project["name"]:
             continue  # an extra that brings another
         [lowest] = [clause.version for clause in requirement.specifier if clause.operator in (">=", "==")]
         extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
         lines.append(f"{requirement.name}{extras}=={lowest}")
-    Path(sys.argv[1]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    Path(output).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
