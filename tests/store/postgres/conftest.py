@@ -181,6 +181,8 @@ def server(shared_server: PostgresServer) -> PostgresServer:
 
 
 @pytest.fixture
-def url(server: PostgresServer) -> str:
-    """The address of an empty database."""
-    return server.create_database()
+def url(server: PostgresServer) -> Iterator[str]:
+    """The address of a database that is empty at first."""
+    created = server.create_database()
+    yield created
+    server.execute("postgres", f"DROP DATABASE {created.rpartition('/')[2]} WITH (FORCE)")
