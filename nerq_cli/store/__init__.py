@@ -1,4 +1,4 @@
-"""Keep responses and advisories between runs, in SQLite files. Values are opaque bytes with an age."""
+"""Keep responses and advisories between runs, in SQLite files or PostgreSQL. Values are opaque bytes with an age."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -58,11 +59,11 @@ def open_service_store(address: str, *, now: int, report: Callable[[str], None] 
     Args:
         address: Address or directory.
         now: The present in epoch seconds UTC.
-        report: Called with each new problem of a server, and with the empty text when it is over; in any thread.
+        report: Called with each new problem of the store, and with the empty text when it is over; in any thread.
 
     Raises:
         UsageError: PostgreSQL does not accept the connection, its tables are of a newer version or may not be created;
-            psycopg is not installed; or the address is of another kind of database.
+            psycopg is not installed; the directory cannot be written to; or the address is of another kind of database.
     """
     if is_postgres(address):
         return _open_postgres(address, report)
@@ -71,17 +72,44 @@ def open_service_store(address: str, *, now: int, report: Callable[[str], None] 
             f"a store of the kind {address.partition('://')[0]!r} is not supported",
             hint="name a directory, or postgresql://USER@HOST/DATABASE",
         )
-    return _open_directory(Path(address), now)
+    return _open_directory(Path(address), now, report)
 
 
-def _open_directory(directory: Path, now: int) -> ServiceStore:
+def _open_directory(directory: Path, now: int, report: Callable[[str], None]) -> ServiceStore:
     from nerq_cli.store.answers import Store
     from nerq_cli.store.history import HistoryFile
 
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_writable = os.access(directory, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise UsageError(f"cannot use the store {directory}: {error.strerror or error}") from None
+    if not is_writable:
+        raise UsageError(f"cannot use the store {directory}: it is not writable")
+    problems, history_problems = _ProblemReport(report), _ProblemReport(report)
+
+    class ReportedStore(Store):
+        """A cache whose problems are reported when they arise. A session opens it anew from time to time."""
+
+        def _add_problem(self, problem: str) -> None:
+            super()._add_problem(problem)
+            problems.add(self.problem)
+
+    def open_cache() -> Cache:
+        store = ReportedStore.open(directory, now=now)
+        problems.add(store.problem)
+        return store
+
+    def open_history() -> HistoryStore:
+        history = HistoryFile.open(directory, now=now)
+        if history.problem:
+            history_problems.add(history.problem)
+        return history
+
     return ServiceStore(
         label=str(directory),
-        open_cache=lambda: Store.open(directory, now=now),
-        open_history=lambda: HistoryFile.open(directory, now=now),
+        open_cache=open_cache,
+        open_history=open_history,
         claims=LocalClaims(),
     )
 

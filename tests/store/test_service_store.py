@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -24,6 +25,51 @@ def test_a_directory_is_a_store_of_one_process(tmp_path: Path) -> None:
     assert history.is_writable
     for opened in (first, second, history, store.claims):
         opened.close()
+
+
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot use the store .*file"):
+        open_service_store(str(tmp_path / "file" / "store"), now=NOW)
+    with pytest.raises(UsageError, match=r"cannot use the store .*file"):
+        open_service_store(str(tmp_path / "file"), now=NOW)
+
+
+def test_a_directory_that_cannot_be_written_to_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(UsageError, match="it is not writable"):
+        open_service_store(str(tmp_path), now=NOW)
+
+
+def test_a_history_of_a_newer_version_is_reported_and_left_as_it_is(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "history.sqlite3")
+    connection.execute("PRAGMA user_version = 1000")
+    connection.close()
+    reported: list[str] = []
+    store = open_service_store(str(tmp_path), now=NOW, report=reported.append)
+    for _ in range(2):
+        history = store.open_history()
+        assert not history.is_writable
+        history.close()
+    assert len(reported) == 1
+    assert "was written by a newer version of nerq-cli" in reported[0]
+
+
+def test_the_problems_of_files_are_reported_once_and_when_they_are_over(tmp_path: Path) -> None:
+    reported: list[str] = []
+    store = open_service_store(str(tmp_path / "cache"), now=NOW, report=reported.append)
+    first = store.open_cache()
+    (tmp_path / "cache").rmdir()
+    (tmp_path / "cache").touch()
+    for number in range(3):
+        first.put_many("source", "scope", {f"key-{number}": Row(b"value", NOW, NOW)})
+    assert len(reported) == 1
+    assert "cannot use the cache" in reported[0]
+    (tmp_path / "cache").unlink()
+    second = store.open_cache()
+    assert reported[1:] == [""]
+    first.close()
+    second.close()
 
 
 @pytest.mark.parametrize("address", ["mysql://host/database", "https://host/", "sqlite:///file"])

@@ -64,6 +64,7 @@ class PostgresServer:
         self._directory = directory
         self._user = user
         self._process: subprocess.Popen[bytes] | None = None
+        self._frozen: list[int] = []
         self._numbers = count(1)
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
@@ -108,11 +109,15 @@ class PostgresServer:
 
     def freeze(self) -> None:
         """Stop the server and its children in their tracks: connections stay open, and nothing responds."""
-        self._signal_all(signal.SIGSTOP)
+        assert self._process is not None
+        children = self.execute("postgres", "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        self._frozen = [self._process.pid, *(pid for (pid,) in children)]
+        self._signal_frozen(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let the server go on."""
-        self._signal_all(signal.SIGCONT)
+        self._signal_frozen(signal.SIGCONT)
+        self._frozen = []
 
     def url(self, database: str) -> str:
         """Return the address of a database."""
@@ -135,12 +140,8 @@ class PostgresServer:
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"}
 
-    def _signal_all(self, number: int) -> None:
-        assert self._process is not None
-        children = subprocess.run(  # noqa: S603 - the test's own command
-            ["/usr/bin/pgrep", "-P", str(self._process.pid)], check=False, capture_output=True, text=True
-        ).stdout.split()
-        for pid in (self._process.pid, *map(int, children)):
+    def _signal_frozen(self, number: int) -> None:
+        for pid in self._frozen:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -180,6 +181,8 @@ def server(shared_server: PostgresServer) -> PostgresServer:
 
 
 @pytest.fixture
-def url(server: PostgresServer) -> str:
-    """The address of an empty database."""
-    return server.create_database()
+def url(server: PostgresServer) -> Iterator[str]:
+    """The address of a database that is empty at first."""
+    created = server.create_database()
+    yield created
+    server.execute("postgres", f"DROP DATABASE {created.rpartition('/')[2]} WITH (FORCE)")
