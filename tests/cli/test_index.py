@@ -292,3 +292,16 @@ def test_scores_of_another_methodology_are_not_compared(
     page = nerq("report", "pypi:demo", "--format", "json", "--peers", str(peers)).json
     assert page["peers"]["outside"] is None
     assert "packages 0.1" in page["peers"]["outside_reason"]
+
+
+def test_facts_are_gathered_here_even_where_a_service_is_set(
+    nerq: Callable[..., Result], packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_SERVICE", "http://127.0.0.1:9")
+    arguments = ("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"))
+    assert nerq(*arguments).status == 0
+    assert [row["package_state"] for row in gather_rows(tmp_path / "facts.parquet")][:3] == ["found"] * 3
+    monkeypatch.setenv("NERQ_SERVICE_ONLY", "true")
+    result = nerq(*arguments)
+    assert result.status == 2
+    assert "a service has scores and no facts" in result.err
