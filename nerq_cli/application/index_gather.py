@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -77,7 +78,7 @@ def gather_index(
             hint="run nerq index gather without service-only",
         )
     files = (list_file, *(file for path in osv for file in _list_files(path)))
-    origin = " ".join([*map(_identify, files), str(part_lines), __version__])
+    origin = sha256("\n".join([*map(_identify, files), str(part_lines), __version__]).encode()).hexdigest()
     _check_lines(list_file, session)
     folder = open_parts(output, origin)
     database = _open_advisories(osv, folder) if osv else None
