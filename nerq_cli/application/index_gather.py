@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -67,11 +68,17 @@ def gather_index(
         UsageError: the list or a dump cannot be read, a line names no package, or the table cannot be written.
         ResponseError: a dump has no advisory, or one that cannot be read.
     """
+    from nerq_cli.application.evidence_run import EvidenceRun
     from nerq_cli.bulk.files import count_incomplete, join_files, write_facts
     from nerq_cli.bulk.parts import open_parts, remove_parts
 
+    if session.config.service_only:
+        raise UsageError(
+            "a service has scores and no facts, and service-only forbids to ask the sources",
+            hint="run nerq index gather without service-only",
+        )
     files = (list_file, *(file for path in osv for file in _list_files(path)))
-    origin = " ".join([*map(_identify, files), str(part_lines), __version__])
+    origin = sha256("\n".join([*map(_identify, files), str(part_lines), __version__]).encode()).hexdigest()
     _check_lines(list_file, session)
     folder = open_parts(output, origin)
     database = _open_advisories(osv, folder) if osv else None
@@ -84,7 +91,7 @@ def gather_index(
         part = folder / f"part-{number:06}.parquet"
         if not _is_complete(part):
             declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
-            run = session.open_run()
+            run = EvidenceRun(session)
             run.default_deadline = PART_DEADLINE
             write_facts(_gather_rows(declarations, run, session), part)
             run.describe_sources()

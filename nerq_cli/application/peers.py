@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from nerq_cli.application.snapshots import name_project
 from nerq_cli.errors import UsageError
 from nerq_cli.insight.peers import (
@@ -62,7 +64,7 @@ def read_table(path: Path) -> PeerTable:
     try:
         with path.open("rb") as file:
             return decode_table(file.read(_MAX_TABLE_BYTES))  # more would be no JSON
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{path} is no table of scores: {reason}", hint="nerq index peers writes one") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from contextlib import suppress
@@ -40,12 +41,13 @@ def score_on_cluster(
     Raises:
         UsageError: the scheduler or a worker is not there, or a part failed.
     """
-    try:
-        client: Any = distributed.Client(address, timeout=timeout, set_as_default=False)
-    except (OSError, ValueError, ImportError) as error:
-        raise UsageError(
-            f"no scheduler answers at {address}", hint="dask scheduler starts one; it prints its address"
-        ) from error
+    client: Any = None
+    with suppress(OSError, ValueError, ImportError, *_UNFINISHED):
+        client = distributed.Client(address, timeout=timeout, set_as_default=False)
+    if client is None:
+        # The collector closes the client that has no connection. While another one starts, both would wait for a lock.
+        gc.collect()
+        raise UsageError(f"no scheduler answers at {address}", hint="dask scheduler starts one; it prints its address")
     try:
         _run(client, address, parts, report, timeout)
     finally:

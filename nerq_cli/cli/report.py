@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -36,8 +37,8 @@ def report(
         typer.Option(
             "--peers",
             metavar="FILE",
-            envvar="NERQ_PEERS",
-            help="Compare with this table of scores, which nerq index peers wrote, instead of the shipped one.",
+            help="Compare with this table of scores, which nerq index peers wrote, instead of the shipped one.  "
+            "[env var: NERQ_PEERS]",
         ),
     ] = None,
     form: page_output.FormatOption = PageFormat.TABLE,
@@ -54,6 +55,8 @@ def report(
     from nerq_cli.cli.output import check_unread
 
     outputs = page_output.parse_outputs(output)
+    if peers is None and (named := os.environ.get("NERQ_PEERS", "").strip()):
+        peers = Path(named)
     if not target:
         raise UsageError("there is no target", hint="name one: nerq report requests==2.31.0")
     with Session.open(shared, Path(), shared.progress_factory) as session:

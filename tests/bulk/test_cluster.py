@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 pl = pytest.importorskip("polars")
-pytest.importorskip("distributed")
+distributed = pytest.importorskip("distributed")
 
 import nerq_cli
 from nerq_cli.application.index import score_index
@@ -24,9 +24,14 @@ from nerq_cli.bulk.score import build_schema
 from nerq_cli.errors import UsageError
 from tests.bulk.conftest import NOW, draw_evidence
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills a process with SIGKILL")
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(sys.platform == "win32", reason="kills a process with SIGKILL"),
+]
 ROWS = 8_000
 PART_ROWS = 400
+#: Seconds that a process may take to start on a busy machine.
+START_TIMEOUT = 60
 SOURCE = Path(nerq_cli.__file__).parents[1]
 
 
@@ -67,6 +72,9 @@ class Cluster:
         options = ("--nthreads", "1", "--no-nanny", "--dashboard-address", "127.0.0.1:0")
         arguments = (self.address, *options, "--local-directory", str(self.folder))
         self.workers.append(self.start("dask_worker", *arguments, path=path))
+        if len(self.workers) == 1:
+            with distributed.Client(self.address, timeout=START_TIMEOUT, set_as_default=False) as client:
+                client.wait_for_workers(1, timeout=START_TIMEOUT)
         return self.workers[-1]
 
     def stop_workers(self) -> None:

@@ -135,7 +135,7 @@ def test_what_could_not_be_read_is_counted(nerq: Callable[..., Result], packages
     assert {row["package_state"] for row in gather_rows(tmp_path / "facts.parquet")} == {"unknown"}
 
 
-@pytest.mark.parametrize("line", ["demo", "hf:acme/model", "pkg:gem/rails", "pypi:demo==="])
+@pytest.mark.parametrize("line", ["demo", "hf:acme/model", "pkg:gem/rails", "pypi:"])
 def test_a_line_that_is_no_package_is_named(nerq: Callable[..., Result], tmp_path: Path, line: str) -> None:
     pytest.importorskip("polars")
     (tmp_path / "list.txt").write_text(f"\n{line}\n", encoding="utf-8")
@@ -265,6 +265,7 @@ def test_a_report_compares_with_a_table_of_the_user(
     option = () if by_variable else ("--peers", str(peers))
     page = nerq("report", "pypi:demo", "--format", "json", *option).json
     outside = page["peers"]["outside"]
+    assert page["peers"]["outside_reason"] is None
     assert (outside["category"], outside["count"], outside["table_date"]) == ("our-purpose", 40, "2026-11-29")
     assert "\x1b" not in outside["table_source"]
     text = nerq("report", "pypi:demo", "--format", "markdown", *option).out
@@ -292,3 +293,16 @@ def test_scores_of_another_methodology_are_not_compared(
     page = nerq("report", "pypi:demo", "--format", "json", "--peers", str(peers)).json
     assert page["peers"]["outside"] is None
     assert "packages 0.1" in page["peers"]["outside_reason"]
+
+
+def test_facts_are_gathered_here_even_where_a_service_is_set(
+    nerq: Callable[..., Result], packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_SERVICE", "http://127.0.0.1:9")
+    arguments = ("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"))
+    assert nerq(*arguments).status == 0
+    assert [row["package_state"] for row in gather_rows(tmp_path / "facts.parquet")][:3] == ["found"] * 3
+    monkeypatch.setenv("NERQ_SERVICE_ONLY", "true")
+    result = nerq(*arguments)
+    assert result.status == 2
+    assert "a service has scores and no facts" in result.err
