@@ -97,6 +97,8 @@ class Session(msgspec.Struct):
     #: Whether reports state what is wrong with settings, files and storage. If not, whoever opens the session shows
     #: ``setup_warnings``: they have paths of the machine and names that are private.
     reports_setup: bool = True
+    #: Seconds after which a source that did not answer is asked again; None = those of the source.
+    retry_seconds: int | None = None
     #: Whether evidence is looked up at a service where the settings name one.
     uses_service: bool = True
     #: Ecosystems whose advisories are those of the database alone: OSV is not asked.

@@ -90,7 +90,14 @@ class Service:
 
     def open_session(self) -> Session:
         """Return a session with the settings of the service, for one thread."""
-        session = Session(self.settings.run, self._config, self.settings.root, uses_service=False, reports_setup=False)
+        session = Session(
+            self.settings.run,
+            self._config,
+            self.settings.root,
+            reports_setup=False,
+            retry_seconds=self.settings.lifetimes.incomplete,
+            uses_service=False,
+        )
         if self._store is not None:
             session.open_cache, session.open_history = self._store.open_cache, self._store.open_history
         return session

@@ -6,6 +6,7 @@ import gzip
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from nerq_cli.application.session import read_clock
 from nerq_cli.application.settings import Settings
 from nerq_cli.serve import assess
+from nerq_cli.serve.assess import Lifetimes
 from nerq_cli.serve.service import Service, ServiceSettings
 from tests.serve.conftest import AS_OF, Client, Registry, Services, Start
 
@@ -270,6 +272,24 @@ def test_an_incomplete_answer_is_not_kept_as_a_whole_one(
     reply = start_service(refresh=True).get("/v1/preflight", target="pypi:obscure-name==1.0")
     assert reply.json["complete"] is True
     assert reply.json["provisional"] is False
+
+
+def test_a_source_that_was_silent_is_asked_again_when_the_answer_ends(
+    start_service: Start, services: Services, registry: Registry
+) -> None:
+    registry.pypi("obscure-name", "1.0")
+    services.site.on("/osv/v1/querybatch", {"status": 503})
+    lifetimes = Lifetimes(incomplete=2)
+    client = start_service(Service(ServiceSettings(run=Settings(as_of=AS_OF), lifetimes=lifetimes)))
+    before = client.get("/v1/preflight", target="pypi:obscure-name==1.0").json
+    services.speak()
+    # the quarter of an hour for which a command leaves a source alone is not that of a service
+    between = client.get("/v1/preflight", target="pypi:obscure-name").json
+    time.sleep(2.05)
+    after = client.get("/v1/preflight", target="pypi:obscure-name==1.0").json
+    assert [document["complete"] for document in (before, between, after)] == [False, False, True]
+    assert "requested at" in between["warnings"][0]
+    assert "--refresh" not in between["warnings"][0]
 
 
 def test_an_error_of_the_service_is_500_without_a_word_about_the_target(
