@@ -467,6 +467,7 @@ class EvidenceRun:
                 deadline_seconds=deadline,
                 progress=session.create_progress(f"querying registries and services{limit}"),
                 cached_only=self._cached_only,
+                max_cooldown=session.retry_seconds,
             )
             self._collector = EvidenceCollector(
                 RegistryLookup(self._fetch_run, session.index_config),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -58,6 +58,9 @@ if TYPE_CHECKING:
     from nerq_cli.insight.provenance import ProvenanceRecord
     from nerq_cli.inventory import RegistrationProblem, Release
     from nerq_cli.report.model import Assessment, Report
+
+#: Why a service has no history of a target; the whole reason is for its operator.
+UNREADABLE_HISTORY: Final = "the history cannot be read at present"
 
 
 class PageParts(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +173,11 @@ def _read_history(assessment: Assessment, session: Session, as_of: int) -> tuple
     if file is None:
         return None, "--no-cache leaves no history to read"
     history = read_package_history(assessment.dependency.package, file, as_of // DAY)
-    return history, "" if history is not None else file.read_problem or "no run before this one left a snapshot"
+    if history is not None:
+        return history, ""
+    if file.read_problem:
+        return None, file.read_problem if session.reports_setup else UNREADABLE_HISTORY
+    return None, "no run before this one left a snapshot"
 
 
 def _find_standing(

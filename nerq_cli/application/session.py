@@ -94,6 +94,11 @@ class Session(msgspec.Struct):
     open_cache: Callable[[], Cache] | None = None
     #: Opens the history in place of that of the settings, as above.
     open_history: Callable[[], HistoryStore] | None = None
+    #: Whether reports state what is wrong with settings, files and storage. If not, whoever opens the session shows
+    #: ``setup_warnings``: they have paths of the machine and names that are private.
+    reports_setup: bool = True
+    #: Seconds after which a source that did not answer is asked again; None = those of the source.
+    retry_seconds: int | None = None
     #: Whether evidence is looked up at a service where the settings name one.
     uses_service: bool = True
     #: Ecosystems whose advisories are those of the database alone: OSV is not asked.
@@ -128,7 +133,12 @@ class Session(msgspec.Struct):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences for the user about configuration, cache and advisory database."""
+        """Sentences about configuration, cache and advisory database for those who read a report."""
+        return self.setup_warnings if self.reports_setup else ()
+
+    @property
+    def setup_warnings(self) -> tuple[str, ...]:
+        """Sentences about configuration, cache and advisory database for whoever runs the program."""
         index_warnings = self._index_config.warnings if self._index_config is not None else ()
         storages = [self._database, *([self._store] if self.open_cache is None else [])]
         storage_problems = (storage.problem for storage in storages if storage is not None)

@@ -158,9 +158,14 @@ def serve(
     with closing(ServiceServer(settings)) as server:  # before the rest: it takes a second
         from nerq_cli.serve.app import create_app as create_application
         from nerq_cli.serve.service import Service, ServiceSettings
+        from nerq_cli.store import get_default_directory
 
-        opened_store = _open_store(store, server) if store else None
+        opened_store = _open_store(store or str(cache_dir or get_default_directory()), server)
         service = Service(ServiceSettings(run=run, workers=workers), opened_store)
+        if service.settings_path:
+            server.log.write("settings", message=f"the settings of {service.settings_path} apply")
+        for warning in service.warnings:
+            server.log.write("settings", "warning", message=warning)
         server.state.checks.append(lambda: "" if service.is_ready else "its threads are not running")
         server.metrics.watch("nerq_answers", "Answers that are kept in memory.", lambda: len(service.answers))
         server.metrics.watch("nerq_answer_bytes", "Bytes of these answers, about.", lambda: service.answers.size)

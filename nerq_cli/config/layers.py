@@ -82,6 +82,12 @@ def drop_weakening(config: Config, key: str) -> Config:
     return replace(config, weakenings=kept, warnings=tuple(filter(None, warnings)))
 
 
+def drop_weakenings(config: Config) -> Config:
+    """Return the settings of a file that belongs to whoever runs the program: without the warning about weakenings."""
+    described = _describe_weakenings(config.path, config.weakenings)
+    return replace(config, weakenings=(), warnings=tuple(text for text in config.warnings if text != described))
+
+
 def _describe_weakenings(path: str, weakenings: tuple[str, ...]) -> str:
     return f"{path} weakens the check: {'; '.join(weakenings)}" if weakenings else ""
 

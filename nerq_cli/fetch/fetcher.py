@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,7 @@ class Fetcher:
         refresh: bool = False,
         progress: Callable[[int, int], None] | None = None,
         cached_only: bool = False,
+        max_cooldown: int | None = None,
     ) -> FetchRun:
         """Return a run whose deadline is ``deadline_seconds`` from now.
 
@@ -66,6 +68,7 @@ class Fetcher:
             refresh: Use no stored answers that an earlier run fetched.
             progress: Called with the number of completed requests and of all requests so far.
             cached_only: Raise ``NotCachedError`` in place of sending a request.
+            max_cooldown: Seconds after which a source that gave no answer is asked again, at the latest.
         """
         return FetchRun(
             self,
@@ -75,6 +78,7 @@ class Fetcher:
             refresh=refresh,
             progress=progress,
             cached_only=cached_only,
+            max_cooldown=max_cooldown,
         )
 
     def close(self) -> None:
@@ -92,11 +96,16 @@ class Fetcher:
         with self._store_lock:
             self._store.put_many(*store_key, rows)
 
-    def get_breaker(self, source_name: str, url: str) -> CircuitBreaker:
-        """Return the circuit breaker of a source at an endpoint; a new one if the last opened some time ago."""
+    def get_breaker(self, source_name: str, url: str, max_age: float = math.inf) -> CircuitBreaker:
+        """Return the circuit breaker of a source at an endpoint; a new one if the last opened some time ago.
+
+        ``max_age`` is the most that this time may be, in seconds.
+        """
         with self._lock:
             breaker = self._breakers.get((source_name, url))
-            if breaker is None or (breaker.opened_at and time.monotonic() - breaker.opened_at > _CIRCUIT_RESET):
+            if breaker is None or (
+                breaker.opened_at and time.monotonic() - breaker.opened_at > min(_CIRCUIT_RESET, max_age)
+            ):
                 breaker = self._breakers[source_name, url] = CircuitBreaker()
             return breaker
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from nerq_cli.decoders import build_json_decoder
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.batch import Batch, Job, Result, StoredFact
-from nerq_cli.fetch.circuit_breaker import EndpointState, Failure
+from nerq_cli.fetch.circuit_breaker import CircuitBreaker, EndpointState, Failure
 from nerq_cli.fetch.source import Endpoint, Request, Source, get_max_age, has_cooldown
 from nerq_cli.fetch.source_stats import Outcome, SourceStats, SourceSummary
 from nerq_cli.fetch.time_budget import JOINT_SHARE, TimeBudget, get_time_limits
@@ -90,6 +90,7 @@ class FetchRun:
         refresh: bool,
         progress: Callable[[int, int], None] | None,
         cached_only: bool = False,
+        max_cooldown: int | None = None,
     ) -> None:
         #: The fetcher whose connections and store the run uses.
         self.fetcher = fetcher
@@ -97,6 +98,7 @@ class FetchRun:
         self._offline = offline
         self._refresh = refresh
         self._cached_only = cached_only
+        self._max_cooldown = max_cooldown
         self._deadline = time.monotonic() + deadline_seconds
         self._deadline_seconds = deadline_seconds
         self._min_time = deadline_seconds * _MIN_TIME_SHARE
@@ -265,7 +267,7 @@ class FetchRun:
     def _create_batch(self, source: Source[S, T], subjects: Iterable[S], endpoint: Endpoint) -> Batch[S, T]:
         key = (source.name, endpoint.url)
         if key not in self._states:
-            self._states[key] = EndpointState(self.fetcher.get_breaker(*key))
+            self._states[key] = EndpointState(self._get_breaker(*key))
         budgets = self._open_budgets(source, endpoint)
         return Batch(
             source,
@@ -434,19 +436,36 @@ class FetchRun:
         row, failures_row = rows.get(_NO_ANSWER_KEY), rows.get(_FAILURES_KEY)
         if failures_row is not None and failures_row.value and self._is_usable(failures_row):
             for key, failure in _decode_failures(failures_row.value).items():
-                if self._now < failure.at + batch.source.cooldown:  # type: ignore[attr-defined]
+                if self._now < failure.at + self._find_cooldown(batch):
                     state.failures.setdefault(key, failure)
                     state.earlier_keys.add(key)
-        if row is not None and row.value and self._is_usable(row):
-            state.local.trip(f"{row.value.decode(errors='replace')} ({_format_asked_at(row.fetched_at)})")
+        if row is not None and row.value and self._now < row.fetched_at + self._find_cooldown(batch):
+            state.local.trip(f"{row.value.decode(errors='replace')} ({self._format_asked_at(row.fetched_at)})")
             state.in_cooldown = True
         elif batch.endpoint.url in self._unreachable:
             state.local.trip(self._unreachable[batch.endpoint.url])
             state.attempted = True
 
+    def _get_breaker(self, source_name: str, url: str) -> CircuitBreaker:
+        if self._max_cooldown is None:
+            return self.fetcher.get_breaker(source_name, url)
+        # A second less: whoever waits for the end of the cooldown may count in whole seconds.
+        return self.fetcher.get_breaker(source_name, url, self._max_cooldown - 1)
+
+    def _find_cooldown(self, batch: Batch[Any, Any]) -> int:
+        """Return the seconds without requests after a source gave no answer; 0 = it is asked by each run."""
+        cooldown: int = getattr(batch.source, "cooldown", 0)
+        return cooldown if self._max_cooldown is None else min(cooldown, self._max_cooldown)
+
+    def _format_asked_at(self, epoch_seconds: int) -> str:
+        """Return the time of a request as text; absolute, so that later runs print the same."""
+        moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(epoch_seconds))
+        # a run that asks again soon by itself is not one of a command with this option
+        return f"requested at {moment} UTC{'; --refresh retries' if self._max_cooldown is None else ''}"
+
     def _save_failure(self, batch: Batch[Any, Any]) -> None:
         """Begin the cooldown of a service that gave no answer at all, or of the subjects that failed."""
-        state, cooldown = batch.state, getattr(batch.source, "cooldown", 0)
+        state, cooldown = batch.state, self._find_cooldown(batch)
         if cooldown and state.succeeded and self._refresh:
             no_row = Row(b"", self._now, self._now, "")
             self.fetcher.write_rows(batch.store_key, {_NO_ANSWER_KEY: no_row, _FAILURES_KEY: no_row})
@@ -636,7 +655,7 @@ class FetchRun:
         failure = batch.state.failures.get(subject.key)
         if failure is not None:
             is_earlier = subject.key in batch.state.earlier_keys
-            return f"{failure.reason} ({_format_asked_at(failure.at)})" if is_earlier else failure.reason
+            return f"{failure.reason} ({self._format_asked_at(failure.at)})" if is_earlier else failure.reason
         if batch.state.open_reason:
             return batch.state.open_reason
         if self._offline:
@@ -685,11 +704,6 @@ def _decode_failures(value: bytes) -> dict[str, Failure]:
         return msgspec.json.decode(value, type=dict[str, Failure])
     except (msgspec.MsgspecError, RecursionError):
         return {}
-
-
-def _format_asked_at(epoch_seconds: int) -> str:
-    """Return the time of a request as text; absolute, so that later runs print the same."""
-    return f"requested at {time.strftime('%Y-%m-%d %H:%M', time.gmtime(epoch_seconds))} UTC; --refresh retries"
 
 
 def _create_fact(value: T | None, label: str, now: int) -> Found[T] | Absent:

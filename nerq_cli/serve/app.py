@@ -86,7 +86,7 @@ async def get_preflight(request: Request) -> Response:
     history = await service.find_history(answer)
     return await respond(
         request,
-        b'%b,"history":%b}' % (answer.get_body(purpose)[:-1], history.content),
+        b"%b,%b" % (answer.get_body(purpose)[:-1], history.content[1:]),
         etag=find_etag((answer.digest, purpose, history.digest)),
         max_age=_find_max_age(min(answer.expires_at, history.expires_at)),
     )

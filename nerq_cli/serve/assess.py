@@ -255,7 +255,8 @@ class _Run:
             document,
             verdicts,
             as_of=options.as_of,
-            expires_at=self._lifetimes.find_end(self._now, is_whole=complete),
+            # from the end of the run, so that whoever asks again then finds sources that are asked again
+            expires_at=self._lifetimes.find_end(self._now if complete else read_clock(), is_whole=complete),
             summary=AnswerSummary(
                 label=label_target(assessment),
                 ecosystem=get_prefix(assessment.dependency.package.ecosystem),
@@ -299,9 +300,9 @@ class _Run:
             lookup.key,
             problem,
             as_of=self._options.as_of,
-            expires_at=self._lifetimes.limit(
-                self._now, self._lifetimes.absent if is_settled else self._lifetimes.incomplete
-            ),
+            expires_at=self._lifetimes.limit(self._now, self._lifetimes.absent)
+            if is_settled
+            else self._lifetimes.find_end(read_clock(), is_whole=False),
             complete=is_settled,
         )
 

@@ -157,7 +157,11 @@ class PreflightDocument(msgspec.Struct, frozen=True, kw_only=True):
     complete: Annotated[bool, Meta(description="False if a source that was asked did not answer.")]
     warnings: list[str]
     history: Annotated[
-        HistoryTarget | UnsetType | None, Meta(description="Only with include=history; null if there is none.")
+        HistoryTarget | UnsetType | None,
+        Meta(description="Only with include=history; null if there is none, or it was not read."),
+    ] = UNSET
+    history_reason: Annotated[
+        str | UnsetType, Meta(description="Only with include=history: why the history was not read.")
     ] = UNSET
 
 

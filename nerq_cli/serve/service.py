@@ -13,6 +13,7 @@ import msgspec
 from nerq_cli.application.service_answers import SOURCE as EVIDENCE
 from nerq_cli.application.session import Session, read_clock, read_settings
 from nerq_cli.application.settings import Settings
+from nerq_cli.config.layers import drop_weakenings
 from nerq_cli.errors import UsageError
 from nerq_cli.insight.purpose import Purpose
 from nerq_cli.serve.answers import SOURCE, Answer, AnswerCache
@@ -67,10 +68,14 @@ class Service:
         self._timer: asyncio.TimerHandle | None = None
         #: What the workers are at, those of other processes on the store included.
         self.claims: Claims = store.claims if store is not None else LocalClaims()
-        self._config = read_settings(self.settings.run, self.settings.root)
+        # the file is the operator's own: it weakens nothing of those who ask
+        self._config = drop_weakenings(read_settings(self.settings.run, self.settings.root))
         with self.open_session() as session:
             self._place = Place(describe_settings(session), self.settings.lifetimes)
             self._hub_url = session.endpoints["huggingface"].url
+            #: Sentences for the operator about the settings; they may have names that are private.
+            _ = session.index_config, session.database
+            self.warnings = session.setup_warnings
         self.engine = Engine(self.open_session, workers=self.settings.workers)
         self.answers = AnswerCache(self.settings.answer_bytes)
         self._batches = Batches(
@@ -85,10 +90,22 @@ class Service:
 
     def open_session(self) -> Session:
         """Return a session with the settings of the service, for one thread."""
-        session = Session(self.settings.run, self._config, self.settings.root, uses_service=False)
+        session = Session(
+            self.settings.run,
+            self._config,
+            self.settings.root,
+            reports_setup=False,
+            retry_seconds=self.settings.lifetimes.incomplete,
+            uses_service=False,
+        )
         if self._store is not None:
             session.open_cache, session.open_history = self._store.open_cache, self._store.open_history
         return session
+
+    @property
+    def settings_path(self) -> str:
+        """The settings file that applies; empty if none does."""
+        return self._config.path
 
     @property
     def is_ready(self) -> bool:
@@ -197,29 +214,37 @@ class Service:
         return await self.documents.find(f"alternatives {lookup.key}", make)
 
     async def find_history(self, answer: Answer) -> KeptDocument:
-        """Return the past of the target of an answer with a preflight, as JSON: null without a snapshot."""
+        """Return the keys about the past of the target of an answer with a preflight, as a JSON object.
+
+        They are incomplete if the history could not be read.
+        """
 
         def make(session: Session) -> Made:
-            return Made(_encode_history(answer, session), complete=True)
+            content, is_read = _encode_history(answer, session)
+            return Made(content, is_read)
 
         return await self.documents.find(f"history {answer.key} {answer.digest}", make, lane="quick")
 
 
-def _encode_history(answer: Answer, session: Session) -> bytes:
+def _encode_history(answer: Answer, session: Session) -> tuple[bytes, bool]:
+    """Return the keys about the past of the target, and whether it could be read."""
     from nerq_cli.application.history import read_package_history
+    from nerq_cli.application.report_page import UNREADABLE_HISTORY
     from nerq_cli.report.pages.history_document import build_target
     from nerq_cli.targets import parse_target
 
     file = session.history
     if file is None or answer.summary is None:
-        return b"null"
+        return b'{"history":null}', True
     purl = answer.summary.purl
     try:
         package = parse_target(purl)[0].package
     except UsageError:  # an MCP server without a package that is scored: it leaves no snapshots
-        return b"null"
+        return b'{"history":null}', True
     history = read_package_history(package, file, answer.as_of // DAY)
-    return msgspec.json.encode(None if history is None else build_target(answer.key, purl, (), history))
+    if history is None and file.read_problem:
+        return msgspec.json.encode({"history": None, "history_reason": UNREADABLE_HISTORY}), False
+    return msgspec.json.encode({"history": history and build_target(answer.key, purl, (), history)}), True
 
 
 def _read(lookups: Sequence[Lookup], session: Session, place: Place) -> dict[str, Answer]:

@@ -102,6 +102,11 @@ class DatabaseFile:
         """The failures that concern those who only read as well."""
         return "; ".join(self._problems)
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether it can be written to, as far as it is known."""
+        return self._is_writable
+
     def close(self) -> None:
         """Close the file. No method may be called afterwards."""
         if self._connection is not None:

@@ -91,11 +91,6 @@ class HistoryFile(DatabaseFile):
 
     schema = FileSchema("history", 1, _TABLES, "history", "no snapshots are kept", outlives_formats=True)
 
-    @property
-    def is_writable(self) -> bool:
-        """Whether snapshots can be kept, as far as it is known."""
-        return self._is_writable
-
     def read_marks(self, day: int, names: Sequence[str]) -> dict[str, Marks]:
         """Return coverage and mark of the snapshots of these releases: that of a day, and the newest one."""
         marks: dict[str, Marks] = {}

@@ -42,15 +42,20 @@ class _ProblemReport:
     def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
         self._lock = threading.Lock()
-        self._last = ""
+        #: The problem of each part that has one.
+        self._problems: dict[str, str] = {}
 
-    def add(self, problem: str) -> None:
-        """Take the problem of one connection; empty when it has none any more."""
+    def add(self, problem: str, part: str = "") -> None:
+        """Take the problem of one connection to a part; empty when it has none any more."""
         with self._lock:
-            if problem == self._last:
+            if problem == self._problems.get(part, ""):
                 return
-            self._last = problem
-        self._report(problem)
+            if problem:
+                self._problems[part] = problem
+            else:
+                del self._problems[part]
+            text = problem or "; ".join(self._problems.values())
+        self._report(text)
 
 
 def open_service_store(address: str, *, now: int, report: Callable[[str], None] = lambda _: None) -> ServiceStore:
@@ -63,7 +68,8 @@ def open_service_store(address: str, *, now: int, report: Callable[[str], None] 
 
     Raises:
         UsageError: PostgreSQL does not accept the connection, its tables are of a newer version or may not be created;
-            psycopg is not installed; the directory cannot be written to; or the address is of another kind of database.
+            psycopg is not installed; the directory or its cache cannot be written to; or the address is of another kind
+            of database.
     """
     if is_postgres(address):
         return _open_postgres(address, report)
@@ -77,6 +83,7 @@ def open_service_store(address: str, *, now: int, report: Callable[[str], None] 
 
 def _open_directory(directory: Path, now: int, report: Callable[[str], None]) -> ServiceStore:
     from nerq_cli.store.answers import Store
+    from nerq_cli.store.file import DatabaseFile
     from nerq_cli.store.history import HistoryFile
 
     try:
@@ -86,26 +93,36 @@ def _open_directory(directory: Path, now: int, report: Callable[[str], None]) ->
         raise UsageError(f"cannot use the store {directory}: {error.strerror or error}") from None
     if not is_writable:
         raise UsageError(f"cannot use the store {directory}: it is not writable")
-    problems, history_problems = _ProblemReport(report), _ProblemReport(report)
+    problems = _ProblemReport(report)
 
-    class ReportedStore(Store):
-        """A cache whose problems are reported when they arise. A session opens it anew from time to time."""
+    class Reported(DatabaseFile):
+        """A file whose problems are reported when they arise. A session opens it anew from time to time."""
 
         def _add_problem(self, problem: str) -> None:
             super()._add_problem(problem)
-            problems.add(self.problem)
+            problems.add(self.problem, self.schema.label)
 
-    def open_cache() -> Cache:
+    class ReportedStore(Reported, Store):
+        """The cache."""
+
+    class ReportedHistory(Reported, HistoryFile):
+        """The history."""
+
+    def open_cache() -> ReportedStore:
         store = ReportedStore.open(directory, now=now)
-        problems.add(store.problem)
+        problems.add(store.problem, store.schema.label)
         return store
 
     def open_history() -> HistoryStore:
-        history = HistoryFile.open(directory, now=now)
-        if history.problem:
-            history_problems.add(history.problem)
+        history = ReportedHistory.open(directory, now=now)
+        problems.add(history.problem, history.schema.label)
         return history
 
+    cache = open_cache()  # both once, so that their problems are known at the start
+    cache.close()
+    open_history().close()
+    if not cache.is_writable:
+        raise UsageError(f"cannot use the store {directory}: {cache.problem}")
     return ServiceStore(
         label=str(directory),
         open_cache=open_cache,

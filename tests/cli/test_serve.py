@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -137,6 +138,30 @@ def test_an_occupied_port_ends_with_2(nerq: Callable[..., Result], option: str) 
     assert result.status == 2
     assert "in use by another process" in result.err
     assert f"hint: choose another one with {option}" in result.err
+
+
+def test_a_cache_directory_that_cannot_be_used_ends_with_2(nerq: Callable[..., Result], project: Path) -> None:
+    (project / "file").touch()
+    result = nerq("serve", "--port", "0", "--management-port", "0", "--cache-dir", "file")
+    assert result.status == 2
+    assert "cannot use the store file" in result.err
+
+
+def test_the_log_has_what_is_wrong_with_the_store_and_the_settings(start: Start, project: Path) -> None:
+    (project / "nerq.toml").write_text('private = ["acme-*"]\n')
+    (project / "cache").mkdir()
+    connection = sqlite3.connect(project / "cache" / "history.sqlite3")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    process = start("--port", "0", "--management-port", "0", "--cache-dir", "cache")
+    _, port = read_port(process), read_port(process)
+    assert b"nerq_store_up 0.0" in ask(port, "/metrics")[1]
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+    events = {line["event"]: line["message"] for line in map(json.loads, log.splitlines()) if "message" in line}
+    assert "written by a newer version" in events["store"]
+    assert events["settings"] == "the settings of nerq.toml apply"
+    assert "acme" not in log
 
 
 def test_a_settings_file_that_is_not_valid_ends_with_2(nerq: Callable[..., Result], project: Path) -> None:

@@ -1147,6 +1147,21 @@ def test_a_service_that_gave_no_answer_is_left_alone_for_a_while(site: Site) -> 
     assert "--refresh" in reasons[1][1]
 
 
+@pytest.mark.parametrize("turn", [{"status": 403}, {"status": 429}])
+def test_a_run_can_ask_again_sooner(site: Site, turn: Turn) -> None:
+    site.on("/a", turn)
+    memory, at = MemoryCache(), Endpoint(url=site.url)
+    reasons, counts = [], []
+    for moment in (NOW, NOW + 29, NOW + 30):
+        with opened_run(memory, now=moment, settings=QUICK, max_cooldown=30) as run:
+            fact = run.fetch(Extras(), [A], at)[A]
+        assert isinstance(fact, Unknown)
+        reasons.append(fact.reason)
+        counts.append(len(site.requests))
+    assert counts[0] == counts[1] < counts[2]
+    assert reasons[1] == f"{reasons[0]} (requested at 2027-01-15 08:00 UTC)"
+
+
 @pytest.mark.parametrize("turn", [{"status": 500}, {"status": 403}, {"body": b"<html>"}])
 def test_one_odd_answer_concerns_its_subject_alone(site: Site, turn: Turn) -> None:
     odd, good, late = (Package(ecosystem=PYPI, name=name) for name in ("a", "b", "c"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +15,10 @@ from typing import Any
 import pytest
 
 from nerq_cli.application.session import read_clock
+from nerq_cli.application.settings import Settings
 from nerq_cli.serve import assess
+from nerq_cli.serve.assess import Lifetimes
+from nerq_cli.serve.service import Service, ServiceSettings
 from tests.serve.conftest import AS_OF, Client, Registry, Services, Start
 
 CRITICAL = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]
@@ -119,6 +124,43 @@ def test_history_is_added_on_request_only(start_service: Start, nerq: Nerq) -> N
 def test_without_a_snapshot_the_history_is_null(start_service: Start) -> None:
     client = start_service(no_cache=True)
     assert client.get("/v1/preflight", target="pypi:alpha==1.0", include="history").json["history"] is None
+
+
+def test_a_history_that_cannot_be_read_is_not_none(start_service: Start, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir(exist_ok=True)
+    connection = sqlite3.connect(tmp_path / "cache" / "history.sqlite3")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    client = start_service()
+    reply = client.get("/v1/preflight", target="pypi:alpha==1.0", include="history")
+    assert reply.json["history"] is None
+    assert reply.json["history_reason"] == "the history cannot be read at present"
+    assert int(reply.headers["cache-control"].rpartition("=")[2]) <= 30
+    for path in ("/v1/packages/pkg:pypi/alpha@1.0", "/packages/pkg:pypi/alpha@1.0", "/v1/preflight?target=pypi:alpha"):
+        text = client.get(path).body.decode()
+        assert "sqlite3" not in text
+        assert str(tmp_path) not in text
+
+
+def test_clients_do_not_see_the_settings_of_the_service(
+    start_service: Start, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "nerq.toml").write_text('private = ["hidden-name-*"]\n')
+    monkeypatch.setenv("NERQ_UNKNOWN", "1")
+    (tmp_path / "cache").touch()
+    client = start_service(Service(ServiceSettings(run=Settings(as_of=AS_OF), root=project)))
+    assert client.get("/v1/preflight", target="pypi:alpha==1.0").json["warnings"] == []
+    for path in (
+        "/v1/packages/pkg:pypi/alpha@1.0",
+        "/packages/pkg:pypi/alpha@1.0",
+        "/v1/compare?target=pypi:alpha&target=pypi:alpha==1.0",
+        "/compare?target=pypi:alpha&target=pypi:alpha==1.0",
+        "/v1/alternatives?target=pypi:alpha",
+    ):
+        text = client.get(path).body.decode()
+        assert "hidden-name" not in text
+        assert "NERQ_UNKNOWN" not in text
+        assert str(tmp_path) not in text
 
 
 def test_a_served_answer_leaves_a_snapshot_for_the_history_command(start_service: Start, nerq: Nerq) -> None:
@@ -230,6 +272,24 @@ def test_an_incomplete_answer_is_not_kept_as_a_whole_one(
     reply = start_service(refresh=True).get("/v1/preflight", target="pypi:obscure-name==1.0")
     assert reply.json["complete"] is True
     assert reply.json["provisional"] is False
+
+
+def test_a_source_that_was_silent_is_asked_again_when_the_answer_ends(
+    start_service: Start, services: Services, registry: Registry
+) -> None:
+    registry.pypi("obscure-name", "1.0")
+    services.site.on("/osv/v1/querybatch", {"status": 503})
+    lifetimes = Lifetimes(incomplete=2)
+    client = start_service(Service(ServiceSettings(run=Settings(as_of=AS_OF), lifetimes=lifetimes)))
+    before = client.get("/v1/preflight", target="pypi:obscure-name==1.0").json
+    services.speak()
+    # the quarter of an hour for which a command leaves a source alone is not that of a service
+    between = client.get("/v1/preflight", target="pypi:obscure-name").json
+    time.sleep(2.05)
+    after = client.get("/v1/preflight", target="pypi:obscure-name==1.0").json
+    assert [document["complete"] for document in (before, between, after)] == [False, False, True]
+    assert "requested at" in between["warnings"][0]
+    assert "--refresh" not in between["warnings"][0]
 
 
 def test_an_error_of_the_service_is_500_without_a_word_about_the_target(

@@ -47,6 +47,7 @@ def test_a_history_of_a_newer_version_is_reported_and_left_as_it_is(tmp_path: Pa
     connection.close()
     reported: list[str] = []
     store = open_service_store(str(tmp_path), now=NOW, report=reported.append)
+    assert len(reported) == 1
     for _ in range(2):
         history = store.open_history()
         assert not history.is_writable
@@ -70,6 +71,49 @@ def test_the_problems_of_files_are_reported_once_and_when_they_are_over(tmp_path
     assert reported[1:] == [""]
     first.close()
     second.close()
+
+
+def test_a_cache_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
+    store = open_service_store(str(tmp_path), now=NOW)
+    cache = store.open_cache()
+    cache.put_many("source", "scope", {"key": Row(b"value", NOW, NOW)})
+    cache.close()
+    [path] = tmp_path.glob("facts-*.sqlite3")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UsageError, match=r"cannot use the store .*not a regular file"):
+        open_service_store(str(tmp_path), now=NOW)
+
+
+def test_a_cache_of_another_format_is_reported_at_the_start(tmp_path: Path) -> None:
+    store = open_service_store(str(tmp_path), now=NOW)
+    cache = store.open_cache()
+    cache.put_many("source", "scope", {"key": Row(b"value", NOW, NOW)})
+    cache.close()
+    [path] = tmp_path.glob("facts-*.sqlite3")
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    reported: list[str] = []
+    open_service_store(str(tmp_path), now=NOW, report=reported.append)
+    assert len(reported) == 1
+    assert "set aside" in reported[0]
+
+
+def test_a_problem_of_one_file_stays_when_that_of_another_one_is_over(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "history.sqlite3")
+    connection.execute("PRAGMA user_version = 1000")
+    connection.close()
+    reported: list[str] = []
+    store = open_service_store(str(tmp_path), now=NOW, report=reported.append)
+    first = store.open_cache()
+    (tmp_path / "facts-3.sqlite3").mkdir()
+    first.put_many("source", "scope", {"key": Row(b"value", NOW, NOW)})
+    assert "cannot use the cache" in reported[1]
+    (tmp_path / "facts-3.sqlite3").rmdir()
+    store.open_cache().close()
+    assert "written by a newer version" in reported[2]
+    first.close()
 
 
 @pytest.mark.parametrize("address", ["mysql://host/database", "https://host/", "sqlite:///file"])
