@@ -11,7 +11,6 @@ import msgspec
 
 from nerq_cli.application.session import read_clock
 from nerq_cli.application.settings import parse_as_of
-from nerq_cli.config import find_private_pattern
 from nerq_cli.errors import StaleDataError
 from nerq_cli.inventory import Package
 from nerq_cli.report.model import SourceStatus
@@ -183,25 +182,19 @@ class EvidenceRun:
         """Return what is known of repositories on GitHub."""
         from nerq_cli.evidence.github_lookup import GithubLookup
 
-        config = self._session.config
         collector = self._open_collector()
         lookup = GithubLookup(
             collector.services,
             as_of=collector.as_of,
             known_until=collector.known_until,
-            is_private=lambda package: bool(find_private_pattern(config, package)),
+            is_private=self._session.is_declared_private,
         )
         return lookup.collect(keys)
 
     def _open_hub_lookup(self) -> HubLookup:
         from nerq_cli.evidence.hub_lookup import HubLookup
 
-        config = self._session.config
-        return HubLookup(
-            self._open_fetch_run(),
-            self._session.endpoints,
-            is_private=lambda package: bool(find_private_pattern(config, package)),
-        )
+        return HubLookup(self._open_fetch_run(), self._session.endpoints, is_private=self._session.is_declared_private)
 
     def find_dependencies(
         self, releases: Sequence[Release], package_facts: PackageFacts
@@ -218,7 +211,6 @@ class EvidenceRun:
         """Return the dependencies of releases without names that are declared private."""
         from nerq_cli.facts import Found
 
-        config = self._session.config
         trees: dict[Release, Fact[DependencyTree]] = {}
         for release, fact in facts.items():
             if not isinstance(fact, Found):
@@ -227,7 +219,7 @@ class EvidenceRun:
             public = tuple(
                 node
                 for node in fact.value.nodes
-                if not find_private_pattern(config, Package(ecosystem=release.package.ecosystem, name=node.name))
+                if not self.is_declared_private(Package(ecosystem=release.package.ecosystem, name=node.name))
             )
             if len(public) < len(fact.value.nodes):
                 label = f"MCP server {release.package.name} {release.version}"
@@ -289,7 +281,7 @@ class EvidenceRun:
 
     def is_declared_private(self, package: Package) -> bool:
         """Return whether the settings declare a name private."""
-        return bool(find_private_pattern(self._session.config, package))
+        return self._session.is_declared_private(package)
 
     def find_profile(self, release: Release) -> Fact[ReleaseProfile]:
         """Return what the author of a release states about it; its name must be one that may be sent to its index.

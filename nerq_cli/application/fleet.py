@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -22,9 +22,9 @@ from nerq_cli.application.fleet_projects import (
     NameUse,
     ReadProject,
     Shared,
+    Withheld,
     explain_withheld,
     judge_project,
-    list_withheld,
     list_withheld_names,
     read_fleet_settings,
     read_project,
@@ -107,6 +107,8 @@ class _Read(NamedTuple):
     explain: list[Callable[[Package], str]]
     #: What is asked about, each once.
     union: dict[NameUse, None]
+    #: Returns why a name must not be sent for any project.
+    explain_all: Callable[[Package], str]
 
 
 def run_fleet(
@@ -147,7 +149,7 @@ def run_fleet(
         )
         gathered = _Gathered()
         if len(done) < len(sources):
-            gathered = _gather(read.union, shared, config, history, create_progress)
+            gathered = _gather(read, shared, config, history, create_progress)
         read.union.clear()
         portfolio = Portfolio(config.threshold)
         projects: dict[int, FleetProject] = {}
@@ -184,19 +186,25 @@ def _read_all(
     for count, _ in enumerate(tasks, 1):
         if progress is not None:
             progress(count, len(sources))
-    withheld = list_withheld(_iter_read(reading), _make_known_check(config))
+    withheld = Withheld(_iter_read(reading), _make_known_check(config))
     explain = [explain_withheld(index, withheld, names) for index in range(len(sources))]
-    read = _Read([ReadProject(digest=b"")] * len(sources), [b""] * len(sources), explain, {})
+    read = _Read(
+        [ReadProject(digest=b"")] * len(sources),
+        [b""] * len(sources),
+        explain,
+        {},
+        explain_withheld(None, withheld, names),
+    )
     for index, project in _iter_read(reading):
         hidden = list_withheld_names(project.uses, explain[index]) if withheld else []
-        read.digests[index] = _complete_digest(project.digest, hidden, as_of)
-        read.outlines[index] = replace(project, uses=(), withheld=())
+        read.digests[index] = _complete_digest(project.digest, [*hidden, "", *withheld.patterns], as_of)
+        read.outlines[index] = replace(project, uses=(), withheld=(), private=())
         read.union.update((use, None) for use in project.uses if not hidden or not _is_hidden(use, withheld))
     return read
 
 
-def _is_hidden(use: NameUse, withheld: Mapping[Package, object]) -> bool:
-    return Package(ecosystem=use.ecosystem, name=use.name) in withheld
+def _is_hidden(use: NameUse, withheld: Withheld) -> bool:
+    return bool(withheld.find_projects(Package(ecosystem=use.ecosystem, name=use.name)))
 
 
 def _iter_read(folder: Path) -> Iterator[tuple[int, ReadProject]]:
@@ -235,7 +243,7 @@ def _make_known_check(config: Config) -> Callable[[Package], bool]:
 
 
 def _gather(
-    union: Iterable[NameUse],
+    read: _Read,
     shared: Shared,
     config: Config,
     history: _FleetHistory,
@@ -246,13 +254,13 @@ def _gather(
     from nerq_cli.application.scan import assess_declarations
 
     settings = shared.settings
-    declarations = [_declare(use, number) for number, use in enumerate(union)]
+    declarations = [_declare(use, number) for number, use in enumerate(read.union)]
     if not declarations:
         return _Gathered()
     options = ScanOptions(
         as_of=shared.as_of, threshold=config.threshold, python=parse_python(settings.python), policy=config.policy
     )
-    with shared.open_gathering(config, create_progress) as session:
+    with shared.open_gathering(config, create_progress, read.explain_all) as session:
         session.build_rules(())
         run = session.open_run()
         run.expected_count = len(declarations)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -12,23 +13,26 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.application.fleet_sources import FleetSource, open_checkout
+from nerq_cli.application.fleet_sources import Checkout, FleetSource, open_checkout
 from nerq_cli.application.known_assessments import ENCODER, KnownAssessments
 from nerq_cli.application.read_dependencies import Inputs, read_inputs
 from nerq_cli.application.scan import run_scan, select_groups
 from nerq_cli.application.scores import describe_code
 from nerq_cli.application.session import Session, hide_progress, read_settings
 from nerq_cli.application.snapshots import name_release, summarise_report
+from nerq_cli.config import compile_patterns, find_private_strings
 from nerq_cli.config.weaker import find_weaker
 from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.ecosystems import EcosystemId, is_repository, normalise_name
-from nerq_cli.errors import ExitStatus, NerqError, NothingToScanError
+from nerq_cli.errors import ConfigError, ExitStatus, NerqError, NothingToScanError
 from nerq_cli.insight.fleet import FleetProject, ProjectResult, ProjectState, RuleCount, VersionUse, is_below
 from nerq_cli.insight.snapshots import pack_summary
 from nerq_cli.inventory import MCP_GROUP, PRIVATE_REASON, PROJECT_REASONS, Declaration, DependencyFile, Package
 from nerq_cli.manifests.formats import format_ecosystems
 from nerq_cli.privacy import find_withheld_reason
+from nerq_cli.report.terminal.problems import format_position
 from nerq_cli.resolve.resolver import CONSTRAINT_GROUP
+from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -36,8 +40,10 @@ if TYPE_CHECKING:
     from nerq_cli.application.session import ProgressFactory
     from nerq_cli.application.settings import Settings
     from nerq_cli.config import Config
+    from nerq_cli.config.patterns import CompiledPatterns
     from nerq_cli.fetch.fetcher import Fetcher
     from nerq_cli.privacy import PrivacyRules
+    from nerq_cli.problem import Problem
     from nerq_cli.report.model import Assessment, Report
     from nerq_cli.store import Cache
     from nerq_cli.store.history import HistoryFile
@@ -77,8 +83,8 @@ class ReadProject(msgspec.Struct, frozen=True, array_like=True):
     withheld: tuple[tuple[EcosystemId, str, bool], ...] = ()
     #: Why it cannot be read; empty if it can.
     error: str = ""
-    hint: str = ""
-    is_empty: bool = False
+    #: Patterns of the names that its settings declare private, whether the project has them or not.
+    private: tuple[str, ...] = ()
 
 
 class Shared:
@@ -129,9 +135,12 @@ class Shared:
         shared.known = self.known
         return shared
 
-    def open_gathering(self, config: Config, create_progress: ProgressFactory) -> FleetSession:
+    def open_gathering(
+        self, config: Config, create_progress: ProgressFactory, withheld: Callable[[Package], str]
+    ) -> FleetSession:
         """Return the session of no project, which asks about the packages of all; nothing of it is open yet."""
         session = self._prepare(FleetSession(self.settings, config, Path(), create_progress))
+        session.withheld = withheld
         session.known = self.known
         return session
 
@@ -192,6 +201,10 @@ class FleetSession(Session):
             super().fetcher.failures = self.failures
         return super().fetcher
 
+    def is_declared_private(self, package: Package) -> bool:
+        """Return whether the settings of the project declare a name private, or another project withholds it."""
+        return super().is_declared_private(package) or bool(self.withheld(package))
+
     def build_rules(self, dependency_files: Sequence[DependencyFile]) -> PrivacyRules:
         """Return the rules that decide which names may leave the machine: those of the project, and of the others."""
         rules = super().build_rules(dependency_files)
@@ -233,18 +246,54 @@ def read_project(source: FleetSource, settings: Settings, path: Path) -> ReadPro
     """
     try:
         with open_checkout(source) as checkout:
-            return _read_checkout(checkout.root, checkout.commit, source, settings, path)
-    except NothingToScanError:
-        return ReadProject(digest=b"", is_empty=True)
+            try:
+                return _read_checkout(checkout.root, checkout.commit, source, settings, path)
+            except Exception as error:  # noqa: BLE001 - what one project makes fail must not stop the others
+                return _read_what_is_withheld(checkout, error, source, settings, path)
     except NerqError as error:
-        return ReadProject(digest=b"", error=f"{error}", hint=error.hint)
-    except Exception as error:  # noqa: BLE001 - what one project makes fail must not stop the others
+        return ReadProject(digest=b"", error=describe_error(error))
+    except Exception as error:  # noqa: BLE001 - as above
         return ReadProject(digest=b"", error=describe_bug(error))
+
+
+def _read_what_is_withheld(
+    checkout: Checkout, error: Exception, source: FleetSource, settings: Settings, path: Path
+) -> ReadProject:
+    """Return a project that cannot be judged, and names that the others must not send: those that can be read of it."""
+    obeys_project = not settings.no_config and not os.environ.get("NERQ_CONFIG", "").strip()
+    private = find_private_strings(checkout.root) if obeys_project else ()
+    read = ReadProject(digest=b"")
+    if isinstance(error, ConfigError):
+        with suppress(Exception):
+            read = _read_checkout(checkout.root, checkout.commit, source, replace(settings, no_config=True), path)
+        path.unlink(missing_ok=True)
+    reason = describe_error(error) if isinstance(error, NerqError) else describe_bug(error)
+    return replace(read, digest=b"", uses=(), error=_cut_root(reason, source, checkout.root), private=private)
 
 
 def describe_bug(error: Exception) -> str:
     """Return an exception that no code expects as a reason."""
     return f"it could not be read: {type(error).__name__}: {error}"
+
+
+def describe_error(error: NerqError) -> str:
+    """Return an error as a reason: the place and the text of its first problem, or its own text, with its hint."""
+    problems = getattr(error, "problems", ())
+    if not problems:
+        return f"{error} ({error.hint})" if error.hint else f"{error}"
+    more = format_count(len(problems) - 1, "more problem")
+    return f"{describe_problem(problems[0])}{f' and {more}' if len(problems) > 1 else ''}"
+
+
+def describe_problem(problem: Problem) -> str:
+    """Return a problem of a file with its place and hint."""
+    hint = f" ({problem.hint})" if problem.hint else ""
+    return f"{format_position(problem)}: {problem.message}{hint}"
+
+
+def _cut_root(text: str, source: FleetSource, root: Path) -> str:
+    """Return a text whose paths are those of the commit: its files are in a temporary directory."""
+    return text.replace(f"{root.as_posix()}/", "") if source.ref else text
 
 
 def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Settings, path: Path) -> ReadProject:
@@ -260,7 +309,8 @@ def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Setti
         try:
             files = read_inputs(inputs, hide_progress, open_cache=session.open_second_cache, notes=[])
         except NothingToScanError:
-            return ReadProject(digest=_compute_digest(source, commit, (), b"", session, options), commit=commit)
+            digest = _compute_digest(source, commit, (), b"", session, options)
+            return ReadProject(digest=digest, commit=commit, private=config.private)
         try:
             content = ENCODER.encode(files)
         except UnicodeEncodeError:  # a name of a file that is not UTF-8
@@ -300,6 +350,7 @@ def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Setti
             commit=commit,
             uses=tuple(uses),
             withheld=tuple((ecosystem, name, is_declared) for (ecosystem, name), is_declared in withheld.items()),
+            private=config.private,
         )
 
 
@@ -361,10 +412,11 @@ def judge_project(
     registries; empty if none does.
     """
     if read.error:
-        reason = f"{read.error} ({read.hint})" if read.hint else read.error
-        return ProjectResult(_build_unreadable(source, reason))
+        return ProjectResult(_build_unreadable(source, read.error))
+    root = Path(source.path)
     try:
         with open_checkout(source, read.commit) as checkout:
+            root = checkout.root
             session = shared.open_session(checkout.root, withheld)
             options = replace(session.build_scan_options(), as_of=shared.as_of)
             inputs = Inputs(paths=(str(checkout.root),))
@@ -380,10 +432,10 @@ def judge_project(
             weaker = tuple(find_weaker(fleet_config, session.config)) if session.config.path else ()
             return summarise_project(source, checkout.commit, report, fleet_config.threshold, weaker, checkout.root)
     except NerqError as error:
-        reason = f"{error} ({error.hint})" if error.hint else f"{error}"
+        reason = _cut_root(describe_error(error), source, root)
         return ProjectResult(_build_unreadable(source, reason, error.exit))
     except Exception as error:  # noqa: BLE001 - as above
-        return ProjectResult(_build_unreadable(source, describe_bug(error)))
+        return ProjectResult(_build_unreadable(source, _cut_root(describe_bug(error), source, root)))
 
 
 def _build_unreadable(source: FleetSource, reason: str, status: ExitStatus = ExitStatus.USAGE) -> FleetProject:
@@ -404,11 +456,6 @@ def summarise_project(
 
     ``threshold`` is that of the fleet; ``weaker`` is what the project's settings accept beyond those of the fleet.
     """
-    prefix = f"{root.as_posix()}/" if source.ref else ""  # a temporary directory
-
-    def show(text: str) -> str:
-        return text.replace(prefix, "") if prefix else text
-
     summary = summarise_report(report)
     entries = [entry for entry in report.dependencies if not entry.dependency.is_own]
     uses = tuple(map(build_use, entries))
@@ -423,7 +470,7 @@ def summarise_project(
         commit=commit,
         state=_find_state(report),
         exit=report.exit.value,
-        reason=show(report.exit_reason),
+        reason=_cut_root(report.exit_reason, source, root),
         complete=report.complete,
         dependency_files=len(report.dependency_files),
         dependencies=summary.dependencies,
@@ -438,7 +485,7 @@ def summarise_project(
         waived=sum(finding.waiver is not None for finding in report.findings),
         weaker=weaker,
         withheld=sum(entry.dependency.skip_reason.startswith(WITHHELD_REASON) for entry in entries),
-        problems=tuple(show(f"{problem.path}: {problem.message}") for problem in report.errors[:_MAX_PROBLEMS]),
+        problems=tuple(_cut_root(describe_problem(problem), source, root) for problem in report.errors[:_MAX_PROBLEMS]),
         methodology=summary.methodology,
     )
     members = sorted(
@@ -491,34 +538,68 @@ def build_use(entry: Assessment) -> VersionUse:
     )
 
 
-def list_withheld(
-    reads: Iterable[tuple[int, ReadProject]], is_known: Callable[[Package], bool]
-) -> dict[Package, tuple[int, ...]]:
-    """Return the names that projects withhold, each with the indexes of the first two of them.
-
-    A name that a project declares private is withheld in any case; another one not if it is known to be public.
-    """
-    withheld: dict[Package, tuple[int, ...]] = {}
-    for index, read in reads:
-        for ecosystem, name, is_declared in read.withheld:
-            package = Package(ecosystem=ecosystem, name=name)
-            projects = withheld.get(package, ())
-            if len(projects) < _NAMED and index not in projects and (is_declared or not is_known(package)):
-                withheld[package] = (*projects, index)
-    return withheld
-
-
 #: Projects that are kept of those that withhold a name: one of them is another than that which is judged.
 _NAMED: Final = 2
 
 
-def explain_withheld(
-    index: int, withheld: Mapping[Package, tuple[int, ...]], names: Sequence[str]
-) -> Callable[[Package], str]:
-    """Return a function that gives why a project with this index must not send a name: others withhold it."""
+class Withheld:
+    """The names that the projects of a fleet keep from registries: those that they have, and patterns of others."""
+
+    def __init__(self, reads: Iterable[tuple[int, ReadProject]], is_known: Callable[[Package], bool]) -> None:
+        """Collect them.
+
+        A name that a project declares private is withheld in any case; another one not if it is known to be public.
+        """
+        self._names: dict[Package, tuple[int, ...]] = {}
+        self._patterns: dict[str, tuple[int, ...]] = {}
+        self._compiled: dict[EcosystemId, CompiledPatterns] = {}
+        self._found: dict[Package, tuple[int, ...]] = {}
+        for index, read in reads:
+            for pattern in read.private:
+                self._patterns[pattern] = _add_project(self._patterns.get(pattern, ()), index)
+            for ecosystem, name, is_declared in read.withheld:
+                package = Package(ecosystem=ecosystem, name=name)
+                if is_declared or not is_known(package):
+                    self._names[package] = _add_project(self._names.get(package, ()), index)
+
+    def __bool__(self) -> bool:
+        """Return whether any name is withheld."""
+        return bool(self._names or self._patterns)
+
+    @property
+    def patterns(self) -> list[str]:
+        """The patterns of names that the settings of projects declare private, sorted."""
+        return sorted(self._patterns)
+
+    def find_projects(self, package: Package) -> tuple[int, ...]:
+        """Return the indexes of two of the projects that withhold a name; of fewer where there are no two."""
+        if not self._patterns:
+            return self._names.get(package, ())
+        projects = self._found.get(package)
+        if projects is None:
+            projects = self._names.get(package, ())
+            compiled = self._compiled.get(package.ecosystem)
+            if compiled is None:
+                compiled = self._compiled[package.ecosystem] = compile_patterns(self._patterns, package.ecosystem)
+            for pattern in compiled.find(package):
+                for index in self._patterns[pattern]:
+                    projects = _add_project(projects, index)
+            self._found[package] = projects
+        return projects
+
+
+def _add_project(projects: tuple[int, ...], index: int) -> tuple[int, ...]:
+    return projects if index in projects or len(projects) == _NAMED else (*projects, index)
+
+
+def explain_withheld(index: int | None, withheld: Withheld, names: Sequence[str]) -> Callable[[Package], str]:
+    """Return a function that gives why a project with this index must not send a name: others withhold it.
+
+    Without an index it is about what is sent for all projects.
+    """
 
     def explain(package: Package) -> str:
-        other = next((project for project in withheld.get(package, ()) if project != index), None)
+        other = next((project for project in withheld.find_projects(package) if project != index), None)
         return "" if other is None else f"{WITHHELD_REASON} {names[other]}, another project of this fleet"
 
     return explain

@@ -27,7 +27,6 @@ from nerq_cli.application.service_source import (
 )
 from nerq_cli.application.session import read_clock
 from nerq_cli.application.settings import parse_as_of
-from nerq_cli.config import find_private_pattern
 from nerq_cli.evidence.registry_lookup import PackageFacts
 from nerq_cli.evidence.service_lookup import NOT_SENT
 from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
@@ -284,7 +283,7 @@ class ServiceRun(EvidenceRun):
         """Whether the service may receive a name: only one that is known to be public, whoever runs the service."""
         return (
             package.registry_api in ("npm", "pypi")
-            and not find_private_pattern(self._session.config, package)
+            and not self._session.is_declared_private(package)
             and self._session.is_public(package)
         )
 

@@ -20,7 +20,7 @@ from nerq_cli.application.settings import (
     read_options,
     resolve_strict,
 )
-from nerq_cli.config import Config, read_config, read_config_file
+from nerq_cli.config import Config, find_private_pattern, read_config, read_config_file
 from nerq_cli.config.document import REVIEW_FILE, find_review_file
 from nerq_cli.ecosystems import is_hub
 from nerq_cli.errors import ConfigError
@@ -164,6 +164,10 @@ class Session(msgspec.Struct):
     def obeys_project(self) -> bool:
         """Whether the settings of the scanned project apply."""
         return not self.settings.no_config and not os.environ.get("NERQ_CONFIG", "").strip()
+
+    def is_declared_private(self, package: Package) -> bool:
+        """Return whether the settings declare a name private."""
+        return bool(find_private_pattern(self.config, package))
 
     @property
     def index_config(self) -> IndexConfig:

@@ -7,15 +7,23 @@ Environment variables outweigh the file, and options of the command line outweig
 
 from __future__ import annotations
 
-from nerq_cli.config.files import find_nested, read_config, read_config_file, read_directory_config
+from nerq_cli.config.files import (
+    find_nested,
+    find_private_strings,
+    read_config,
+    read_config_file,
+    read_directory_config,
+)
 from nerq_cli.config.model import Config, Value
-from nerq_cli.config.patterns import find_private_pattern, find_public_pattern
+from nerq_cli.config.patterns import compile_patterns, find_private_pattern, find_public_pattern
 
 __all__ = [
     "Config",
     "Value",
+    "compile_patterns",
     "find_nested",
     "find_private_pattern",
+    "find_private_strings",
     "find_public_pattern",
     "read_config",
     "read_config_file",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -95,6 +96,31 @@ def read_directory_config(directory: Path) -> Config | None:
     if pyproject_file is not None and (table := _read_tool_table(pyproject_file)) is not None:
         return _build_config(pyproject_file, table)
     return None
+
+
+def find_private_strings(start: Path, *, home: Path | None = None) -> tuple[str, ...]:
+    """Return the strings that settings which cannot be used have under ``private``, as far as they can be read.
+
+    The nearest directory with a settings file counts, as for ``read_config``. The file need not be TOML.
+    """
+    for directory in iter_directories(start, home or Path(os.path.expanduser("~"))):  # noqa: PTH111 - as above
+        if not any(find_nested([directory])):
+            continue
+        strings: dict[str, None] = {}
+        for name in (*_NAMES, _PYPROJECT):
+            with suppress(ConfigError):
+                file = read_toml_file(directory / name)
+                for match in _PRIVATE.finditer(file.text) if file is not None else ():
+                    strings.update(dict.fromkeys(text[1:-1] for text in _STRING.findall(match["items"])))
+        return tuple(filter(None, strings))
+    return ()
+
+
+#: A list of strings named ``private``, and one of its strings. Each character can match in one way only.
+_PRIVATE = compile_late(
+    r"""^[^\n#]*?\bprivate\b["']?[ \t]*=[ \t]*\[?(?P<items>(?:[\s,]|\#[^\n]*|"[^"\n]*"|'[^'\n]*')*)""", re.MULTILINE
+)
+_STRING = compile_late(r"""(?m)"[^"\n]*"|'[^'\n]*'""")
 
 
 def find_nested(directories: Iterable[Path]) -> Iterator[Path]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from nerq_cli.config.model import Config
 from nerq_cli.ecosystems import NPM, EcosystemId, is_hub, is_repository, normalise_name
@@ -43,24 +44,26 @@ def split_pattern(pattern: str) -> tuple[str | None, str]:
 def _find_pattern(patterns: tuple[str, ...], package: Package) -> str:
     if not patterns:
         return ""
-    matches_any, matchers = _compile_patterns(patterns, package.ecosystem)
-    name = package.name.lower() if is_hub(package.ecosystem) else package.name
-    if matches_any is None or not matches_any(name):
-        return ""
-    return next(pattern for pattern, matches in matchers if matches(name))
+    return next(_compile_patterns(patterns, package.ecosystem).find(package), "")
 
 
-_Matcher = Callable[[str], object]
+class CompiledPatterns(NamedTuple):
+    """The patterns that cover one ecosystem."""
+
+    #: Matches what one of them matches, because most names match none; None if no pattern covers the ecosystem.
+    matches_any: Callable[[str], object] | None
+    #: Each pattern with what matches it.
+    matchers: tuple[tuple[str, Callable[[str], object]], ...]
+
+    def find(self, package: Package) -> Iterator[str]:
+        """Yield the patterns that match a package of the ecosystem."""
+        name = package.name.lower() if is_hub(package.ecosystem) else package.name
+        if self.matches_any is not None and self.matches_any(name):
+            yield from (pattern for pattern, matches in self.matchers if matches(name))
 
 
-@lru_cache(maxsize=8)
-def _compile_patterns(
-    patterns: tuple[str, ...], ecosystem: EcosystemId
-) -> tuple[_Matcher | None, tuple[tuple[str, _Matcher], ...]]:
-    """Return a matcher of all patterns together, because most names match none, and one of each pattern.
-
-    The first is None if no pattern covers the ecosystem.
-    """
+def compile_patterns(patterns: Iterable[str], ecosystem: EcosystemId) -> CompiledPatterns:
+    """Return what finds the patterns that match a package of an ecosystem."""
     regexes: dict[str, str] = {}
     for pattern in patterns:
         prefix, name = split_pattern(pattern)
@@ -71,9 +74,14 @@ def _compile_patterns(
             if _may_be_owner(prefix, normalised, ecosystem):
                 regexes[pattern] += f"|{fnmatch.translate(f'{normalised}/*')}"
     if not regexes:
-        return None, ()
+        return CompiledPatterns(None, ())
     matchers = tuple((pattern, re.compile(regex).match) for pattern, regex in regexes.items())
-    return re.compile("|".join(regexes.values())).match, matchers
+    return CompiledPatterns(re.compile("|".join(regexes.values())).match, matchers)
+
+
+@lru_cache(maxsize=8)
+def _compile_patterns(patterns: tuple[str, ...], ecosystem: EcosystemId) -> CompiledPatterns:
+    return compile_patterns(patterns, ecosystem)
 
 
 def _may_be_owner(prefix: str | None, name: str, ecosystem: EcosystemId) -> bool:

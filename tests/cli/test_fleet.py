@@ -24,6 +24,7 @@ from nerq_cli.application.evidence_run import EvidenceRun
 from nerq_cli.application.scan import run_scan
 from nerq_cli.report.pages.fleet_document import build_schema
 from tests.cli.conftest import AS_OF, Registry, Result, Services
+from tests.sources.huggingface.conftest import CARD, HubStandIn
 
 Nerq = Callable[..., Result]
 CRITICAL: dict[str, Any] = {"database_specific": {"severity": "CRITICAL"}}
@@ -177,6 +178,74 @@ def test_a_name_that_one_repository_withholds_is_sent_for_none(packages: Registr
     assert projects["apart"]["state"] == "passed"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'private = ["zz-*", "pypi:most"]\n',
+        'fail-below = 3\nprivate = [\n  "zz-*",  # ours\n  "most",\n]\n',
+        "private = ['zz-*', 'most'\nthreshold = \n",
+    ],
+    ids=["valid", "unknown setting", "no TOML"],
+)
+def test_a_pattern_of_one_repository_holds_for_all(
+    packages: Registry, project: Path, nerq: Nerq, settings: str
+) -> None:
+    packages.pypi("zz-b", "1.0")
+    packages.pypi("most", "1.0")
+    names = [
+        add(project, "declares", "other==1.0", nerq_toml=settings),
+        add(project, "uses", "zz-b==1.0", "most==1.0", "demo==2.0", nerq_toml='public = ["zz-*", "most"]\n'),
+    ]
+    result = run(nerq, *names)
+    assert not [path for path in packages.paths if "zz-" in path or "most" in path]
+    row = get_projects(result)["uses"]
+    assert (row["state"], row["withheld"]) == ("incomplete", 2)
+    assert {name for name, version, score in list_uses(result, "uses") if score is not None} == {"demo"}
+    assert get_projects(run(nerq, names[1]))["uses"]["state"] == "passed"
+
+
+def test_a_pattern_counts_without_dependency_files_and_for_popular_names(
+    packages: Registry, project: Path, nerq: Nerq
+) -> None:
+    packages.pypi("requests", "2.0")
+    names = [add(project, "docs", nerq_toml='private = ["requests"]\n'), add(project, "user", "requests==2.0")]
+    assert get_projects(run(nerq, *names))["user"]["withheld"] == 1
+    assert not [path for path in packages.paths if "requests" in path]
+
+
+def test_what_a_repository_with_wrong_settings_provides_is_withheld(
+    packages: Registry, project: Path, nerq: Nerq
+) -> None:
+    packages.pypi("acme-tool", "1.0")
+    metadata = '[project]\nname = "acme-tool"\nversion = "1.0"\n'
+    names = [
+        add(project, "tool", nerq_toml="threshold = 'x'\n", pyproject_toml=metadata),
+        add(project, "user", "acme-tool==1.0"),
+    ]
+    assert get_projects(run(nerq, *names))["user"]["withheld"] == 1
+    assert not [path for path in packages.paths if "acme" in path]
+
+
+def test_a_model_that_another_project_declares_private_is_not_sent(
+    packages: Registry, other_site: Any, project: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = HubStandIn(other_site)
+    monkeypatch.setenv("NERQ_HF_URL", hub.url)
+    for name in ("zz-lab/secret", "zz-lab/base"):
+        hub.add_model(name, card=CARD * 20)
+    names = [
+        add(project, "declares", "other==1.0", nerq_toml='private = ["hf:zz-lab"]\n'),
+        add(project, "uses", "other==1.0"),
+    ]
+    code = 'from transformers import AutoModel\n\nAutoModel.from_pretrained("zz-lab/secret")\n'
+    (project / "uses" / "app.py").write_text(code)
+    result = run(nerq, *names)
+    assert "zz-lab/secret" in {name for name, _, _ in list_uses(result, "uses")}
+    assert not [request for request in other_site.requests if "zz-lab" in request.path]
+    run(nerq, names[1])
+    assert [request for request in other_site.requests if "zz-lab" in request.path]
+
+
 def test_what_the_user_declares_public_is_asked_about(
     packages: Registry, project: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +305,33 @@ def test_what_cannot_be_read_is_an_entry_and_the_others_go_on(packages: Registry
     assert "not a directory" in projects["file"]["exit"]["reason"]
     assert (result.status, result.json["complete"]) == (2, False)
     assert run(nerq, *names, add(project, "failing", "demo==1.0")).status == 1
+
+
+def test_settings_that_cannot_be_used_are_stated_as_a_scan_states_them(
+    packages: Registry, project: Path, nerq: Nerq
+) -> None:
+    names = [
+        add(project, "unknown", "other==1.0", pyproject_toml="[tool.nerq]\nfail-below = 3\n"),
+        add(project, "waiver", "other==1.0", nerq_toml='[[waivers]]\npackage = "pypi:demo"\n'),
+        add(project, "nested", "other==1.0", nerq_toml="nested = true\n"),
+    ]
+    (project / "nested" / "sub").mkdir()
+    (project / "nested" / "sub" / "requirements.txt").write_text("demo==2.0\n")
+    (project / "nested" / "sub" / "nerq.toml").write_text("threshhold = 3\n")
+    projects = get_projects(run(nerq, *names))
+    for name in names:
+        reason = projects[name]["exit"]["reason"]
+        first, *_ = nerq("scan", name).err.splitlines()
+        assert "it cannot be used" not in reason
+        assert reason.startswith(first), name
+        assert projects[name]["state"] == "unreadable"
+    assert projects["unknown"]["exit"]["reason"].startswith("unknown/pyproject.toml:2: there is no setting")
+
+
+def test_problems_have_their_place(packages: Registry, project: Path, nerq: Nerq) -> None:
+    name = add(project, "bad", "other==1.0", "third==x y")
+    [problem] = get_projects(run(nerq, name))["bad"]["problems"]
+    assert problem.startswith("bad/requirements.txt:2")
 
 
 def test_a_bug_with_one_project_stops_no_other(
