@@ -28,7 +28,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
     notice: Annotated[str, Meta(description="How to read the texts.")]
     complete: Annotated[bool, Meta(description="Whether everything that is needed could be read.")]
-    missing: Annotated[list[str], Meta(description="What could not be read.")]
+    missing: Annotated[list[str], Meta(description="What could not be read, or not be settled.")]
     warnings: Annotated[list[str], Meta(description="What else is to be known, such as settings that weaken results.")]
 
 
