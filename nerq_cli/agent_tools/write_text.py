@@ -39,7 +39,10 @@ def write_answer(answer: Notice) -> str:
         lines += _write_scan(answer)
     lines += [f"warning: {text}" for text in answer.warnings]
     if not answer.complete:
-        lines += ["INCOMPLETE, so that this is no approval; not read or not settled:", *_list(answer.missing or ["not everything"])]
+        lines += [
+            "INCOMPLETE, so that this is no approval; not read or not settled:",
+            *_list(answer.missing or ["not everything"]),
+        ]
     return "\n".join(lines)
 
 

@@ -29,7 +29,7 @@ def test_what_lies_elsewhere_is_refused(root: Path, text: str) -> None:
         find_directory(text, resolve_roots([root]))
 
 
-@pytest.mark.parametrize("text", ["x" * 300, "x/" * 2_500, "requirements.txt/x", "\udcff", "\ud800", "loop"])
+@pytest.mark.parametrize("text", ["x" * 300, "x/" * 2_500, "requirements.txt/x", "\udcff", "loop"])
 def test_a_path_that_cannot_be_read_is_a_usage_error(root: Path, text: str) -> None:
     (root / "requirements.txt").touch()
     (root / "loop").symlink_to("loop")
