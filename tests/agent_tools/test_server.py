@@ -320,6 +320,8 @@ def test_what_the_settings_of_a_project_accept_is_shown(
     )
     content = call("scan_project", {"path": "allowed"}, "--root", str(tree)).structured_content
     assert (content["threshold"], content["accepted"]) == (10, 1)
+    text = read_text(call("scan_project", {"path": "allowed"}, "--root", str(tree)))
+    assert "1 dependency in 1 file: 1 ok; 1 finding is accepted by its settings" in text
     check = call("check_package", {"target": "pypi:demo==1.0"}, "--root", str(tree / "allowed")).structured_content
     assert check["result"]["verdict"] == "avoid"  # a lower threshold lowers no verdict
     assert [advisory["id"] for advisory in check["result"]["advisories"]] == ["GHSA-1"]
