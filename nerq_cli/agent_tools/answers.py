@@ -87,12 +87,13 @@ def check_many(targets: Sequence[str], session: Session, purpose: Purpose) -> Ch
     verdicts = Counter(answer.verdict for answer in checked.answers)
     counts = ", ".join(f"{verdicts[verdict]} {words}" for verdict, words in _COUNTED.items() if verdicts[verdict])
     absent = sum(answer.status == "does-not-exist" for answer in checked.answers)
+    absent_text = f"; {absent} {'does' if absent == 1 else 'do'} not exist" if absent else ""
     return CheckManyAnswer(
         notice=NOTICE,
         complete=not missing,
         missing=missing,
         warnings=list(checked.warnings),
-        headline=f"{len(unique)} checked for {purpose}: {counts}{f'; {absent} do not exist' if absent else ''}.",
+        headline=f"{len(unique)} checked for {purpose}: {counts}{absent_text}.",
         results=answers,
     )
 

@@ -29,15 +29,18 @@ from nerq_cli.application.named_targets import (
 from nerq_cli.application.registered_servers import AbsentServerError, AmbiguousServerError
 from nerq_cli.application.report_alternatives import add_alternatives
 from nerq_cli.ecosystems import get_ecosystem, get_prefix, is_repository
+from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.report.alternatives import describe_option
 from nerq_cli.report.guidance import explain_assessment
-from nerq_cli.report.wording import find_threshold, package_label
+from nerq_cli.report.wording import find_threshold, name_with_extras, shorten_version
+from nerq_cli.signals.advisories import describe_fix, describe_severity
 
 if TYPE_CHECKING:
     from nerq_cli.application.session import Session
+    from nerq_cli.facts import AffectingAdvisory
     from nerq_cli.insight.alternatives import Option
     from nerq_cli.insight.purpose import Purpose
-    from nerq_cli.inventory import Package
+    from nerq_cli.inventory import Dependency, Package
     from nerq_cli.policy.upgrade import Upgrade
     from nerq_cli.report.model import Assessment, Report
 
@@ -256,22 +259,36 @@ def _answer_known(target: LookedUpTarget, assessment: Assessment, report: Report
         provisional=score is not None and score.provisional,
         latest=clean(assessment.latest, NAME_LIMIT) or None,
         reasons=reasons or clean_all([explain_no_score(assessment)], 1),
-        advisories=[
-            Advisory(
-                id=clean(advisory.id, NAME_LIMIT),
-                severity=advisory.severity,
-                malware=advisory.malware,
-                exploited=advisory.exploited,
-                fixed_in=clean_all(advisory.fixed_in, _MAX_FIXES, NAME_LIMIT),
-                title=clean(advisory.summary, NAME_LIMIT),
-            )
-            for advisory in assessment.advisories[:_MAX_ADVISORIES]
-        ],
+        advisories=[_build_advisory(advisory, dependency) for advisory in assessment.advisories[:_MAX_ADVISORIES]],
         further_advisories=max(0, len(assessment.advisories) - _MAX_ADVISORIES),
         actions=_list_actions(assessment, report, guidance.answer, alternatives),
         upgrade=_build_upgrade(assessment),
         alternatives=alternatives,
     )
+
+
+def _build_advisory(advisory: AffectingAdvisory, dependency: Dependency) -> Advisory:
+    return Advisory(
+        id=clean(advisory.id, NAME_LIMIT),
+        severity=advisory.severity,
+        malware=advisory.malware,
+        exploited=advisory.exploited,
+        fixed_in=clean_all(advisory.fixed_in, _MAX_FIXES, NAME_LIMIT),
+        description=clean(_describe_advisory(advisory, dependency)),
+        title=clean(advisory.summary, NAME_LIMIT),
+    )
+
+
+def _describe_advisory(advisory: AffectingAdvisory, dependency: Dependency) -> str:
+    """Return ``critical, known to be exploited; fixed in 2.0``. Records of malware state no severity and no fix."""
+    fixes = find_newer_fixes(dependency.package.ecosystem, dependency.version or "", advisory)
+    kind = "malware" if advisory.malware else describe_severity(advisory)
+    rating = f"{kind}, known to be exploited" if advisory.exploited else kind
+    if fixes:
+        fix = ", newest fix ".join((f"fixed in {fixes[0]}", *fixes[1:]))
+    else:
+        fix = "" if advisory.malware else describe_fix(advisory, "")
+    return "; ".join(filter(None, (rating, fix)))
 
 
 def _list_actions(
@@ -283,14 +300,17 @@ def _list_actions(
         return [f"Install exactly this version: {pin}."] if pin else []
     actions = []
     if verdict == "avoid":
-        actions.append(f"Do not install {clean(package_label(dependency), NAME_LIMIT)}.")
+        version = f" {shorten_version(dependency.version)}" if dependency.version else ""
+        actions.append(f"Do not install {clean(f'{name_with_extras(dependency)}{version}', NAME_LIMIT)}.")
     if any(advisory.malware for advisory in assessment.advisories):
         return [*actions, "It is recorded as malware: if it is installed, tell the user at once."]
     if upgrade is not None:
         number = "" if upgrade.value is None else f" (score {upgrade.value:.1f})"
-        fixed = f" fixes {', '.join(upgrade.fixed_advisories[:_MAX_FIXES])}" if upgrade.fixed_advisories else ""
+        ids = upgrade.fixed_advisories
+        further = f" and {len(ids) - _MAX_FIXES} more" if len(ids) > _MAX_FIXES else ""
+        fixed = f"is not affected by {', '.join(ids[:_MAX_FIXES])}{further}, and " if ids else ""
         relation = _describe_relation(upgrade, find_threshold(assessment, report))
-        actions.append(clean(f"Use version {upgrade.version}{number}:{fixed}{' and' if fixed else ''} {relation}."))
+        actions.append(clean(f"Use version {upgrade.version}{number}: it {fixed}{relation}."))
     elif assessment.fix:
         fix = clean(assessment.fix)
         actions.append(f"Use version {fix}." if fix[0].isdigit() else _end(_start(fix)))

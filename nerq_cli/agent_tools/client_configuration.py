@@ -77,14 +77,17 @@ def get_client(name: str) -> ClientConfiguration:
     return client
 
 
-def render_configuration(client: ClientConfiguration, roots: Sequence[str], current: str) -> str:
+def render_configuration(
+    client: ClientConfiguration, roots: Sequence[str], current: str, options: Sequence[str] = ()
+) -> str:
     """Return the configuration of a client, ready to be copied.
 
     Args:
         client: The client.
         roots: Directories that may be scanned; empty = what the client names, else the current one.
         current: The current directory.
+        options: Further options that the client starts the server with.
     """
     if not roots:
         roots = [client.variable] if client.variable else [] if client.has_roots else [current]
-    return client.render(["mcp", *(text for root in roots for text in ("--root", root))])
+    return client.render(["mcp", *options, *(text for root in roots for text in ("--root", root))])

@@ -28,7 +28,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
     notice: Annotated[str, Meta(description="How to read the texts.")]
     complete: Annotated[bool, Meta(description="Whether everything that is needed could be read.")]
-    missing: Annotated[list[str], Meta(description="What could not be read.")]
+    missing: Annotated[list[str], Meta(description="What could not be read, or not be settled.")]
     warnings: Annotated[list[str], Meta(description="What else is to be known, such as settings that weaken results.")]
 
 
@@ -40,6 +40,10 @@ class Advisory(msgspec.Struct, frozen=True, kw_only=True):
     malware: bool
     exploited: Annotated[bool | None, Meta(description="Whether it is known to be exploited; null if not known.")]
     fixed_in: list[str]
+    description: Annotated[
+        str,
+        Meta(description="Severity, exploitation and fixed versions in words; a record may name no fixed version."),
+    ]
     title: Annotated[str, Meta(description="As its author wrote it.")]
 
 
@@ -49,7 +53,7 @@ class UpgradeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     score: Annotated[_Points | None, Meta(description="Null if it is not known.")]
     passes: Annotated[bool, Meta(description="Whether it reaches what is asked for.")]
-    fixes: Annotated[list[str], Meta(description="Advisories that it does not have.")]
+    fixes: Annotated[list[str], Meta(description="Advisories of the version in use that do not affect it.")]
 
 
 class AlternativeAnswer(msgspec.Struct, frozen=True, kw_only=True):

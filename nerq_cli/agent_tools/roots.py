@@ -18,7 +18,7 @@ def parse_root_uris(uris: Iterable[str]) -> tuple[Path, ...]:
         parts = urlsplit(uri)
         if parts.scheme == "file" and parts.netloc in ("", "localhost") and "\0" not in url2pathname(parts.path):
             paths.append(Path(url2pathname(parts.path)))
-    return resolve_roots(path for path in paths if path.is_dir())
+    return resolve_roots(path for path in paths if _is_directory(path))
 
 
 def resolve_roots(paths: Iterable[Path]) -> tuple[Path, ...]:
@@ -29,7 +29,7 @@ def resolve_roots(paths: Iterable[Path]) -> tuple[Path, ...]:
     """
     roots: dict[Path, None] = {}
     for path in paths:
-        if not path.is_dir():
+        if not _is_directory(path):
             raise UsageError(f"{path} is no directory", hint="name a directory whose projects may be scanned")
         roots[Path(os.path.realpath(path))] = None
     return tuple(roots)
@@ -52,14 +52,22 @@ def find_directory(text: str, roots: Sequence[Path]) -> Path:
         )
     if "\0" in text:
         raise UsageError("the path has a null character")
-    path = Path(os.path.realpath(roots[0] / text))
+    try:
+        path = Path(os.path.realpath(roots[0] / text))
+    except (OSError, ValueError) as error:
+        raise UsageError("the path is none of this system") from error
     # The same answer for what exists elsewhere and what does not: a path is no question about other directories.
     if not is_allowed(path, roots):
         raise UsageError(
             f"{text!r} is outside of the directories that may be scanned", hint=f"they are {_list_roots(roots)}"
         )
-    if not path.exists():
-        raise UsageError(f"there is no {text!r} in {_list_roots(roots[:1])}")
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no {text!r} in {_list_roots(roots[:1])}") from error
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "no path of this system"
+        raise UsageError(f"{text!r} cannot be read: {reason}") from error
     return path
 
 
@@ -67,6 +75,13 @@ def is_allowed(path: Path, roots: Sequence[Path]) -> bool:
     """Return whether a path lies below a root once symbolic links are resolved."""
     resolved = Path(os.path.realpath(path))
     return any(resolved.is_relative_to(root) for root in roots)
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that is too long, a directory that may not be searched
+        return False
 
 
 def _list_roots(roots: Sequence[Path]) -> str:

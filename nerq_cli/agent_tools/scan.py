@@ -13,6 +13,7 @@ from nerq_cli.application.read_dependencies import Inputs
 from nerq_cli.application.scan import run_scan
 from nerq_cli.errors import ExitStatus, UsageError
 from nerq_cli.policy import STATES
+from nerq_cli.report.gaps import list_unchecked
 from nerq_cli.report.wording import format_locations
 
 if TYPE_CHECKING:
@@ -86,13 +87,16 @@ def scan_directory(path: Path, session: Session, roots: Sequence[Path], *, no_de
 
 
 def _list_missing(report: Report) -> list[str]:
+    """Return what was not read or decided. What fails is not part of it: that was read."""
+    if report.complete:
+        return []
     texts = [f"{problem.path}: {problem.message}" for problem in report.errors]
-    texts += [
-        f"{source.name}: {source.reason or source.state}"
-        for source in report.sources
-        if source.state in ("partial", "unavailable") and not source.fallback
-    ]
-    return texts if texts or report.complete else [report.exit_reason]
+    texts += [*list_unchecked(report), *report.warnings]
+    if report.exit is ExitStatus.EMPTY:
+        texts.append(report.exit_reason)
+    elif report.dependencies and report.count_state("skipped") == len(report.dependencies):
+        texts.append("everything was skipped, nothing was judged")
+    return texts or ["not everything could be checked"]
 
 
 def _check_files(report: Report, roots: Sequence[Path]) -> None:

@@ -39,12 +39,19 @@ def write_answer(answer: Notice) -> str:
         lines += _write_scan(answer)
     lines += [f"warning: {text}" for text in answer.warnings]
     if not answer.complete:
-        lines += ["INCOMPLETE, so that this is no approval; not read:", *_list(answer.missing or ["not everything"])]
+        lines += [
+            "INCOMPLETE, so that this is no approval; not read or not settled:",
+            *_list(answer.missing or ["not everything"]),
+        ]
     return "\n".join(lines)
 
 
 def _list(texts: Iterable[str]) -> Iterator[str]:
     return (f"- {text}" for text in texts)
+
+
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"
 
 
 def _label(answer: TargetAnswer) -> str:
@@ -64,10 +71,8 @@ def _write_target(answer: TargetAnswer) -> Iterator[str]:
     if answer.advisories:
         yield "advisories:"
         for advisory in answer.advisories:
-            fixed = f"fixed in {', '.join(advisory.fixed_in)}" if advisory.fixed_in else "no fix known"
-            exploited = ", known to be exploited" if advisory.exploited else ""
             title = f"; its author's title: {advisory.title}" if advisory.title else ""
-            yield f"- {advisory.id} ({advisory.severity}{exploited}; {fixed}){title}"
+            yield f"- {advisory.id} ({advisory.description}){title}"
         if answer.further_advisories:
             yield f"- and {answer.further_advisories} more"
     if answer.actions:
@@ -147,8 +152,11 @@ def _write_alternatives(answer: AlternativesAnswer) -> Iterator[str]:
 def _write_scan(answer: ScanAnswer) -> Iterator[str]:
     yield answer.headline
     counts = ", ".join(f"{number} {state}" for state, number in answer.states.items() if number)
-    accepted = f"; {answer.accepted} findings are accepted by its settings" if answer.accepted else ""
-    yield f"{answer.dependencies} dependencies in {answer.files} files: {counts or 'none'}{accepted}"
+    accepted = ""
+    if answer.accepted:
+        accepted = f"; {_count(answer.accepted, 'finding is', 'findings are')} accepted by its settings"
+    dependencies = _count(answer.dependencies, "dependency", "dependencies")
+    yield f"{dependencies} in {_count(answer.files, 'file', 'files')}{f': {counts}' if counts else ''}{accepted}"
     for item in answer.worst:
         score = "no score" if item.score is None else f"score {item.score:.1f}"
         fix = f"; fix: {item.fix}" if item.fix else ""

@@ -19,6 +19,7 @@ app = create_app()
 @app.command()
 @options.with_source_options
 def mcp(
+    context: typer.Context,
     *,
     root: Annotated[
         list[Path] | None,
@@ -47,7 +48,13 @@ def mcp(
         from nerq_cli.agent_tools.client_configuration import get_client, render_configuration
 
         client = get_client(print_config)
-        typer.echo(render_configuration(client, list(map(str, roots)), os.getcwd()), nl=False)  # noqa: PTH109 - as it is called
+        text = render_configuration(
+            client,
+            list(map(str, roots)),
+            os.getcwd(),  # noqa: PTH109 - as it is called
+            options.list_given(context, left_out={"root", "print_config"}),
+        )
+        typer.echo(text, nl=False)
         typer.echo(f"belongs in {client.place}", err=True)
         return
     require_extra("mcp")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, get_type_hints
@@ -373,6 +373,32 @@ def with_source_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command as ``with_read_options`` does, for one that answers others and so has no exit status to set."""
     left_out = {"strict", "quiet"}
     return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in READ_OPTIONS - left_out])
+
+
+#: Names of the types of parameters whose values are paths.
+_PATH_TYPES: Final = frozenset({"path", "file", "directory"})
+
+
+def list_given(context: typer.Context, *, left_out: Collection[str] = ()) -> list[str]:
+    """Return the options that a command line gives, as arguments of the same command started in any directory.
+
+    Those of environment variables are not among them.
+    """
+    arguments: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name in left_out or source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(item, bool):
+                arguments.append(parameter.opts[0] if item else parameter.secondary_opts[0])
+            else:
+                text = f"{item:g}" if isinstance(item, float) else f"{item}"
+                is_path = parameter.type.name in _PATH_TYPES
+                arguments += [parameter.opts[0], f"{Path(text).absolute()}" if is_path else text]
+    return arguments
 
 
 def _add_options(command: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:

@@ -61,6 +61,40 @@ def test_the_verdict_comes_first_then_why_then_what_to_do(
     assert any("Use version 2.0" in action for action in answer["actions"])
 
 
+def test_a_fix_is_claimed_only_where_a_record_names_one(
+    call: Callable[..., Any], registry: Registry, services: Services
+) -> None:
+    registry.most_used()
+    registry.pypi("demo", "1.0", "2.0")
+    services.advisory("demo", "1.0", identifier="GHSA-1", database_specific={"severity": "CRITICAL"})
+    result = call("check_package", {"target": "pypi:demo==1.0"})
+    answer = result.structured_content["result"]
+    assert [advisory["description"] for advisory in answer["advisories"]] == ["critical; no fixed version named"]
+    assert "- GHSA-1 (critical; no fixed version named)" in read_text(result).splitlines()
+    (action,) = [action for action in answer["actions"] if "Use version 2.0" in action]
+    assert "it is not affected by GHSA-1, and reaches 70" in action
+    assert "fixes" not in action
+
+
+def test_a_fixed_version_is_named_with_its_advisory(
+    call: Callable[..., Any], registry: Registry, services: Services
+) -> None:
+    registry.most_used()
+    registry.pypi("demo", "1.0", "2.0")
+    events = [{"introduced": "0"}, {"fixed": "2.0"}]
+    affected = [{"package": {"ecosystem": "PyPI", "name": "demo"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}]
+    services.advisory("demo", "1.0", identifier="GHSA-1", database_specific={"severity": "HIGH"}, affected=affected)
+    answer = call("check_package", {"target": "pypi:demo==1.0"}).structured_content["result"]
+    assert [advisory["description"] for advisory in answer["advisories"]] == ["high; fixed in 2.0"]
+
+
+def test_what_is_not_to_be_installed_is_named_without_a_range(call: Callable[..., Any], registry: Registry) -> None:
+    registry.most_used()
+    registry.npm("demo", "1.0.0", deprecated="no longer maintained")
+    answer = call("check_package", {"target": "npm:demo"}).structured_content["result"]
+    assert answer["actions"][0] == "Do not install demo 1.0.0."
+
+
 def test_a_hostile_author_is_heard_by_nobody(call: Callable[..., Any], registry: Registry, services: Services) -> None:
     registry.most_used()
     registry.pypi(
@@ -157,7 +191,7 @@ def test_a_list_with_a_bad_entry_answers_the_others(call: Callable[..., Any], re
     answers = result.structured_content["results"]
     assert [answer["target"] for answer in answers] == targets
     assert [answer["status"] for answer in answers] == ["checked", "invalid", "does-not-exist", "checked"]
-    assert "1 do not exist" in result.structured_content["headline"]
+    assert "; 1 does not exist." in result.structured_content["headline"]
     assert "npm:nobody-has-this: DOES NOT EXIST" in read_text(result)
 
 
@@ -245,6 +279,7 @@ def test_malware_is_said_to_the_user(call: Callable[..., Any], registry: Registr
     services.advisory("demo", "1.0", identifier="MAL-2026-1")
     answer = call("check_package", {"target": "pypi:demo==1.0"}).structured_content["result"]
     assert (answer["verdict"], answer["advisories"][0]["malware"]) == ("avoid", True)
+    assert answer["advisories"][0]["description"] == "malware"
     assert any("malware" in action and "user" in action for action in answer["actions"])
     assert not any("Use version" in action for action in answer["actions"])
 

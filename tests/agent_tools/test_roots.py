@@ -29,6 +29,20 @@ def test_what_lies_elsewhere_is_refused(root: Path, text: str) -> None:
         find_directory(text, resolve_roots([root]))
 
 
+@pytest.mark.parametrize("text", ["x" * 300, "x/" * 2_500, "requirements.txt/x", "\udcff", "loop"])
+def test_a_path_that_cannot_be_read_is_a_usage_error(root: Path, text: str) -> None:
+    (root / "requirements.txt").touch()
+    (root / "loop").symlink_to("loop")
+    with pytest.raises(UsageError):
+        find_directory(text, resolve_roots([root]))
+
+
+def test_a_root_whose_name_is_too_long_is_none(root: Path) -> None:
+    assert parse_root_uris([(root / ("x" * 300)).as_uri(), root.as_uri()]) == (root,)
+    with pytest.raises(UsageError, match="is no directory"):
+        resolve_roots([root / ("x" * 300)])
+
+
 def test_what_is_elsewhere_and_what_is_nowhere_get_the_same_answer(root: Path) -> None:
     messages = set()
     for name in ("other", "missing"):

@@ -320,6 +320,30 @@ def test_what_the_settings_of_a_project_accept_is_shown(
     )
     content = call("scan_project", {"path": "allowed"}, "--root", str(tree)).structured_content
     assert (content["threshold"], content["accepted"]) == (10, 1)
+    text = read_text(call("scan_project", {"path": "allowed"}, "--root", str(tree)))
+    assert "1 dependency in 1 file: 1 ok; 1 finding is accepted by its settings" in text
     check = call("check_package", {"target": "pypi:demo==1.0"}, "--root", str(tree / "allowed")).structured_content
     assert check["result"]["verdict"] == "avoid"  # a lower threshold lowers no verdict
     assert [advisory["id"] for advisory in check["result"]["advisories"]] == ["GHSA-1"]
+
+
+def test_what_fails_is_not_among_what_is_missing(call: Callable[..., Any], tree: Path, services: Services) -> None:
+    services.advisory("demo", "1.0", identifier="GHSA-1", database_specific={"severity": "CRITICAL"})
+    (tree / "allowed" / "requirements.txt").write_text("demo==1.0\nnobody-has-this==1.0\n")
+    result = call("scan_project", {"path": "allowed"}, "--root", str(tree))
+    content = result.structured_content
+    assert content["outcome"] == "failed"
+    assert content["complete"] is False
+    assert [text.partition(":")[0] for text in content["missing"]] == ["pypi"]
+    assert "nobody-has-this" in content["missing"][0]
+    services.silent()
+    content = call("scan_project", {"path": "allowed"}, "--root", str(tree), "--refresh").structured_content
+    assert not [text for text in content["missing"] if "below" in text]
+    assert [text for text in content["missing"] if text.startswith("OSV")]
+
+
+def test_what_leaves_nothing_to_judge_is_missing(call: Callable[..., Any], tree: Path) -> None:
+    (tree / "allowed" / "requirements.txt").unlink()
+    content = call("scan_project", {"path": "allowed"}, "--root", str(tree)).structured_content
+    assert (content["outcome"], content["complete"]) == ("empty", False)
+    assert [text for text in content["missing"] if "dependency file" in text]

@@ -41,6 +41,26 @@ def test_the_configuration_of_a_client_starts_the_server(nerq: Callable[..., Any
     assert _read_arguments(named.out)[2:] == ["--root", str(other)]
 
 
+@pytest.mark.parametrize("client", ["vscode", "codex", "opencode"])
+def test_the_configuration_has_the_other_options(
+    nerq: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch, client: str
+) -> None:
+    monkeypatch.setenv("NERQ_CACHE_DIR", str(project / "by-variable"))
+    result = nerq("mcp", "--offline", "--timeout", "5", "--root", str(project), "--print-config", client)
+    arguments = _read_arguments(result.out)
+    assert sorted(arguments[2:]) == sorted(["--offline", "--timeout", "5", "--root", str(project)])
+    assert arguments[arguments.index("--timeout") + 1] == "5"
+    monkeypatch.chdir(project)
+    options = ("--no-config", "--cache-dir", "own", "--as-of", "2026-11-21", "--service", "http://127.0.0.1:1")
+    arguments = _read_arguments(nerq("mcp", *options, "--service-only", "--print-config", client).out)
+    assert "--no-config" in arguments
+    assert "--service-only" in arguments
+    # a client starts the server in a directory of its own
+    assert arguments[arguments.index("--cache-dir") + 1] == str(project / "own")
+    assert arguments[arguments.index("--as-of") + 1] == "2026-11-21"
+    assert arguments[arguments.index("--service") + 1] == "http://127.0.0.1:1"
+
+
 def test_the_how_to_lists_every_client(nerq: Callable[..., Any]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "coding-agents.md").read_text(encoding="utf-8")
     setup = page[: page.index("## Tools")]
