@@ -57,7 +57,7 @@ def score_index(
         done += count
         report(done, rows)
 
-    score_on_cluster(scheduler, plan_parts(facts, output, rows, moment), add)
+    score_on_cluster(scheduler, lambda: plan_parts(facts, output, rows, moment), add)
     remove_temporary(output)
     counts = count_scores(output)
     if counts.rows != rows:

@@ -28,13 +28,14 @@ _UNFINISHED: Final = (TimeoutError, asyncio.TimeoutError, asyncio.CancelledError
 
 
 def score_on_cluster(
-    address: str, parts: Sequence[Part], report: Callable[[int], None], timeout: float = _TIMEOUT
+    address: str, plan: Callable[[], Sequence[Part]], report: Callable[[int], None], timeout: float = _TIMEOUT
 ) -> None:
     """Score parts on the workers of a scheduler. A part whose worker dies is given to another one.
 
     Args:
         address: ``tcp://host:port`` or ``tls://host:port``.
-        parts: Each is one task; a part whose file is there is not computed again.
+        plan: Returns the parts; called once a worker is there, so that a run without one leaves no folder. Each part is
+            one task; a part whose file is there is not computed again.
         report: Called with the number of rows of each part that is done.
         timeout: Seconds to wait for the scheduler, and for a worker where there is none.
 
@@ -49,18 +50,25 @@ def score_on_cluster(
         gc.collect()
         raise UsageError(f"no scheduler answers at {address}", hint="dask scheduler starts one; it prints its address")
     try:
-        _run(client, address, parts, report, timeout)
+        _run(client, address, plan, report, timeout)
     finally:
         client.close(timeout=timeout)
 
 
-def _run(client: Any, address: str, parts: Sequence[Part], report: Callable[[int], None], timeout: float) -> None:  # noqa: ANN401 - distributed has no types
+def _run(
+    client: Any,  # noqa: ANN401 - distributed has no types
+    address: str,
+    plan: Callable[[], Sequence[Part]],
+    report: Callable[[int], None],
+    timeout: float,
+) -> None:
     try:
         client.wait_for_workers(1, timeout=timeout)
     except (OSError, TimeoutError, asyncio.TimeoutError) as error:
         raise UsageError(
             f"the scheduler at {address} has no worker", hint=f"dask worker {address} starts one"
         ) from error
+    parts = plan()
     # Not pure: a task is not taken for done because an earlier command sent the same one.
     contents = [msgspec.json.encode(part) for part in parts]
     pending = client.map(_detach(run_task), [__version__] * len(parts), contents, pure=False, retries=0)

@@ -49,6 +49,8 @@ class Manifest(msgspec.Struct, frozen=True):
 def plan_parts(facts: Path, output: Path, rows: int, as_of: int, part_rows: int = PART_ROWS) -> list[Part]:
     """Return the parts of a table of facts. The folder for them is made; what it has of the same run is kept.
 
+    A folder that another run left without a part is taken for this one.
+
     Raises:
         UsageError: the folder holds something else, or cannot be made.
     """
@@ -88,7 +90,7 @@ def _open_directory(output: Path, manifest: Manifest) -> None:
         raise UsageError(f"{output / _MANIFEST} cannot be read: {error}", hint=hint) from error
     if content == manifest:
         return
-    if content is not None or (output.is_dir() and any(output.iterdir())):
+    if output.is_dir() and any(path.name != _MANIFEST or content is None for path in output.iterdir()):
         raise UsageError(f"{output} holds something else than parts of this run", hint=hint)
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -154,7 +154,8 @@ def peers(
 ) -> None:
     """Write a table of scores by purpose, in the form that report pages compare a score with.
 
-    A group is a classifier or a keyword with 30 scored packages or more. The table has scores and no names.
+    A group is a classifier or a keyword with 30 scored packages or more; provisional scores are left out. The table has
+    scores and no names.
     """
     require_extra("index")
     import msgspec

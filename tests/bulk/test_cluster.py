@@ -123,7 +123,7 @@ def test_a_killed_worker_loses_nothing(cluster: Cluster, facts: Path, tmp_path: 
             killed.kill()
 
     parts = plan_parts(facts, tmp_path / "scores", ROWS, NOW, PART_ROWS)
-    score_on_cluster(cluster.address, parts, kill_once)
+    score_on_cluster(cluster.address, lambda: parts, kill_once)
     assert sum(done) == ROWS
     score_index(facts, tmp_path / "whole.parquet", as_of="2026-09-21")
     together = pl.read_parquet(tmp_path / "scores" / "*.parquet")
@@ -144,10 +144,10 @@ def test_a_run_that_broke_off_goes_on(cluster: Cluster, facts: Path, tmp_path: P
     output = tmp_path / "scores"
     parts = plan_parts(facts, output, ROWS, NOW, PART_ROWS)
     with pytest.raises(Stopped):
-        score_on_cluster(cluster.address, parts, stop)
+        score_on_cluster(cluster.address, lambda: parts, stop)
     finished = {path.name: path.stat().st_mtime_ns for path in output.glob("*.parquet")}
     assert finished
-    score_on_cluster(cluster.address, plan_parts(facts, output, ROWS, NOW, PART_ROWS), lambda _: None)
+    score_on_cluster(cluster.address, lambda: plan_parts(facts, output, ROWS, NOW, PART_ROWS), lambda _: None)
     assert pl.scan_parquet(output / "*.parquet").select(pl.len()).collect().item() == ROWS
     assert finished.items() <= {path.name: path.stat().st_mtime_ns for path in output.glob("*.parquet")}.items()
 
@@ -172,20 +172,24 @@ def test_a_part_that_fails_names_its_reason(cluster: Cluster, facts: Path, tmp_p
     (tmp_path / "scores" / "_nerq.json").unlink()
     (tmp_path / "scores").rmdir()
     with pytest.raises(UsageError, match="scores"):
-        score_on_cluster(cluster.address, parts, lambda _: None)
+        score_on_cluster(cluster.address, lambda: parts, lambda _: None)
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:{port}", "nonsense://there", "tcp://127.0.0.1:x"])
 def test_a_scheduler_that_is_not_there_is_an_error(facts: Path, tmp_path: Path, address: str) -> None:
     address = address.format(port=find_free_port())
     with pytest.raises(UsageError, match="no scheduler answers"):
-        score_on_cluster(address, plan_parts(facts, tmp_path / "scores", ROWS, NOW), lambda _: None, timeout=0.5)
+        score_on_cluster(
+            address, lambda: plan_parts(facts, tmp_path / "scores", ROWS, NOW), lambda _: None, timeout=0.5
+        )
+    assert not (tmp_path / "scores").exists()
 
 
 def test_a_scheduler_without_workers_is_an_error(cluster: Cluster, facts: Path, tmp_path: Path) -> None:
-    parts = plan_parts(facts, tmp_path / "scores", ROWS, NOW)
+    scores = tmp_path / "scores"
     with pytest.raises(UsageError, match="has no worker"):
-        score_on_cluster(cluster.address, parts, lambda _: None, timeout=1)
+        score_on_cluster(cluster.address, lambda: plan_parts(facts, scores, ROWS, NOW), lambda _: None, timeout=1)
+    assert not scores.exists()
 
 
 @pytest.mark.parametrize(
@@ -209,14 +213,14 @@ def test_a_worker_that_lacks_something_names_it(
         (other / "nerq_cli" / "errors.py").write_bytes((SOURCE / "nerq_cli" / "errors.py").read_bytes())
     cluster.start_worker(other)
     with pytest.raises(UsageError, match=message):
-        score_on_cluster(cluster.address, plan_parts(facts, tmp_path / "scores", ROWS, NOW), lambda _: None)
+        score_on_cluster(cluster.address, lambda: plan_parts(facts, tmp_path / "scores", ROWS, NOW), lambda _: None)
 
 
 def test_a_cluster_that_loses_its_last_worker_is_an_error(cluster: Cluster, facts: Path, tmp_path: Path) -> None:
     worker = cluster.start_worker()
     parts = plan_parts(facts, tmp_path / "scores", ROWS, NOW, PART_ROWS)
     with pytest.raises(UsageError, match="no worker left"):
-        score_on_cluster(cluster.address, parts, lambda _: worker.kill(), timeout=3)
+        score_on_cluster(cluster.address, lambda: parts, lambda _: worker.kill(), timeout=3)
 
 
 def test_a_scheduler_that_goes_away_is_an_error(facts: Path, tmp_path: Path) -> None:
@@ -225,7 +229,7 @@ def test_a_scheduler_that_goes_away_is_an_error(facts: Path, tmp_path: Path) -> 
     parts = plan_parts(facts, tmp_path / "scores", ROWS, NOW, PART_ROWS)
     try:
         with pytest.raises(UsageError, match="went away"):
-            score_on_cluster(cluster.address, parts, lambda _: cluster.scheduler.kill())
+            score_on_cluster(cluster.address, lambda: parts, lambda _: cluster.scheduler.kill())
     finally:
         cluster.stop_workers()
         stop(cluster.scheduler)

@@ -222,9 +222,11 @@ def test_a_part_that_is_there_is_kept(facts: Path, tmp_path: Path) -> None:
 
 
 def test_parts_of_another_run_are_not_taken_for_done(facts: Path, tmp_path: Path) -> None:
-    plan_parts(facts, tmp_path / "parts", 50, NOW)
+    [part] = plan_parts(facts, tmp_path / "parts", 50, NOW)
+    [part] = plan_parts(facts, tmp_path / "parts", 50, NOW - 86_400)  # the first one left no part
+    score_part(part)
     with pytest.raises(UsageError, match="something else"):
-        plan_parts(facts, tmp_path / "parts", 50, NOW + 86_400)
+        plan_parts(facts, tmp_path / "parts", 50, NOW)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(UsageError, match="something else"):

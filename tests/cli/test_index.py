@@ -150,13 +150,15 @@ def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], t
     import json
 
     names = [f"demo-{number}" for number in range(40)]
-    edition = {"methodology": "packages 2.0", "as_of": date(2026, 11, 29), "coverage": 0.5}
+    edition = {"methodology": "packages 2.0", "as_of": date(2026, 11, 29), "coverage": 0.5, "provisional": False}
     rows = [{"ecosystem": "PyPI", "name": name, "score": float(number), **edition} for number, name in enumerate(names)]
-    rows += [{**rows[0], "score": 90.0}, {**rows[1], "score": None}]
+    rows += [{**rows[0], "score": 90.0}, {**rows[1], "score": None}, {**rows[1], "score": 99.0, "provisional": True}]
     stated = [
         {"ecosystem": "PyPI", "name": name, "categories": ["http", "rare"] if number < 20 else ["http"]}
         for number, name in enumerate(names)
     ]
+    stated += [stated[0], {**stated[0], "categories": ["HTTP", "rare", None]}, {**stated[0], "categories": None}]
+    stated += [{**row, "categories": ["rare"]} for row in stated[:20]]  # a package in several rows counts once
     scores, categories, peers = tmp_path / "scores.parquet", tmp_path / "categories.parquet", tmp_path / "peers.json"
     pl.DataFrame(rows).write_parquet(scores)
     pl.DataFrame(stated).write_parquet(categories)
@@ -169,6 +171,26 @@ def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], t
     assert table["groups"] == {"PyPI": {"http": [*map(float, range(1, 40)), 90.0]}}
     pl.DataFrame([*rows, {**rows[0], "methodology": "packages 1.0"}]).write_parquet(scores)
     assert nerq(*arguments).status == 2
+    pl.DataFrame([{**row, "provisional": True} for row in rows]).write_parquet(scores)
+    result = nerq(*arguments)
+    assert result.status == 2
+    assert "has no final score" in result.err
+
+
+@pytest.mark.parametrize("stated", ["http", 7, [1]])
+def test_categories_are_lists_of_texts(nerq: Callable[..., Result], tmp_path: Path, stated: object) -> None:
+    pl: Any = pytest.importorskip("polars")
+    row = {"ecosystem": "PyPI", "name": "demo", "score": 50.0, "methodology": "packages 2.0", "coverage": 0.5}
+    scores, categories = tmp_path / "scores.parquet", tmp_path / "categories.parquet"
+    pl.DataFrame([{**row, "as_of": date(2026, 11, 29), "provisional": False}]).write_parquet(scores)
+    pl.DataFrame([{"ecosystem": "PyPI", "name": "demo", "categories": stated}]).write_parquet(categories)
+    peers = tmp_path / "peers.json"
+    result = nerq(
+        "index", "peers", str(scores), "--categories", str(categories), "--source", "a test", "-o", str(peers)
+    )
+    assert result.status == 2
+    assert f"{categories}: the column categories has the type" in result.err
+    assert not peers.exists()
 
 
 def write_dump(folder: Path, modified: str = "2026-11-29T00:00:00Z") -> None:
