@@ -39,6 +39,8 @@ _GITHUB_ADDRESS: Final = compile_late(
 )
 #: A version that may be on either registry.
 _EXACT_VERSION: Final = compile_late(r"\d[\w.]*")
+#: What versions of packages are written with, and the tags of npm.
+_VERSION: Final = compile_late(r"[A-Za-z0-9][A-Za-z0-9._+!-]*", re.ASCII)
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
 _HUB_HINT: Final = (
     "write hf:Qwen/Qwen3-4B, hf-dataset:openai/gsm8k, hf-space:owner/name@COMMIT or an address on the Hub"
@@ -110,6 +112,8 @@ def _parse_purl(text: str) -> Declaration:
         raise UsageError(f"{text!r}: packages of type {purl.type!r} are not covered yet", hint=_HINT)
     ecosystem, name = package
     version = purl.version or ""
+    if version and get_ecosystem(ecosystem) in ECOSYSTEMS and _VERSION.fullmatch(version) is None:
+        raise UsageError(f"{text!r}: {version!r} is not a version", hint=_HINT)
     requirement = get_ecosystem(ecosystem).format_pin(version) if version else ""
     return _make_declaration(ecosystem, name, requirement, text)
 
@@ -117,9 +121,10 @@ def _parse_purl(text: str) -> Declaration:
 def _make_declaration(ecosystem: EcosystemId, name: str, requirement: str, original: str) -> Declaration:
     is_package = get_ecosystem(ecosystem) in ECOSYSTEMS
     hint = _HINT if is_package else _HUB_HINT if is_hub(ecosystem) else "write github:owner/name@revision"
-    name_error = "" if is_package else get_ecosystem(ecosystem).find_name_error(name)
+    name_error = get_ecosystem(ecosystem).find_name_error(name)  # it becomes a part of addresses
     if name_error:
-        raise UsageError(f"{original!r}: {name!r} names no repository: {name_error}", hint=hint)
+        kind = "package" if is_package else "repository"
+        raise UsageError(f"{original!r}: {name!r} names no {kind}: {name_error}", hint=hint)
     if not get_ecosystem(ecosystem).accepts_requirement(requirement):
         noun = "version specifier" if is_package else "revision"
         raise UsageError(f"{original!r}: {requirement!r} is not a {noun}", hint=hint)

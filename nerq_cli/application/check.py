@@ -124,8 +124,20 @@ def check_packages(
 
 
 def mark_targets(targets: Sequence[Sequence[Declaration]], rules: PrivacyRules) -> list[list[Declaration]]:
-    """Return the targets with the names marked that may not be sent."""
-    return [list(mark_withheld(target, rules)) for target in targets]
+    """Return the targets with the names marked that may not be sent.
+
+    A name without an ecosystem that may not be sent to one registry is sent to none: it is the same name.
+    """
+    return [_withhold_all(list(mark_withheld(target, rules))) for target in targets]
+
+
+def _withhold_all(target: list[Declaration]) -> list[Declaration]:
+    reason = next((declaration.skip_reason for declaration in target if declaration.skip_reason), "")
+    if not reason or any(declaration.group == MCP_GROUP for declaration in target):
+        return target
+    return [
+        declaration if declaration.skip_reason else replace(declaration, skip_reason=reason) for declaration in target
+    ]
 
 
 def report_targets(

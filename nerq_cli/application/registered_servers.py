@@ -66,6 +66,10 @@ class AbsentServerError(UsageError):
     """The MCP registry has no such server, or not in this version."""
 
 
+class PrivateServerError(UsageError):
+    """The settings declare the name of a server private."""
+
+
 class AmbiguousServerError(UsageError):
     """Several servers have a name; ``names`` are their full ones, sorted."""
 
@@ -89,12 +93,14 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
     """Return the packages of a server in the MCP registry; without an answer the server itself, which is not judged.
 
     Raises:
-        UsageError: the target has another form, there is no such server, or several have the name.
+        UsageError: the target has another form, its name is private, there is no such server, or several have the name.
     """
     match = SERVER_TARGET.fullmatch(target.strip())
     if match is None:
         raise UsageError(f"{target!r} names no MCP server", hint=_HINT)
     name, version = match["name"], match["version"] or "latest"
+    if _is_private(name, run):
+        raise PrivateServerError(f"{target!r} is not looked up: the settings declare the name private")
     if "/" not in name:
         found = run.search_servers(name)
         if isinstance(found, Unknown):
@@ -115,6 +121,15 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
     label = f"{server.name} {server.version}".strip()
     note = f"{label} in the MCP registry is {packages}" if packages else f"{label} has no package in the MCP registry"
     return ResolvedServer(declarations, (note,), tuple(_find_problems(server, declarations, run)), server)
+
+
+def _is_private(name: str, run: EvidenceRun) -> bool:
+    """Return whether a name of a server, or its last part, is one that the settings declare private for packages."""
+    return any(
+        run.is_declared_private(Package(ecosystem=ecosystem, name=normalise_name(ecosystem, part)))
+        for part in (name, name.rpartition("/")[2])
+        for ecosystem in (NPM, PYPI)
+    )
 
 
 def describe_package(kind: str, identifier: str, version: str) -> str:

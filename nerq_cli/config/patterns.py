@@ -20,7 +20,7 @@ _HUB_PREFIXES = frozenset({"hf", "huggingface"})
 def find_private_pattern(config: Config, package: Package) -> str:
     """Return the pattern that makes this package private, or "" if there is none.
 
-    Names and patterns are compared in normalised form (PEP 503 on PyPI; npm names as written; those of the Hub, which
+    Names and patterns are compared in normalised form (PEP 503 on PyPI; those of npm, and those of the Hub, which
     redirects other spellings, without case). A pattern with a prefix (``npm:acme-*``) covers that ecosystem only.
     An owner on the Hub or on GitHub (``hf:acme``), or a scope of npm (``@acme``), alone covers all that it has.
     """
@@ -57,7 +57,7 @@ class CompiledPatterns(NamedTuple):
 
     def find(self, package: Package) -> Iterator[str]:
         """Yield the patterns that match a package of the ecosystem."""
-        name = package.name.lower() if is_hub(package.ecosystem) else package.name
+        name = _fold_name(package.ecosystem, package.name)
         if self.matches_any is not None and self.matches_any(name):
             yield from (pattern for pattern, matches in self.matchers if matches(name))
 
@@ -68,8 +68,7 @@ def compile_patterns(patterns: Iterable[str], ecosystem: EcosystemId) -> Compile
     for pattern in patterns:
         prefix, name = split_pattern(pattern)
         if _covers(prefix, ecosystem):
-            normalised = normalise_name(ecosystem, name)
-            normalised = normalised.lower() if is_hub(ecosystem) else normalised
+            normalised = _fold_name(ecosystem, normalise_name(ecosystem, name))
             regexes[pattern] = fnmatch.translate(normalised)
             if _may_be_owner(prefix, normalised, ecosystem):
                 regexes[pattern] += f"|{fnmatch.translate(f'{normalised}/*')}"
@@ -82,6 +81,11 @@ def compile_patterns(patterns: Iterable[str], ecosystem: EcosystemId) -> Compile
 @lru_cache(maxsize=8)
 def _compile_patterns(patterns: tuple[str, ...], ecosystem: EcosystemId) -> CompiledPatterns:
     return compile_patterns(patterns, ecosystem)
+
+
+def _fold_name(ecosystem: EcosystemId, name: str) -> str:
+    """Return a normalised name as it is compared: new names of npm have no capitals, so that others are mistyped."""
+    return name.lower() if ecosystem == NPM or is_hub(ecosystem) else name
 
 
 def _may_be_owner(prefix: str | None, name: str, ecosystem: EcosystemId) -> bool:

@@ -14,7 +14,7 @@ from nerq_cli.application.build_report import build_report
 from nerq_cli.application.check import MCP_PREFIX, CheckResult, mark_targets, select_matches
 from nerq_cli.application.compare import label_target
 from nerq_cli.application.named_targets import assess_candidates, assess_targets, explain_no_score
-from nerq_cli.application.registered_servers import AmbiguousServerError, label_server
+from nerq_cli.application.registered_servers import AmbiguousServerError, PrivateServerError, label_server
 from nerq_cli.application.session import read_clock
 from nerq_cli.application.snapshots import name_release, record_scores
 from nerq_cli.ecosystems import get_prefix
@@ -190,6 +190,8 @@ class _Run:
             targets = [f"{MCP_PREFIX}{name}" for name in error.names[:_MAX_CANDIDATES]]
             candidates = [ProblemCandidate(item, None, _build_href(item), exists=True) for item in targets]
             return self._refuse(lookup, "ambiguous-target", str(error), "ask for one of them", candidates)
+        except PrivateServerError as error:
+            return self._refuse(lookup, "not-looked-up", str(error), error.hint)
         except UsageError as error:
             return self._refuse(lookup, "no-such-target", str(error), error.hint)
         finally:

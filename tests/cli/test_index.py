@@ -153,7 +153,7 @@ def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], t
     edition = {"methodology": "packages 2.0", "as_of": date(2026, 11, 29), "coverage": 0.5, "provisional": False}
     rows = [{"ecosystem": "PyPI", "name": name, "score": float(number), **edition} for number, name in enumerate(names)]
     rows += [{**rows[0], "score": 90.0}, {**rows[1], "score": None}, {**rows[1], "score": 99.0, "provisional": True}]
-    stated = [
+    stated: list[dict[str, Any]] = [
         {"ecosystem": "PyPI", "name": name, "categories": ["http", "rare"] if number < 20 else ["http"]}
         for number, name in enumerate(names)
     ]

@@ -215,3 +215,35 @@ def test_the_public_registry_of_npm_gives_way_to_that_of_another_tool(
     write(project, {"package.json": manifest(hidden="1.0.0")})
     nerq("scan", *AS_OF)
     assert any(request.path == "/hidden" for request in registries.site.requests)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["acme_zeta", "ACME.Zeta", "acme-zeta@1.0", "@Acme/zeta", "npm:Acme-zeta", "pkg:npm/%40Acme/zeta", "mcp:acme-zeta"],
+)
+def test_a_private_name_is_sent_nowhere_in_any_spelling(
+    registries: Any, nerq: Nerq, project: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_MCP_REGISTRY_URL", registries.site.url)
+    (project / "nerq.toml").write_text('private = ["acme-*", "@acme/*"]\n')
+    result = nerq("check", target, *AS_OF)
+    assert "private" in result.out + result.err
+    assert not [path for path in registries.paths if "zeta" in path.lower()]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "pkg:npm/%2e%2e%2fhidden",
+        "pkg:npm/%40a/%2e%2e%2fhidden",
+        "pkg:pypi/hidden%00-x",
+        "pkg:pypi/hidden%20x",
+        "pkg:pypi/hidden@..%2f..%2fx",
+        "npm:..%2fhidden",
+    ],
+)
+def test_a_name_that_no_package_has_is_not_sent(registries: Any, nerq: Nerq, target: str) -> None:
+    result = nerq("check", target, *AS_OF)
+    assert result.status == 2
+    assert "hidden" in result.err or ".." in result.err
+    assert not [path for path in registries.paths if "hidden" in path or ".." in path]
