@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingTCPServer
@@ -294,6 +296,47 @@ def _share(folder: str) -> None:
     assert spec.loader is not None
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+
+
+# --- tests of extras that may not be installed
+
+#: Modules that the tests of a folder need.
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "serve": ("starlette", "uvicorn", "prometheus_client"),
+    "serve/postgres": ("psycopg",),
+    "store/postgres": ("psycopg",),
+}
+
+
+class _SkippedModule(pytest.Module):
+    """A file of tests that need an extra."""
+
+    reason = ""
+
+    def collect(self) -> Any:
+        """Skip it without importing it."""
+        pytest.skip(self.reason)
+
+
+@lru_cache
+def _can_import(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except ImportError:  # also where it is installed and a library of the system is not
+        return False
+    return True
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> pytest.Module | None:
+    """Skip the tests of an extra that is not installed, also those of a file that is named on the command line."""
+    parts = module_path.parent.relative_to(Path(__file__).parent).parts
+    folders = ["/".join(parts[: index + 1]) for index in range(len(parts))]
+    missing = [name for folder in folders for name in _NEEDED.get(folder, ()) if not _can_import(name)]
+    if not missing:
+        return None
+    module: _SkippedModule = _SkippedModule.from_parent(parent, path=module_path)
+    module.reason = f"{missing[0]} is not installed"
+    return module
 
 
 for _folder in ("cli", "sources/huggingface", "signals/models", "store/postgres"):

@@ -10,21 +10,22 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import jsonschema
 import pytest
 
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-
-import uvicorn
-
 from nerq_cli.application.settings import Settings
-from nerq_cli.serve.app import create_app, encode_openapi
-from nerq_cli.serve.service import Service, ServiceSettings
 from tests.cli.conftest import AS_OF, Registry, Result, Services, nerq, project, registry, services
+
+with suppress(ModuleNotFoundError):  # without the extra the tests are skipped
+    import uvicorn
+
+    from nerq_cli.serve.app import create_app, encode_openapi
+    from nerq_cli.serve.service import Service, ServiceSettings
 
 __all__ = ["AS_OF", "Registry", "Result", "Services", "nerq", "project", "registry", "services"]
 
@@ -73,13 +74,17 @@ class Description:
             jsonschema.Draft202012Validator(schema).validate(json.loads(body))
 
 
+@cache
+def _describe() -> Description:
+    return Description()
+
+
 class Client:
     """Sends requests to a service, each on a connection of its own. Responses must be as the API describes them."""
 
-    description = Description()
-
     def __init__(self, port: int) -> None:
         self.port = port
+        self.description = _describe()
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None

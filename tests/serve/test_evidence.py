@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,23 +56,37 @@ def test_a_target_has_what_a_run_asks_about_it(client: Client) -> None:
     assert entry["oldest_answer"] == reply.json["oldest_answer"] <= reply.json["as_of"]
 
 
-def test_a_warm_answer_has_the_same_bytes_and_needs_no_request(client: Client, packages: Registry) -> None:
-    document = {"targets": ["pkg:pypi/alpha@1.0", "pkg:npm/delta@1.0.0"]}
-    first = client.post(PATH, document)
-    count = len(packages.paths)
-    second = client.post(PATH, document)
-    assert len(packages.paths) == count
-    assert second.json["targets"] == first.json["targets"]
-
-
-def test_what_one_thread_stores_another_one_reads(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    collected: list[Sequence[str]] = []
+@pytest.fixture
+def collected(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    """The targets of each run that collects evidence."""
+    runs: list[Sequence[str]] = []
 
     def collect(query: EvidenceQuery, targets: Sequence[str], *arguments: Any) -> Any:
-        collected.append(targets)
+        runs.append(targets)
         return collect_documents(query, targets, *arguments)
 
     monkeypatch.setattr(evidence, "collect_documents", collect)
+    return runs
+
+
+def test_a_warm_answer_has_the_same_bytes_and_needs_no_request(
+    client: Client, packages: Registry, collected: list[Sequence[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {"targets": ["pkg:pypi/alpha@1.0", "pkg:npm/delta@1.0.0"]}
+    start = int(time.time())
+    monkeypatch.setattr(evidence, "read_clock", lambda: start)
+    first = client.post(PATH, document)
+    assert "problem" not in first.body.decode()
+    count = len(packages.paths)
+    monkeypatch.setattr(evidence, "read_clock", lambda: start + 290)
+    second = client.post(PATH, document)
+    assert second.json["as_of"] == start + 290
+    assert second.json["targets"] == first.json["targets"]
+    assert len(packages.paths) == count
+    assert collected == [document["targets"]]
+
+
+def test_what_one_thread_stores_another_one_reads(client: Client, collected: list[Sequence[str]]) -> None:
     for _ in range(3):
         client.post(PATH, {"targets": ["pkg:pypi/alpha@1.0"]})
     assert collected == [["pkg:pypi/alpha@1.0"]]

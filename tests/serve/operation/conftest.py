@@ -10,23 +10,21 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-pytest.importorskip("prometheus_client")
+with suppress(ModuleNotFoundError):  # without the extra the tests are skipped
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response, StreamingResponse
+    from starlette.routing import Route
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
-
-from nerq_cli.serve.limits import Limits
-from nerq_cli.serve.logs import EventLog
-from nerq_cli.serve.run import Addresses, ServerSettings, ServiceServer
+    from nerq_cli.serve.limits import Limits
+    from nerq_cli.serve.logs import EventLog
+    from nerq_cli.serve.run import Addresses, ServerSettings, ServiceServer
 
 
 class Reply(NamedTuple):

@@ -21,10 +21,8 @@ from typing import Any, Final
 
 import pytest
 
-try:
+with suppress(ImportError):  # without the extra, or its library, the tests are skipped
     import psycopg
-except ImportError:  # the extra is not installed
-    collect_ignore_glob = ["test_*.py"]
 
 #: Seconds to wait for the server to start or stop.
 _TIMEOUT: Final = 30.0
