@@ -97,8 +97,12 @@ def _is_loopback(host: str) -> bool:
 
 
 def _find_token(address: str, session: Session, environ: Mapping[str, str]) -> str:
-    """Return the token for a service: of the variable, else the password for its host in the netrc file."""
-    token = environ.get(TOKEN_VARIABLE, "").strip()
+    """Return the token for a service: of the variable, else the password for its host in the netrc file.
+
+    Raises:
+        UsageError: it has characters that no HTTP header may have.
+    """
+    token, origin = environ.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE
     if not token:
         from nerq_cli.sources.registries.config.config_files import ConfigFiles
         from nerq_cli.sources.registries.config.credentials import read_netrc_entries
@@ -108,5 +112,12 @@ def _find_token(address: str, session: Session, environ: Mapping[str, str]) -> s
         except RuntimeError:  # no home
             return ""
         files = ConfigFiles(environ, home, Path("/"), [], project=session.root)
-        _, token = read_netrc_entries(files).get(urlsplit(address).hostname or "", ("", ""))
-    return token if token.isascii() and token.isprintable() else ""
+        host = urlsplit(address).hostname or ""
+        origin = f"the password for {host} in the netrc file"
+        _, token = read_netrc_entries(files).get(host, ("", ""))
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError(
+            f"{origin} cannot be sent as a token: it has characters that are not printable ASCII",
+            hint="set it to the token as nerq serve --create-token printed it",
+        )
+    return token

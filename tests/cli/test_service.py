@@ -480,6 +480,31 @@ def test_records_of_this_machine_count_for_a_version_that_is_gone(
     assert "MAL-2026-9" in [item["id"] for item in after["advisories"]]
 
 
+@pytest.mark.parametrize("source", ["NERQ_SERVICE_TOKEN", "netrc"])
+@pytest.mark.parametrize("token", ["pässwort", "two\nlines", "a\x7fb"])
+def test_a_token_that_cannot_be_sent_is_an_error(
+    token: str,
+    source: str,
+    scanned: Path,
+    service: Service,
+    nerq: Nerq,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if source == "netrc":
+        netrc = tmp_path / "netrc"
+        netrc.write_text(f'machine 127.0.0.1 login me password "{token}"\n', encoding="utf-8")
+        netrc.chmod(0o600)
+        monkeypatch.setenv("NETRC", str(netrc))
+    else:
+        monkeypatch.setenv("NERQ_SERVICE_TOKEN", token)
+    result = scan(nerq, "--service", service.url)
+    assert (result.status, service.queries) == (2, [])
+    assert source in result.err
+    assert not [part for part in token.split() if part in result.err]
+    assert scan(nerq, "--service", "").status == 1
+
+
 def mutate(value: Any, choose: Random) -> Any:
     """Return a value with one change somewhere inside."""
     if isinstance(value, dict) and value:
