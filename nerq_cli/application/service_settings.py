@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nerq_cli.errors import UsageError
-from nerq_cli.fetch.source import Endpoint
+from nerq_cli.fetch.source import Endpoint, hash_credential
 
 if TYPE_CHECKING:
     from nerq_cli.application.session import Session
@@ -49,15 +49,18 @@ def find_service(session: Session) -> ServiceSettings | None:
         _drop_project_service(session)
         return None
     is_of_user = not session.obeys_project or config.values["service"].origin.startswith(_USER_ORIGINS)
-    if is_of_user or settings.offline or settings.refresh:
+    # Where nothing may be computed, what the service answers is the only thing that can be requested again.
+    is_asked = not settings.offline and (config.service_only or not settings.refresh)
+    if is_of_user or not is_asked:
         _drop_project_service(session)
-    if settings.offline or settings.refresh:
+    if not is_asked:
         return None
     _check_encryption(config.service, os.environ, is_of_user=is_of_user)
     token = _find_token(config.service, session, os.environ) if is_of_user else ""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    identity = hash_credential(config.service, token) if token else ""
     return ServiceSettings(
-        endpoint=Endpoint(url=config.service, headers=headers, identity="token" if token else ""),
+        endpoint=Endpoint(url=config.service, headers=headers, identity=identity),
         is_only=bool(config.service_only),
     )
 
