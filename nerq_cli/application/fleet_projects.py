@@ -120,6 +120,7 @@ class Shared:
         self.known = KnownAssessments()
         config = read_fleet_settings(settings)
         self._uses_service = bool(config.service or config.service_only)
+        self._is_service_only = bool(config.service_only)
         self._session: FleetSession | None = None
 
     def without_refresh(self) -> Shared:
@@ -133,6 +134,8 @@ class Shared:
             deadline=self._deadline,
         )
         shared.known = self.known
+        if self.settings.refresh and not self._is_service_only:  # the answers are those of the sources
+            shared._uses_service = False
         return shared
 
     def open_gathering(

@@ -18,6 +18,7 @@ from nerq_cli.application.recorded_facts import FactWriter
 from nerq_cli.application.scan import assess_declarations
 from nerq_cli.application.service_source import (
     FORMAT,
+    MAX_AGE,
     EvidenceQuery,
     TargetDocument,
     TargetProblem,
@@ -33,7 +34,7 @@ from nerq_cli.methodology.repositories import REPOSITORIES
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.store import Row
 from nerq_cli.targets import parse_target
-from nerq_cli.units import HOUR, MINUTE
+from nerq_cli.units import MINUTE
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -48,14 +49,16 @@ if TYPE_CHECKING:
 
 #: Name of the documents in the cache.
 SOURCE: Final = "evidence"
-#: Seconds that a document is used: as long as an answer about advisories.
-MAX_AGE: Final = HOUR
 #: Seconds that one is used of which a source did not answer.
 INCOMPLETE_MAX_AGE: Final = 5 * MINUTE
 #: Digits of the digests in a document: they tell its few values apart.
 _DIGEST_LENGTH: Final = 12
 #: Fields of evidence that are of lists in the package of nerq-cli, not of a source.
 _SHIPPED_FIELDS: Final = frozenset({"popularity", "similar_name"})
+#: States of a source that did not answer everything, and of answers that lack something then. What a source does not
+#: have although it answered is no gap: a repository that Scorecard never scanned.
+_SILENT_STATES: Final = frozenset({"partial", "unavailable"})
+_GAPS: Final = frozenset({"unknown", "lower-bound"})
 _ECOSYSTEMS: Final = (NPM, PYPI)
 _NOT_FOUND: Final = 404
 _BAD_REQUEST: Final = 400
@@ -130,11 +133,13 @@ def collect_documents(
     for target in dict.fromkeys(targets):
         parsed = _parse(target, rules)
         if isinstance(parsed, TargetProblem):
-            documents[target] = build_problem_document(target, parsed, now)
+            max_age = INCOMPLETE_MAX_AGE if parsed.status == _NOT_FOUND else 0  # a client may ask for any text
+            documents[target] = build_problem_document(target, parsed, now, max_age)
         else:
             open_targets[target] = parsed
     run.expected_count = len(open_targets)
     options = replace(options, score_latest=True, find_upgrades=True)
+    gatherers: list[tuple[dict[str, Declaration], _Gatherer]] = []
     for batch in _split_by_package(open_targets):
         gatherer = _Gatherer(run)
         declarations = list(batch.values())
@@ -142,7 +147,12 @@ def collect_documents(
         if query.trees:
             releases = [release for item in declarations if (release := _get_release(item)) is not None]
             gatherer.find_dependencies(releases, gatherer.package_facts)
-        documents |= {target: _build_document(target, item.package, gatherer, now) for target, item in batch.items()}
+        gatherers.append((batch, gatherer))
+    is_silent = bool(gatherers) and any(source.state in _SILENT_STATES for source in run.describe_sources())
+    for batch, gatherer in gatherers:
+        for target, item in batch.items():
+            max_age = INCOMPLETE_MAX_AGE if is_silent and gatherer.has_gap(item.package) else MAX_AGE
+            documents[target] = _build_document(target, item.package, gatherer, now, max_age)
     return documents
 
 
@@ -167,7 +177,7 @@ def _create_problem(title: str, status: int, detail: str) -> TargetProblem:
 
 def build_problem_document(target: str, problem: TargetProblem, now: int, max_age: int = 0) -> StoredDocument:
     """Return the document of a target about which there is no evidence."""
-    document = TargetDocument(target=target, as_of=now, problem=problem)
+    document = TargetDocument(target=target, as_of=now, expires_at=now + max_age, problem=problem)
     return StoredDocument(msgspec.json.encode(document), 0, now + max_age)
 
 
@@ -186,26 +196,27 @@ def _get_release(declaration: Declaration) -> Release | None:
     return Release(package=declaration.package, version=version) if version else None
 
 
-def _build_document(target: str, package: Package, gatherer: _Gatherer, now: int) -> StoredDocument:
+def _build_document(target: str, package: Package, gatherer: _Gatherer, now: int, max_age: int) -> StoredDocument:
     writer = gatherer.writers.get(package)
     fact = gatherer.package_facts.package_info.get(package)
+    problem = None
     if isinstance(fact, Absent):
         problem = _create_problem("not found", _NOT_FOUND, f"{fact.source} has no package of this name")
-        return build_problem_document(target, problem, now, MAX_AGE)
-    if writer is None or not any(answer.call == recorded_facts.RELEASES for answer in writer.answers):
+    elif writer is None or not any(answer.call == recorded_facts.RELEASES for answer in writer.answers):
         reason = fact.reason if isinstance(fact, Unknown) else "nothing is known about it"
         return build_problem_document(target, _create_problem("not known", _UNAVAILABLE, reason), now)
-    answers = writer.answers
+    answers = writer.answers if writer is not None else []
     received = [answer.retrieved_at for answer in answers if answer.field not in _SHIPPED_FIELDS]
     oldest = min(filter(None, received), default=0)
     document = TargetDocument(
         target=target,
         as_of=now,
         oldest_answer=oldest,
+        expires_at=now + max_age,
         answers=tuple(answers),
-        values={digest: msgspec.Raw(content) for digest, content in sorted(writer.values.items())},
+        values={digest: msgspec.Raw(content) for digest, content in sorted(writer.values.items())} if writer else {},
+        problem=problem,
     )
-    max_age = INCOMPLETE_MAX_AGE if gatherer.has_gap(package) else MAX_AGE
     return StoredDocument(msgspec.json.encode(document), oldest, now + max_age)
 
 
@@ -218,8 +229,9 @@ class _Gatherer:
         self.package_facts = PackageFacts()
 
     def has_gap(self, package: Package) -> bool:
-        """Whether a source gave no answer about a package."""
-        return any(answer.state == "unknown" and answer.source for answer in self.writers[package].answers)
+        """Whether something is unknown, or not known in full, that a source which did not answer may have."""
+        writer = self.writers.get(package)
+        return writer is not None and any(answer.state in _GAPS and answer.source for answer in writer.answers)
 
     def _open(self, package: Package) -> FactWriter:
         return self.writers.setdefault(package, FactWriter(_DIGEST_LENGTH))

@@ -8,7 +8,9 @@ machine has an advisory that the service does not list.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,6 +19,7 @@ from msgspec.structs import replace
 from nerq_cli.application import recorded_facts
 from nerq_cli.application.evidence_run import EvidenceRun
 from nerq_cli.application.recorded_facts import DEFAULTS, PACKAGE_INFO, FactReader
+from nerq_cli.application.service_documents import DocumentCache
 from nerq_cli.application.service_source import (
     LABEL,
     MAX_TARGETS,
@@ -39,7 +42,7 @@ from nerq_cli.signals.advisories import SEVERITIES
 
 if TYPE_CHECKING:
     from nerq_cli.application.service_settings import ServiceSettings
-    from nerq_cli.application.service_source import Target
+    from nerq_cli.application.service_source import ReceivedDocument, Target
     from nerq_cli.application.session import Session
     from nerq_cli.facts import Advisory
     from nerq_cli.sources.deps_dev import DependencyTree
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 _SHARE: Final = 1 / 2
 #: Why something is not known where nothing is computed.
 _NOT_COMPUTED: Final = "the service does not have it, and service-only allows no other source"
+_UNREADABLE: Final = "the answer of the service cannot be read"
 _FALLBACK: Final = "computation on this machine"
 
 
@@ -61,8 +65,12 @@ class ServiceRun(EvidenceRun):
         self._as_of = None if session.settings.as_of is None else parse_as_of(session.settings.as_of)
         #: Why the service is asked no more.
         self._problem = ""
+        #: How often it had no evidence, by the reason, but for names that it does not have.
+        self._failures: Counter[str] = Counter()
+        #: Whether it sent a document that could be read.
+        self._has_replied = False
         self._seconds = 0.0
-        self._requests = self._asked_count = self._answered_count = self._oldest = 0
+        self._requests = self._asked_count = self._answered_count = self._kept_count = self._oldest = 0
         self._begin_batch()
 
     def _begin_batch(self) -> None:
@@ -263,21 +271,40 @@ class ServiceRun(EvidenceRun):
             return
         is_complete = self._answered_count == self._asked_count
         is_only = self._service.is_only
+        reason = self._problem or self._describe_failures()
         state: SourceState = "ok"
-        if self._problem or (is_only and not is_complete):
+        if reason or (is_only and not is_complete):
             state = "partial" if self._answered_count else "unavailable"
         yield SourceStatus(
             name=LABEL,
             state=state,
             subjects=self._asked_count,
             answered_subjects=self._answered_count,
+            from_cache=self._kept_count,
             requests=self._requests,
             oldest_response=self._oldest,
-            reason=self._problem,
-            fallback="" if is_only or state == "ok" else _FALLBACK,
+            reason=reason,
+            fallback="" if is_only or is_complete else _FALLBACK,
             address=self._service.endpoint.url,
-            methodology=PACKAGES.version if self._answered_count else "",
+            methodology=PACKAGES.version if self._has_replied else "",
         )
+
+    def _describe_failures(self) -> str:
+        """Return how many targets the service failed to answer, and the most frequent reason; empty without any."""
+        if not self._failures:
+            return ""
+        [(reason, _)] = self._failures.most_common(1)
+        count = sum(self._failures.values())
+        host = parse_host(self._service.endpoint.url)
+        return f"{host}: it failed to answer {count:,} of {self._asked_count:,} lookups: {reason}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences for the user."""
+        failures = self._describe_failures()
+        if not failures:
+            return super().warnings
+        return (*super().warnings, f"{LABEL}: {failures}; {self._describe_action()}")
 
     def _may_send(self, package: Package) -> bool:
         """Whether the service may receive a name: only one that is known to be public, whoever runs the service."""
@@ -291,17 +318,34 @@ class ServiceRun(EvidenceRun):
         return max(super()._find_deadline() - self._seconds, 0.1)
 
     def _ask(self, targets: Sequence[Target], *, trees: bool = False) -> None:
-        """Ask the service for targets, and keep what can be read of its answers."""
-        for start in range(0, len(targets), MAX_TARGETS):
-            self._ask_once(list(dict.fromkeys(targets[start : start + MAX_TARGETS])), trees=trees)
+        """Ask the service for those targets of which no document is kept here, and keep what can be read."""
+        wanted = list(dict.fromkeys(targets))
+        self._asked_count += len(wanted)
+        downloads = self._session.settings.downloads
+        documents = DocumentCache(
+            self._session.store,
+            self._service.endpoint,
+            as_of=self._as_of,
+            downloads=downloads,
+            trees=trees,
+            now=read_clock(),
+        )
+        kept = {} if self._session.settings.refresh else documents.read(wanted)
+        answered_count = self._answered_count
+        read = {target for target, document in kept.items() if self._keep(target, document)}
+        self._kept_count += self._answered_count - answered_count
+        missing = [target for target in wanted if target not in read]
+        source = EvidenceSource(as_of=self._as_of, downloads=downloads, trees=trees)
+        for start in range(0, len(missing), MAX_TARGETS):
+            received = self._ask_once(source, missing[start : start + MAX_TARGETS])
+            documents.write({target: one for target, one in received.items() if self._keep(target, one.document)})
 
-    def _ask_once(self, targets: Sequence[Target], *, trees: bool) -> None:
-        self._asked_count += len(targets)
+    def _ask_once(self, source: EvidenceSource, targets: Sequence[Target]) -> dict[Target, ReceivedDocument]:
+        """Return what the service answers to one request."""
         seconds_left = super()._find_deadline() * _SHARE - self._seconds
         if self._problem or seconds_left <= 0:
             self._stop(self._problem or f"{parse_host(self._service.endpoint.url)}: no time is left for it")
-            return
-        source = EvidenceSource(as_of=self._as_of, downloads=self._session.settings.downloads, trees=trees)
+            return {}
         started_at = time.monotonic()
         run = self._session.service_fetcher.open_run(
             now=read_clock(),
@@ -314,33 +358,43 @@ class ServiceRun(EvidenceRun):
         self._requests += summary.requests
         if not summary.received:
             self._stop(summary.reason)
-        for target, fact in facts.items():
-            if isinstance(fact, Found):
-                self._keep(target, fact.value)
+            return {}
+        self._failures.update(fact.reason for fact in facts.values() if isinstance(fact, Unknown))
+        return {target: fact.value for target, fact in facts.items() if isinstance(fact, Found)}
 
     def _stop(self, reason: str) -> None:
         """Ask the service no more in this run, and state why once."""
         if self._problem:
             return
         self._problem = reason
-        action = "nothing is computed in its place" if self._service.is_only else "what it lacks is computed here"
-        self.notes.append(f"{LABEL}: {reason}; {action}")
+        self.notes.append(f"{LABEL}: {reason}; {self._describe_action()}")
 
-    def _keep(self, target: Target, document: TargetDocument) -> None:
-        """Keep the answers about a target."""
-        if document.problem is not None:
-            self._reasons[target] = describe_problem(document.problem)
-            return
+    def _describe_action(self) -> str:
+        return "nothing is computed in its place" if self._service.is_only else "what it lacks is computed here"
+
+    def _keep(self, target: Target, document: TargetDocument) -> bool:
+        """Keep the answers about a target, and return whether the document could be read."""
+        problem = document.problem
+        if problem is not None:
+            self._reasons[target] = describe_problem(problem)
+        if problem is not None and not document.answers:
+            self._has_replied = True
+            if problem.status != HTTPStatus.NOT_FOUND:
+                self._failures[self._reasons[target]] += 1
+            return True
         try:
             reader = _read_document(document)
         except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
-            self._reasons[target] = "the answer of the service cannot be read"
-            return
+            self._reasons[target] = _UNREADABLE
+            self._failures[_UNREADABLE] += 1
+            return False
+        self._has_replied = True
         self._readers[target] = reader
         self._package_readers.setdefault(_get_package(target), []).append(reader)
         self._answered_count += 1
         if document.oldest_answer:
             self._oldest = min(self._oldest or document.oldest_answer, document.oldest_answer)
+        return True
 
 
 #: Stands for what a service need not state about a package of which a version is pinned.

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nerq_cli.errors import UsageError
-from nerq_cli.fetch.source import Endpoint
+from nerq_cli.fetch.source import Endpoint, hash_credential
 
 if TYPE_CHECKING:
     from nerq_cli.application.session import Session
@@ -49,15 +49,18 @@ def find_service(session: Session) -> ServiceSettings | None:
         _drop_project_service(session)
         return None
     is_of_user = not session.obeys_project or config.values["service"].origin.startswith(_USER_ORIGINS)
-    if is_of_user or settings.offline or settings.refresh:
+    # Where nothing may be computed, what the service answers is the only thing that can be requested again.
+    is_asked = not settings.offline and (config.service_only or not settings.refresh)
+    if is_of_user or not is_asked:
         _drop_project_service(session)
-    if settings.offline or settings.refresh:
+    if not is_asked:
         return None
     _check_encryption(config.service, os.environ, is_of_user=is_of_user)
     token = _find_token(config.service, session, os.environ) if is_of_user else ""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    identity = hash_credential(config.service, token) if token else ""
     return ServiceSettings(
-        endpoint=Endpoint(url=config.service, headers=headers, identity="token" if token else ""),
+        endpoint=Endpoint(url=config.service, headers=headers, identity=identity),
         is_only=bool(config.service_only),
     )
 
@@ -97,8 +100,12 @@ def _is_loopback(host: str) -> bool:
 
 
 def _find_token(address: str, session: Session, environ: Mapping[str, str]) -> str:
-    """Return the token for a service: of the variable, else the password for its host in the netrc file."""
-    token = environ.get(TOKEN_VARIABLE, "").strip()
+    """Return the token for a service: of the variable, else the password for its host in the netrc file.
+
+    Raises:
+        UsageError: it has characters that no HTTP header may have.
+    """
+    token, origin = environ.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE
     if not token:
         from nerq_cli.sources.registries.config.config_files import ConfigFiles
         from nerq_cli.sources.registries.config.credentials import read_netrc_entries
@@ -108,5 +115,12 @@ def _find_token(address: str, session: Session, environ: Mapping[str, str]) -> s
         except RuntimeError:  # no home
             return ""
         files = ConfigFiles(environ, home, Path("/"), [], project=session.root)
-        _, token = read_netrc_entries(files).get(urlsplit(address).hostname or "", ("", ""))
-    return token if token.isascii() and token.isprintable() else ""
+        host = urlsplit(address).hostname or ""
+        origin = f"the password for {host} in the netrc file"
+        _, token = read_netrc_entries(files).get(host, ("", ""))
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError(
+            f"{origin} cannot be sent as a token: it has characters that are not printable ASCII",
+            hint="set it to the token as nerq serve --create-token printed it",
+        )
+    return token

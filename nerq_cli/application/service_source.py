@@ -19,6 +19,7 @@ from nerq_cli.fetch.time_budget import TimeLimits
 from nerq_cli.inventory import Package, Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.patterns import compile_late
+from nerq_cli.units import HOUR
 
 #: What evidence is asked for: a version, or a package of which no version is pinned.
 Target: TypeAlias = "Package | Release"
@@ -31,6 +32,8 @@ PATH: Final = "/v1/evidence:batch"
 MAX_TARGETS: Final = 1_000
 #: Most bytes of a response.
 MAX_BYTES: Final = 64 << 20
+#: Most seconds that the evidence about a target is used, at the service and here.
+MAX_AGE: Final = HOUR
 #: Name of the source in a report.
 LABEL: Final = "nerq service"
 #: Longest text of a problem that is shown, in characters.
@@ -69,11 +72,13 @@ class TargetDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     #: When the evidence was collected, and the oldest answer of it (epoch seconds UTC; 0 = none).
     as_of: Moment = 0
     oldest_answer: Moment = 0
+    #: Until when it may be kept, by the clock of the service (epoch seconds UTC; 0 = not at all).
+    expires_at: Moment = 0
     #: What a run asked about the target; see ``recorded_facts``.
     answers: tuple[Answer, ...] = ()
     #: JSON values by the digests that the answers state.
     values: dict[str, msgspec.Raw] = {}
-    #: None if there is evidence.
+    #: None if there is evidence. Of a package that its registry does not have there may be answers as well.
     problem: TargetProblem | None = None
 
 
@@ -89,6 +94,14 @@ class EvidenceDocument(msgspec.Struct, frozen=True, kw_only=True):
     as_of: Moment
     oldest_answer: Moment
     targets: tuple[TargetDocument, ...]
+
+
+class ReceivedDocument(msgspec.Struct, frozen=True):
+    """The evidence about one target as a service sent it."""
+
+    document: TargetDocument
+    #: Seconds that it may be kept, whatever the clock of the service shows.
+    seconds_left: int = 0
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -110,11 +123,11 @@ class _WholeTime(TimeLimits):
 
 
 class EvidenceSource:
-    """The source of ``FetchRun``. An answer is used in the run that asked for it, and not kept."""
+    """The source of ``FetchRun``, which keeps nothing itself: each document states how long it may be kept."""
 
     name = "nerq-evidence"
     label = LABEL
-    kind = TargetDocument
+    kind = ReceivedDocument
     max_age = 0
     absent_max_age = 0
     limit = MAX_BYTES
@@ -145,7 +158,7 @@ class EvidenceSource:
                 follows_redirects=False,
             )
 
-    def parse(self, request: Request[Target], response: Response) -> Iterable[tuple[Target, TargetDocument | None]]:
+    def parse(self, request: Request[Target], response: Response) -> Iterable[tuple[Target, ReceivedDocument | None]]:
         """Yield each target and the document about it.
 
         Raises:
@@ -159,7 +172,10 @@ class EvidenceSource:
             document = _DOCUMENT.decode(response.body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ResponseError("the answer is not one of a nerq service") from error
-        documents = {entry.target: entry for entry in document.targets}
+        documents = {
+            entry.target: ReceivedDocument(entry, min(entry.expires_at - document.as_of, MAX_AGE))
+            for entry in document.targets
+        }
         return [(target, documents[target.purl]) for target in request.subjects if target.purl in documents]
 
 

@@ -80,9 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise UsageError(f"{option} {value} is not a finite number")
         if self.offline and self.refresh:
             raise UsageError("--offline and --refresh contradict each other", hint="leave one of them out")
-        if self.service_only and (self.offline or self.refresh):
-            option = "--offline" if self.offline else "--refresh"
-            raise UsageError(f"--service-only and {option} contradict each other", hint="leave one of them out")
+        if self.service_only and self.offline:
+            raise UsageError("--service-only and --offline contradict each other", hint="leave one of them out")
 
     @property
     def downloads(self) -> bool:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nerq_cli.policy.findings import AppliedWaiver, Finding
     from nerq_cli.policy.upgrade import Upgrade
     from nerq_cli.report.glyphs import Glyphs
-    from nerq_cli.report.model import Assessment, Report
+    from nerq_cli.report.model import Assessment, Report, SourceStatus
 
 #: Style of each state; None: only listed.
 STATE_STYLES: Final = {
@@ -578,11 +578,18 @@ def format_age(seconds: int) -> str:
 def describe_lookups(report: Report) -> list[str]:
     """Return where evidence was looked up instead of collected, with its age and the methodology there."""
     return [
-        f"looked up at {source.address}: {source.answered_subjects:,} of {source.subjects:,} packages and versions, "
-        f"methodology {source.methodology}, {_describe_oldest(source.oldest_response, report.as_of)}"
-        for source in report.sources
-        if source.address and source.answered_subjects
+        _describe_lookup(source, report.as_of) for source in report.sources if source.address and source.methodology
     ]
+
+
+def _describe_lookup(source: SourceStatus, as_of: int) -> str:
+    counts = f"{source.answered_subjects:,} of {source.subjects:,} packages and versions"
+    parts = [f"looked up at {source.address}: {counts}", f"methodology {source.methodology}"]
+    if source.answered_subjects:
+        parts.append(_describe_oldest(source.oldest_response, as_of))
+    if source.answered_subjects == source.subjects:
+        return ", ".join(parts)
+    return f"{', '.join(parts)}; the rest is {'computed here' if source.fallback else 'unknown'}"
 
 
 def _describe_oldest(oldest: int, as_of: int) -> str:

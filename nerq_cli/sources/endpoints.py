@@ -11,7 +11,7 @@ import msgspec
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.errors import ConfigError
-from nerq_cli.fetch.source import Endpoint
+from nerq_cli.fetch.source import Endpoint, hash_credential
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES, SourceInfo
 
@@ -85,12 +85,7 @@ def _add_token(url: str, info: SourceInfo, environ: Mapping[str, str]) -> Endpoi
     token = next(filter(None, (environ.get(name, "").strip() for name in info.token_variables)), "")
     if not url or not token or not (token.isascii() and token.isprintable()):
         return Endpoint(url=url)
-    import hashlib
-
-    # A keyed hash of 48 bits distinguishes tokens and does not reveal them.
-    key = url.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
-    identity = hashlib.blake2b(token.encode(), key=key, digest_size=6).hexdigest()
-    return Endpoint(url=url, headers={"Authorization": f"Bearer {token}"}, identity=identity)
+    return Endpoint(url=url, headers={"Authorization": f"Bearer {token}"}, identity=hash_credential(url, token))
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -234,7 +235,8 @@ def test_one_target_without_evidence_is_computed_here(
 
     service.leave_out = leave_out
     result = scan(nerq, "--service", service.url)
-    assert drop_sources(result.json) == computed
+    assert {**drop_sources(result.json), "warnings": []} == computed
+    assert count_warnings(result) == 1
     only = scan(nerq, "--service", service.url, "--service-only")
     assert {item["name"]: item["state"] for item in only.json["dependencies"]}["alpha"] == "unknown"
     assert "failed" in str([item["reasons"] for item in only.json["dependencies"] if item["name"] == "alpha"])
@@ -443,7 +445,8 @@ def test_damaged_values_of_a_service_are_no_traceback(
 
         service.leave_out = spoil
         result = scan(nerq, "--service", service.url)
-        assert drop_sources(result.json) == computed
+        assert {**drop_sources(result.json), "warnings": []} == computed
+        assert count_warnings(result) <= 1
 
 
 def test_the_dependencies_of_a_server_are_looked_up(
@@ -478,6 +481,202 @@ def test_records_of_this_machine_count_for_a_version_that_is_gone(
     nerq("db", "import", str(tmp_path / "MAL-2026-9.json"))
     after = scan(nerq, "--service", service.url, *options).json["dependencies"][0]
     assert "MAL-2026-9" in [item["id"] for item in after["advisories"]]
+
+
+def scan_with_cache(nerq: Nerq, service: Service, *options: str) -> Any:
+    """Return the report of a scan whose cache is kept, and the status of the service in it."""
+    report = nerq("scan", "--format=json", "--as-of", AS_OF, "--service", service.url, *options).json
+    return report, next(source for source in report["sources"] if source["name"] == "nerq service")
+
+
+def test_a_repeated_scan_sends_nothing_while_answers_are_fresh(
+    scanned: Path, service: Service, nerq: Nerq, registry: Registry, services: Services
+) -> None:
+    first, asked = scan_with_cache(nerq, service)
+    counts = len(service.queries), len(registry.paths), len(services.site.requests)
+    second, kept = scan_with_cache(nerq, service)
+    assert counts == (len(service.queries), len(registry.paths), len(services.site.requests))
+    assert drop_sources(second) == drop_sources(first)
+    assert (kept["requests"], kept["cached_subjects"]) == (0, asked["answered_subjects"])
+    for key in ("address", "methodology", "oldest_response", "answered_subjects", "state"):
+        assert kept[key] == asked[key], key
+    people = nerq("scan", "--as-of", AS_OF, "--service", service.url)
+    assert f"looked up at {service.url}: 5 of 5 packages and versions" in " ".join(people.out.split())
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 30, 10**9])
+def test_documents_are_kept_until_the_service_says_and_an_hour_at_most(
+    seconds: int, scanned: Path, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def expire(document: dict[str, Any]) -> None:
+        document["as_of"] = 1_000_000_000  # the clock of the service is wrong: only what it states itself counts
+        for entry in document["targets"]:
+            entry["expires_at"] = 1_000_000_000 + seconds
+
+    service.leave_out = expire
+    scan_with_cache(nerq, service)
+    now = read_clock()
+    asked_after = []
+    for later in (0, 20, 40, 3_601):
+        monkeypatch.setattr("nerq_cli.application.service_run.read_clock", lambda later=later: now + later)
+        count = len(service.queries)
+        service.site.on(PATH, {"status": 500})
+        _, source = scan_with_cache(nerq, service)
+        asked_after += [] if source["state"] == "ok" else [later]
+        assert len(service.queries) == count
+    assert asked_after == {-1: [0, 20, 40, 3_601], 0: [0, 20, 40, 3_601], 30: [40, 3_601]}.get(seconds, [3_601])
+
+
+def test_documents_are_of_one_service_one_token_and_one_query(
+    scanned: Path, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan_with_cache(nerq, service)
+    variants: list[tuple[str, str, tuple[str, ...]]] = [
+        ("one", service.url, ()),
+        ("two", service.url, ()),
+        ("", service.url.replace("127.0.0.1", "localhost"), ()),
+        ("", service.url, ("--as-of", "2026-02-01")),
+        ("", service.url, ("--with", "downloads")),
+        ("", service.url, ("--no-cache",)),
+    ]
+    for token, address, options in variants:
+        monkeypatch.setenv("NERQ_SERVICE_TOKEN", token)
+        count = len(service.queries)
+        nerq("scan", "--format=json", "--as-of", AS_OF, "--service", address, *options)
+        assert len(service.queries) > count, (token, address, options)
+        assert not token or service.headers[-1]["authorization"] == f"Bearer {token}"
+    kept = b"".join(file.read_bytes() for file in Path(os.environ["NERQ_CACHE_DIR"]).rglob("*") if file.is_file())
+    assert b"Bearer" not in kept
+
+
+def test_refresh_asks_the_service_again_where_nothing_is_computed(scanned: Path, service: Service, nerq: Nerq) -> None:
+    scan_with_cache(nerq, service, "--service-only")
+    count = len(service.queries)
+    scan_with_cache(nerq, service, "--service-only")
+    assert len(service.queries) == count
+    _, source = scan_with_cache(nerq, service, "--service-only", "--refresh")
+    assert len(service.queries) == count + source["requests"] > count
+
+
+def test_what_is_declared_private_is_not_read_from_kept_documents(
+    scanned: Path, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan_with_cache(nerq, service)
+    monkeypatch.setenv("NERQ_PRIVATE", "alpha")
+    report, _ = scan_with_cache(nerq, service)
+    assert {item["name"]: item["state"] for item in report["dependencies"]}["alpha"] == "skipped"
+
+
+def test_damaged_documents_in_the_cache_are_asked_for_again(
+    scanned: Path, computed: Any, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = msgspec.json.encode
+    for content in (b"{", write({"target": "pkg:pypi/other"}), write({"target": "pkg:pypi/alpha@1.0", "answers": [1]})):
+        with monkeypatch.context() as patch:
+            name = "nerq_cli.application.service_documents.encode_document"
+            patch.setattr(name, lambda _, content=content: content)
+            scan_with_cache(nerq, service, "--service-only", "--refresh")
+        count = len(service.queries)
+        report, _ = scan_with_cache(nerq, service)
+        assert len(service.queries) > count
+        assert drop_sources(report) == computed
+
+
+@pytest.mark.parametrize("spread", ["pypi", "npm"])
+def test_a_name_on_no_index_is_a_finding_where_nothing_is_computed(
+    spread: str, scanned: Path, service: Service, services: Services, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_PUBLIC", "alpha,nope,never,malw")
+    (scanned / "package.json").write_text(json.dumps({"name": "own", "dependencies": {}}))
+    (scanned / "requirements.txt").write_text("")
+    if spread == "npm":
+        (scanned / "package.json").write_text(json.dumps({"name": "own", "dependencies": {"nope": "1.0.0"}}))
+    else:
+        (scanned / "requirements.txt").write_text("nope==1.0\nnever\nalpha==7.7\nmalw==1.0\n")
+        services.advisory("malw", "1.0", identifier="MAL-2026-1")
+    computed = scan(nerq)
+    for options in ((), ("--service-only",)):
+        for _ in range(2):  # asked, and from what is kept
+            looked_up = nerq("scan", "--format=json", "--as-of", AS_OF, "--service", service.url, *options)
+            # The exit reason names the advisories of this machine where they were used.
+            assert {**drop_sources(looked_up.json), "exit": {}} == {**drop_sources(computed.json), "exit": {}}
+            assert looked_up.status == computed.status == 1
+    assert [item["id"] for item in computed.json["findings"]].count("not-on-index") >= 1
+
+
+@pytest.mark.parametrize("source", ["NERQ_SERVICE_TOKEN", "netrc"])
+@pytest.mark.parametrize("token", ["pässwort", "two\nlines", "a\x7fb"])
+def test_a_token_that_cannot_be_sent_is_an_error(
+    token: str,
+    source: str,
+    scanned: Path,
+    service: Service,
+    nerq: Nerq,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if source == "netrc":
+        netrc = tmp_path / "netrc"
+        netrc.write_text(f'machine 127.0.0.1 login me password "{token}"\n', encoding="utf-8")
+        netrc.chmod(0o600)
+        monkeypatch.setenv("NETRC", str(netrc))
+    else:
+        monkeypatch.setenv("NERQ_SERVICE_TOKEN", token)
+    result = scan(nerq, "--service", service.url)
+    assert (result.status, service.queries) == (2, [])
+    assert source in result.err
+    assert not [part for part in token.split() if part in result.err]
+    assert scan(nerq, "--service", "").status == 1
+
+
+@pytest.mark.parametrize("problem", [{"status": 503, "detail": "no answer"}, None], ids=["problem", "unreadable"])
+@pytest.mark.parametrize("options", [(), ("--service-only",)], ids=["computing", "service-only"])
+def test_a_service_that_fails_to_answer_each_target_is_stated(
+    problem: Any, options: tuple[str, ...], scanned: Path, service: Service, nerq: Nerq
+) -> None:
+    def fail(document: dict[str, Any]) -> None:
+        for entry in document["targets"]:
+            if problem is None:
+                entry["values"] = dict.fromkeys(entry["values"], "text")
+            else:
+                entry.update(problem=problem, answers=[], values={})
+
+    service.leave_out = fail
+    result = scan(nerq, "--service", service.url, *options)
+    assert count_warnings(result) == 1
+    [source] = [source for source in result.json["sources"] if source["name"] == "nerq service"]
+    assert (source["state"], source["answered_subjects"]) == ("unavailable", 0)
+    assert source["fallback"] == (None if options else "computation on this machine")
+    assert ("no answer" if problem else "cannot be read") in source["reason"]
+    people = " ".join(nerq("scan", "--as-of", AS_OF, "--no-cache", "--service", service.url, *options).out.split())
+    assert "failed to answer" in people
+    if problem:
+        assert f"looked up at {service.url}: 0 of {source['subjects']} packages and versions" in people
+        assert f"the rest is {'unknown' if options else 'computed here'}" in people
+
+
+@pytest.mark.parametrize("option", ["--timeout=60", "--no-cache"])
+def test_a_fleet_asks_about_the_packages_of_all_projects_at_once(
+    option: str, scanned: Path, service: Service, nerq: Nerq, tmp_path: Path
+) -> None:
+    folders = [tmp_path / f"repository-{number}" for number in range(3)]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        (folder / "requirements.txt").write_text(f"alpha==1.0\ngamma==3.{number % 2}\nbeta>=1.0,<1.5\n")
+    options = ("--format=json", "--as-of", AS_OF, "--service", service.url, option)
+    fleet = nerq("fleet", *map(str, folders), *options)
+    assert len(service.queries) <= 4
+    asked = [target for query in service.queries for target in query]
+    assert len(asked) == len(set(asked))
+    assert fleet.status == 1
+
+
+def test_a_fleet_that_asks_again_asks_no_service(
+    scanned: Path, service: Service, nerq: Nerq, registry: Registry, tmp_path: Path
+) -> None:
+    nerq("fleet", str(scanned), "--as-of", AS_OF, "--service", service.url, "--refresh")
+    assert not service.queries
+    assert registry.paths
 
 
 def mutate(value: Any, choose: Random) -> Any:

@@ -121,6 +121,22 @@ def test_a_bad_target_fails_alone(client: Client) -> None:
     assert entries[3]["problem"]["detail"] == "PyPI has no package of this name"
 
 
+def test_each_target_states_until_when_it_may_be_kept(client: Client, services: Services) -> None:
+    targets = ["pkg:pypi/alpha@1.0", "pkg:pypi/gone", "nothing"]
+    entries = client.post(PATH, {"targets": targets}).json["targets"]
+    assert [entry["expires_at"] - entry["as_of"] for entry in entries] == [3_600, 3_600, 0]
+    services.site.on("/osv/v1/querybatch", {"status": 500})
+    [entry] = client.post(PATH, {"targets": ["pkg:pypi/beta@1.0"]}).json["targets"]
+    assert entry["expires_at"] - entry["as_of"] == 300
+
+
+def test_a_package_that_is_not_on_its_registry_has_a_problem_and_the_answers(client: Client) -> None:
+    [entry] = client.post(PATH, {"targets": ["pkg:pypi/gone@1.0"]}).json["targets"]
+    assert entry["problem"]["status"] == 404
+    states = {(answer["call"], answer["field"]): answer["state"] for answer in entry["answers"]}
+    assert states["packages", "package_info"] == "absent"
+
+
 def test_a_name_that_the_service_keeps_private_is_sent_nowhere(
     start_service: Start, packages: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +192,9 @@ def test_scan_reports_the_same_as_without_the_service(
     looked_up = nerq(*options, "--no-cache", "--service", f"http://127.0.0.1:{client.port}")
     assert drop_moments(looked_up.json) == drop_moments(computed.json)
     assert looked_up.status == computed.status == 1
+    only = nerq(*options, "--no-cache", "--service-only", "--service", f"http://127.0.0.1:{client.port}")
+    assert {**drop_moments(only.json), "exit": {}} == {**drop_moments(computed.json), "exit": {}}
+    assert only.status == 1
     source = looked_up.json["sources"][0]
     assert source["address"] == f"http://127.0.0.1:{client.port}"
     assert source["requests"] <= 2

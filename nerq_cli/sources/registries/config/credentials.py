@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
-from nerq_cli.fetch.source import Endpoint
+from nerq_cli.fetch.source import Endpoint, hash_credential
 from nerq_cli.sources.endpoints import split_url
 from nerq_cli.sources.registries.config.config_files import ConfigFiles
 
@@ -42,7 +42,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
         )
         if not header:
             return Endpoint(url=url)
-        return Endpoint(url=url, headers={"Authorization": header}, identity=_hash_identity(url, header))
+        return Endpoint(url=url, headers={"Authorization": header}, identity=hash_credential(url, header))
 
     def _find_host_header(self, url: str) -> str:
         return self.host_headers.get(urlsplit(url).hostname or "", "")
@@ -53,13 +53,6 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
         while path and path not in self.path_headers:
             path = path.rpartition("/")[0]
         return self.path_headers.get(path, "")
-
-
-def _hash_identity(url: str, header: str) -> str:
-    """Return 48 bits of a keyed hash, which distinguish credentials and do not reveal them."""
-    import hashlib
-
-    return hashlib.blake2b(header.encode(), key=url.encode()[: hashlib.blake2b.MAX_KEY_SIZE], digest_size=6).hexdigest()
 
 
 def build_basic_header(user: str, password: str) -> str:
