@@ -125,6 +125,8 @@ class Checkout(NamedTuple):
     root: Path
     #: Id of the commit; empty for the files of a work tree.
     commit: str = ""
+    #: Paths of the submodules whose objects the repository lacks.
+    unread_submodules: Sequence[str] = ()
 
 
 @contextmanager
@@ -153,9 +155,9 @@ def open_checkout(source: FleetSource, commit: str = "") -> Iterator[Checkout]:
         repository = _find_repository(path)
         commit = commit if _COMMIT.fullmatch(commit) else repository.resolve(source.ref)
         tree = open_tree(repository, commit)
-        root = tree.__enter__()
+        root, unread_submodules = tree.__enter__()
     try:
-        yield Checkout(root, commit)
+        yield Checkout(root, commit, unread_submodules)
     finally:
         tree.__exit__(None, None, None)
 

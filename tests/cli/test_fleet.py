@@ -436,6 +436,80 @@ def test_bare_repositories_and_references_need_no_work_tree(packages: Registry, 
     assert run(nerq, "bare.git", "--offline").json["projects"][0]["state"] == "passed"
 
 
+def commit_all(folder: Path) -> None:
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "first")
+
+
+def write_linked(folder: Path) -> None:
+    (folder / "requirements.txt").symlink_to("../outside.txt")
+    (folder / "svc").mkdir()
+    (folder / "svc" / "requirements.txt").write_text("other==1.0\n")
+
+
+def write_absolute(folder: Path) -> None:
+    write_linked(folder)
+    (folder / "requirements.txt").unlink()
+    (folder / "requirements.txt").symlink_to(folder.parent.absolute() / "outside.txt")
+
+
+def write_settings_link(folder: Path) -> None:
+    (folder / "requirements.txt").write_text("other==1.0\n")
+    (folder / "nerq.toml").symlink_to("../outside.txt")
+
+
+def write_including(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "requirements.txt").write_text("demo==1.0\n")
+    (folder / "sub" / "requirements.txt").write_text("-r ../../outside.txt\n-c ../../../gone.txt\n-r gone.txt\n")
+
+
+@needs_git
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a right")
+@pytest.mark.parametrize("write", [write_linked, write_absolute, write_settings_link, write_including])
+def test_a_commit_is_judged_as_its_checkout(
+    packages: Registry, project: Path, nerq: Nerq, write: Callable[[Path], None]
+) -> None:
+    (project / "outside.txt").write_text("third==3.0\n")
+    work = project / "work"
+    work.mkdir()
+    write(work)
+    commit_all(work)
+    git(project, "clone", "-q", "--bare", "work", "bare.git")
+    result = run(nerq, "work", "work@main", "bare.git")
+    rows = result.json["projects"]
+    assert nerq("scan", "work", "--as-of", AS_OF).status == 2
+    texts = [json.dumps([row["problems"], row["exit"]]).replace("work/", "") for row in rows]
+    assert len({*texts}) == 1, texts
+    for row in rows:
+        for key in ("state", "complete", "dependencies", "below", "dependency_files"):
+            assert row[key] == rows[0][key], (row["name"], key)
+        assert row["exit"]["code"] == 2
+    assert "nerq-tree" not in result.out
+    assert "third" not in result.out
+    assert select_judged(run(nerq, "work", "work@main", "bare.git").json) == select_judged(result.json)
+
+
+@needs_git
+def test_a_submodule_that_a_bare_repository_lacks_is_stated(packages: Registry, project: Path, nerq: Nerq) -> None:
+    part = project / "part"
+    part.mkdir()
+    (part / "requirements.txt").write_text("demo==1.0\n")
+    commit_all(part)
+    add(project, "work", "other==1.0")
+    (project / "work" / ".git").rmdir()
+    git(project / "work", "init", "-q", "-b", "main")
+    git(project / "work", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(part), "lib")
+    commit_all(project / "work")
+    git(project, "clone", "-q", "--bare", "work", "bare.git")
+    [row] = run(nerq, "bare.git").json["projects"]
+    assert (row["state"], row["complete"], row["exit"]["code"]) == ("incomplete", False, 0)
+    assert row["problems"] == ["lib: a submodule that cannot be read"]
+    assert run(nerq, "bare.git", "--strict").status == 3
+    assert get_projects(run(nerq, "work@main"))["work@main"]["state"] == "failing"
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(
     packages: Registry, project: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
