@@ -388,6 +388,32 @@ def test_a_list_names_repositories_beside_it(packages: Registry, project: Path, 
     assert nerq("fleet").status == 2
 
 
+def test_a_comment_follows_a_path(packages: Registry, project: Path, nerq: Nerq) -> None:
+    for name in ("a", "b", "c #1"):
+        add(project, name, "other==1.0")
+    (project / "fleet.txt").write_text("  # all\na # one\nb\t# two\nc #1\n#d\n")
+    assert list(get_projects(run(nerq, "--list", "fleet.txt"))) == ["a", "b", "c #1"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are not UTF-8")
+def test_a_name_that_is_not_utf_8_need_not_exist(packages: Registry, project: Path, nerq: Nerq) -> None:
+    add(project, "good", "other==1.0")
+    (project / "fleet.txt").write_bytes(b"good\n\xff\n")
+    for arguments in (("--list", "fleet.txt"), ("good", os.fsdecode(b"\xff"))):
+        result = run(nerq, *arguments)
+        good, missing = result.json["projects"]
+        assert (result.status, good["state"], missing["state"]) == (2, "passed", "unreadable")
+        assert missing["exit"]["reason"].endswith("does not exist")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as above")
+def test_a_setting_that_is_not_utf_8_stops_no_other(packages: Registry, project: Path, nerq: Nerq) -> None:
+    names = [add(project, "odd", "other==1.0"), add(project, "good", "other==1.0")]
+    (project / "odd" / "nerq.toml").write_bytes(b'private = ["\xff", "zz-*"]\n')
+    projects = get_projects(run(nerq, *names))
+    assert (projects["odd"]["state"], projects["good"]["state"]) == ("unreadable", "passed")
+
+
 def git(folder: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     identity = {
@@ -508,6 +534,23 @@ def test_a_submodule_that_a_bare_repository_lacks_is_stated(packages: Registry, 
     assert row["problems"] == ["lib: a submodule that cannot be read"]
     assert run(nerq, "bare.git", "--strict").status == 3
     assert get_projects(run(nerq, "work@main"))["work@main"]["state"] == "failing"
+
+
+@needs_git
+def test_each_name_stands_for_one_project(packages: Registry, project: Path, nerq: Nerq) -> None:
+    work = project / "work"
+    work.mkdir()
+    (work / "requirements.txt").write_text("other==1.0\n")
+    commit_all(work)
+    git(project, "clone", "-q", "--bare", "work", "bare.git")
+    given = ("work", "work@HEAD", "work/.git", "work/.git@main", "work@main", "bare.git", "bare.git@HEAD")
+    result = run(nerq, *given)
+    rows = [(row["name"], row["ref"]) for row in result.json["projects"]]
+    assert rows == [("work", None), ("work@HEAD", "HEAD"), ("work@main", "main"), ("bare.git", "HEAD")]
+    assert {row["state"] for row in result.json["projects"]} == {"passed"}
+    [package] = result.json["packages"]
+    assert package["projects"] == 4
+    assert list(get_projects(run(nerq, "work/.git"))) == ["work@HEAD"]
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(
