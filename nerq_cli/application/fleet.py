@@ -180,7 +180,7 @@ def _read_all(
     names = [source.name for source in sources]
     tasks = run_tasks(
         range(len(sources)),
-        lambda index: ENCODER.encode(read_project(sources[index], settings, reading / f"{index}")),
+        lambda index: _encode(read_project(sources[index], settings, reading / f"{index}")),
         reading,
     )
     for count, _ in enumerate(tasks, 1):
@@ -310,11 +310,7 @@ def _judge_all(
         path = reading / f"{index}"
         result = judge_project(sources[index], read.outlines[index], judging, read.explain[index], config, path)
         path.unlink(missing_ok=True)
-        stored = _Stored(read.digests[index], result)
-        try:
-            return ENCODER.encode(stored)
-        except UnicodeEncodeError:
-            return ENCODER.encode(_replace_surrogates(msgspec.to_builtins(stored)))
+        return _encode(_Stored(read.digests[index], result))
 
     decoder = msgspec.msgpack.Decoder(_Stored)
     seen: set[int] = set()
@@ -329,6 +325,14 @@ def _judge_all(
             yield index, decoder.decode(content).result
     finally:
         judging.close()
+
+
+def _encode(value: msgspec.Struct) -> bytes:
+    """Return a value as bytes; bytes of a name that are not UTF-8 are replaced."""
+    try:
+        return ENCODER.encode(value)
+    except UnicodeEncodeError:
+        return ENCODER.encode(_replace_surrogates(msgspec.to_builtins(value, builtin_types=(bytes,))))
 
 
 def _replace_surrogates(value: Any) -> Any:  # noqa: ANN401 - any part of a result

@@ -296,7 +296,9 @@ def describe_problem(problem: Problem) -> str:
 
 def _cut_root(text: str, source: FleetSource, root: Path) -> str:
     """Return a text whose paths are those of the commit: its files are in a temporary directory."""
-    return text.replace(f"{root.as_posix()}/", "") if source.ref else text
+    if not source.ref:
+        return text
+    return text.replace(f"{root.as_posix()}/", "").replace(f"{root.parent.as_posix()}/", "../")
 
 
 def _read_checkout(root: Path, commit: str, source: FleetSource, settings: Settings, path: Path) -> ReadProject:
@@ -433,7 +435,8 @@ def judge_project(
                 session.known = None  # a source has no answer: how many it lacks is to be counted over all
                 report = run_scan(inputs, options, session, read_files=files).report
             weaker = tuple(find_weaker(fleet_config, session.config)) if session.config.path else ()
-            return summarise_project(source, checkout.commit, report, fleet_config.threshold, weaker, checkout.root)
+            result = summarise_project(source, checkout.commit, report, fleet_config.threshold, weaker, checkout.root)
+            return _mark_unread(result, checkout.unread_submodules, strict=options.strict)
     except NerqError as error:
         reason = _cut_root(describe_error(error), source, root)
         return ProjectResult(_build_unreadable(source, reason, error.exit))
@@ -462,6 +465,8 @@ def summarise_project(
     summary = summarise_report(report)
     entries = [entry for entry in report.dependencies if not entry.dependency.is_own]
     uses = tuple(map(build_use, entries))
+    if source.ref:
+        uses = tuple(replace(use, reason=_cut_root(use.reason, source, root)) for use in uses)
     counts: dict[tuple[str, str], int] = {}
     for finding in report.findings:
         if finding.is_open:
@@ -499,6 +504,20 @@ def summarise_project(
         }
     )
     return ProjectResult(project, uses, pack_summary(summary) if members else b"", tuple(members))
+
+
+def _mark_unread(result: ProjectResult, submodules: Sequence[str], *, strict: bool) -> ProjectResult:
+    """Return a judged project as one that was not checked completely if submodules could not be read."""
+    if not submodules:
+        return result
+    reason = f"{format_count(len(submodules), 'submodule')} not read, whose commits the repository lacks"
+    project = result.project
+    if project.state in ("passed", "empty"):
+        status = ExitStatus.INCOMPLETE if strict else ExitStatus.PASSED
+        project = replace(project, state="incomplete", exit=status.value, reason=f"{project.reason}; {reason}")
+    problems = (*project.problems, *(f"{path}: a submodule that cannot be read" for path in submodules))
+    project = replace(project, complete=False, problems=problems[:_MAX_PROBLEMS])
+    return replace(result, project=project)
 
 
 def show_text(text: str) -> str:

@@ -15,6 +15,9 @@ from nerq_cli.patterns import compile_late
 #: Largest list that is read, in bytes.
 _MAX_BYTES: Final = 64 << 20
 _DEFAULT_REF: Final = "HEAD"
+_GIT_DIRECTORY: Final = ".git"
+#: Start of a comment after a path.
+_COMMENT: Final = compile_late(r"\s#")
 #: Start of the messages of the module that reads git objects, which belong to another command.
 _OPTION: Final = "--since: "
 #: Full id of a commit.
@@ -34,14 +37,27 @@ class FleetSource(NamedTuple):
     @property
     def key(self) -> str:
         """Return what identifies it in the history: its real path, with the reference."""
-        real_path = os.path.realpath(self.path)
+        real_path = str(self.directory)
         return f"{real_path}@{self.ref}" if self.ref else real_path
+
+    @property
+    def directory(self) -> Path:
+        """Return its real path: for the ``.git`` of a checkout, whose commits are read, that of the checkout."""
+        path = Path(os.path.realpath(self.path))
+        return path.parent if self.ref and path.name == _GIT_DIRECTORY else path
+
+    @property
+    def shown_ref(self) -> str:
+        """Return the reference as names have it: a bare repository stands for its ``HEAD``."""
+        is_default = self.ref == _DEFAULT_REF and Path(self.path).resolve().name != _GIT_DIRECTORY
+        return "" if is_default and is_bare(Path(self.path)) else self.ref
 
 
 def list_sources(paths: Sequence[str], list_file: Path | None = None) -> tuple[FleetSource, ...]:
     """Return the repositories that the arguments and a list name, each once, in their order.
 
-    The list has one ``PATH`` or ``PATH@REF`` on a line, relative to its own directory; ``#`` begins a comment.
+    The list has one ``PATH`` or ``PATH@REF`` on a line, relative to its own directory; ``#`` begins a comment, at the
+    start of a line or after a space, unless there is such a path.
 
     Raises:
         UsageError: there is none, or the list cannot be read.
@@ -66,7 +82,10 @@ def _read_list(path: Path) -> Iterator[str]:
     if len(content) > _MAX_BYTES:
         raise UsageError(f"{path} has more than {_MAX_BYTES >> 20} MB")
     for line in content.decode("utf-8-sig", "surrogateescape").splitlines():
-        if (text := line.strip()) and not text.startswith("#"):
+        text = line.strip()
+        if not os.path.lexists(path.parent / text):
+            text = _COMMENT.split(f" {text}", maxsplit=1)[0].strip()
+        if text:
             yield text
 
 
@@ -92,9 +111,10 @@ def is_bare(path: Path) -> bool:
 
 def _name_apart(sources: Sequence[FleetSource]) -> Iterator[FleetSource]:
     """Yield the sources with names that differ."""
-    parts = [Path(os.path.realpath(source.path)).parts for source in sources]
+    parts = [source.directory.parts for source in sources]
+    refs = [source.shown_ref for source in sources]
     depths = [1] * len(sources)
-    names = [_join_name(items, 1, source.ref) for items, source in zip(parts, sources, strict=True)]
+    names = [_join_name(items, 1, ref) for items, ref in zip(parts, refs, strict=True)]
     while len(set(names)) < len(names):
         taken: dict[str, int] = {}
         for name in names:
@@ -104,9 +124,7 @@ def _name_apart(sources: Sequence[FleetSource]) -> Iterator[FleetSource]:
             if taken[name] > 1 and depths[index] < len(parts[index]):
                 depths[index] += 1
                 is_longer = True
-        names = [
-            _join_name(items, depth, source.ref) for items, depth, source in zip(parts, depths, sources, strict=True)
-        ]
+        names = [_join_name(items, depth, ref) for items, depth, ref in zip(parts, depths, refs, strict=True)]
         if not is_longer:
             break
     for source, name in zip(sources, names, strict=True):
@@ -116,7 +134,7 @@ def _name_apart(sources: Sequence[FleetSource]) -> Iterator[FleetSource]:
 def _join_name(parts: Sequence[str], depth: int, ref: str) -> str:
     name = "/".join(parts[-depth:]).replace("//", "/") or "/"
     name = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return f"{name}@{ref}" if ref and ref != _DEFAULT_REF else name
+    return f"{name}@{ref}" if ref else name
 
 
 class Checkout(NamedTuple):
@@ -125,6 +143,8 @@ class Checkout(NamedTuple):
     root: Path
     #: Id of the commit; empty for the files of a work tree.
     commit: str = ""
+    #: Paths of the submodules whose objects the repository lacks.
+    unread_submodules: Sequence[str] = ()
 
 
 @contextmanager
@@ -153,9 +173,9 @@ def open_checkout(source: FleetSource, commit: str = "") -> Iterator[Checkout]:
         repository = _find_repository(path)
         commit = commit if _COMMIT.fullmatch(commit) else repository.resolve(source.ref)
         tree = open_tree(repository, commit)
-        root = tree.__enter__()
+        root, unread_submodules = tree.__enter__()
     try:
-        yield Checkout(root, commit)
+        yield Checkout(root, commit, unread_submodules)
     finally:
         tree.__exit__(None, None, None)
 

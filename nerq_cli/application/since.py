@@ -130,8 +130,10 @@ def read_old_project(
 
 
 @contextmanager
-def open_tree(repository: Repository, commit: str) -> Iterator[Path]:
+def open_tree(repository: Repository, commit: str) -> Iterator[tuple[Path, Sequence[str]]]:
     """Give a directory with the dependency files and settings of a commit, and what they include, until the end.
+
+    With it come the paths of the submodules that cannot be read.
 
     Raises:
         UsageError: the clone lacks objects.
@@ -143,7 +145,7 @@ def open_tree(repository: Repository, commit: str) -> Iterator[Path]:
         if located.paths:
             with suppress(NothingToScanError):
                 tree.read(located, lambda: None)
-        yield tree.root
+        yield tree.root, tuple(tree.unread_submodules)
 
 
 class _Tree:
@@ -165,6 +167,9 @@ class _Tree:
         self._link_targets: list[GitFile] = []
         self._scanned: list[str] = []
         self.root = directory / "tree"
+        #: What links that lead out of the repository lead to in this tree: a reader reports them, and reads nothing.
+        self._outside = directory / "outside"
+        self._outside.touch()
         (self.root / ".git" / "info").mkdir(parents=True)  # marks the limit for links and includes
         self._copy_excludes()
         working = os.path.relpath(os.path.realpath(Path.cwd()), repository.root)
@@ -315,9 +320,12 @@ class _Tree:
         for link in links:
             if not _is_below(link, self.root):
                 link.unlink(missing_ok=True)
+                link.symlink_to(self._outside)
 
     def _link(self, link: Path, destination: str) -> None:
-        if destination and "\0" not in destination and not os.path.isabs(destination):  # noqa: PTH117 - a text of git
+        if os.path.isabs(destination):  # noqa: PTH117 - a text of git
+            link.symlink_to(self._outside)
+        elif destination and "\0" not in destination:
             link.symlink_to(destination)
             path = Path(os.path.relpath(os.path.normpath(link.parent / destination), self.root)).as_posix()
             if path in self._files:

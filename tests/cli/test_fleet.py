@@ -388,6 +388,32 @@ def test_a_list_names_repositories_beside_it(packages: Registry, project: Path, 
     assert nerq("fleet").status == 2
 
 
+def test_a_comment_follows_a_path(packages: Registry, project: Path, nerq: Nerq) -> None:
+    for name in ("a", "b", "c #1"):
+        add(project, name, "other==1.0")
+    (project / "fleet.txt").write_text("  # all\na # one\nb\t# two\nc #1\n#d\n")
+    assert list(get_projects(run(nerq, "--list", "fleet.txt"))) == ["a", "b", "c #1"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are not UTF-8")
+def test_a_name_that_is_not_utf_8_need_not_exist(packages: Registry, project: Path, nerq: Nerq) -> None:
+    add(project, "good", "other==1.0")
+    (project / "fleet.txt").write_bytes(b"good\n\xff\n")
+    for arguments in (("--list", "fleet.txt"), ("good", os.fsdecode(b"\xff"))):
+        result = run(nerq, *arguments)
+        good, missing = result.json["projects"]
+        assert (result.status, good["state"], missing["state"]) == (2, "passed", "unreadable")
+        assert missing["exit"]["reason"].endswith("does not exist")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as above")
+def test_a_setting_that_is_not_utf_8_stops_no_other(packages: Registry, project: Path, nerq: Nerq) -> None:
+    names = [add(project, "odd", "other==1.0"), add(project, "good", "other==1.0")]
+    (project / "odd" / "nerq.toml").write_bytes(b'private = ["\xff", "zz-*"]\n')
+    projects = get_projects(run(nerq, *names))
+    assert (projects["odd"]["state"], projects["good"]["state"]) == ("unreadable", "passed")
+
+
 def git(folder: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     identity = {
@@ -434,6 +460,97 @@ def test_bare_repositories_and_references_need_no_work_tree(packages: Registry, 
         assert "--since" not in projects[name]["exit"]["reason"]
     assert not (project / "bare.git" / "index").exists()
     assert run(nerq, "bare.git", "--offline").json["projects"][0]["state"] == "passed"
+
+
+def commit_all(folder: Path) -> None:
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "first")
+
+
+def write_linked(folder: Path) -> None:
+    (folder / "requirements.txt").symlink_to("../outside.txt")
+    (folder / "svc").mkdir()
+    (folder / "svc" / "requirements.txt").write_text("other==1.0\n")
+
+
+def write_absolute(folder: Path) -> None:
+    write_linked(folder)
+    (folder / "requirements.txt").unlink()
+    (folder / "requirements.txt").symlink_to(folder.parent.absolute() / "outside.txt")
+
+
+def write_settings_link(folder: Path) -> None:
+    (folder / "requirements.txt").write_text("other==1.0\n")
+    (folder / "nerq.toml").symlink_to("../outside.txt")
+
+
+def write_including(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "requirements.txt").write_text("demo==1.0\n")
+    (folder / "sub" / "requirements.txt").write_text("-r ../../outside.txt\n-c ../../../gone.txt\n-r gone.txt\n")
+
+
+@needs_git
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a right")
+@pytest.mark.parametrize("write", [write_linked, write_absolute, write_settings_link, write_including])
+def test_a_commit_is_judged_as_its_checkout(
+    packages: Registry, project: Path, nerq: Nerq, write: Callable[[Path], None]
+) -> None:
+    (project / "outside.txt").write_text("third==3.0\n")
+    work = project / "work"
+    work.mkdir()
+    write(work)
+    commit_all(work)
+    git(project, "clone", "-q", "--bare", "work", "bare.git")
+    result = run(nerq, "work", "work@main", "bare.git")
+    rows = result.json["projects"]
+    assert nerq("scan", "work", "--as-of", AS_OF).status == 2
+    texts = [json.dumps([row["problems"], row["exit"]]).replace("work/", "") for row in rows]
+    assert len({*texts}) == 1, texts
+    for row in rows:
+        for key in ("state", "complete", "dependencies", "below", "dependency_files"):
+            assert row[key] == rows[0][key], (row["name"], key)
+        assert row["exit"]["code"] == 2
+    assert "nerq-tree" not in result.out
+    assert "third" not in result.out
+    assert select_judged(run(nerq, "work", "work@main", "bare.git").json) == select_judged(result.json)
+
+
+@needs_git
+def test_a_submodule_that_a_bare_repository_lacks_is_stated(packages: Registry, project: Path, nerq: Nerq) -> None:
+    part = project / "part"
+    part.mkdir()
+    (part / "requirements.txt").write_text("demo==1.0\n")
+    commit_all(part)
+    add(project, "work", "other==1.0")
+    (project / "work" / ".git").rmdir()
+    git(project / "work", "init", "-q", "-b", "main")
+    git(project / "work", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(part), "lib")
+    commit_all(project / "work")
+    git(project, "clone", "-q", "--bare", "work", "bare.git")
+    [row] = run(nerq, "bare.git").json["projects"]
+    assert (row["state"], row["complete"], row["exit"]["code"]) == ("incomplete", False, 0)
+    assert row["problems"] == ["lib: a submodule that cannot be read"]
+    assert run(nerq, "bare.git", "--strict").status == 3
+    assert get_projects(run(nerq, "work@main"))["work@main"]["state"] == "failing"
+
+
+@needs_git
+def test_each_name_stands_for_one_project(packages: Registry, project: Path, nerq: Nerq) -> None:
+    work = project / "work"
+    work.mkdir()
+    (work / "requirements.txt").write_text("other==1.0\n")
+    commit_all(work)
+    git(project, "clone", "-q", "--bare", "work", "bare.git")
+    given = ("work", "work@HEAD", "work/.git", "work/.git@main", "work@main", "bare.git", "bare.git@HEAD")
+    result = run(nerq, *given)
+    rows = [(row["name"], row["ref"]) for row in result.json["projects"]]
+    assert rows == [("work", None), ("work@HEAD", "HEAD"), ("work@main", "main"), ("bare.git", "HEAD")]
+    assert {row["state"] for row in result.json["projects"]} == {"passed"}
+    [package] = result.json["packages"]
+    assert package["projects"] == 4
+    assert list(get_projects(run(nerq, "work/.git"))) == ["work@HEAD"]
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(

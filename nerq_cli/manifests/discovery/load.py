@@ -309,14 +309,14 @@ class _FileLoader:
             message, hint = "a file at an address is not fetched", "download it and name the copy"
             raise CannotReadError(message, hint=hint, level="incomplete")
         path = file.file.parent / include.pattern
+        if not is_inside(path, project_root(Path(os.path.realpath(file.root)))):  # whether there is such a file or not
+            message = f"lies outside of the project: {include.pattern}"
+            raise CannotReadError(message, hint="name the file itself if it is to be read")
         if not os.path.lexists(path):
             hint = "environment variables are left as they are" if "${" in include.pattern else ""
             raise CannotReadError(f"no such file: {self.finder.display_path(path)}", hint=hint, level="incomplete")
         if is_directory(path):
             raise CannotReadError(f"a directory, not a file: {self.finder.display_path(path)}")
-        if not is_inside(path, project_root(Path(os.path.realpath(file.root)))):
-            message = f"lies outside of the project: {self.finder.display_path(path)}"
-            raise CannotReadError(message, hint="name the file itself if it is to be read")
         name = include.format or detect_format(PurePosixPath(path))
         input_file = self.finder.make_file(path, root=file.root, name=name)
         return replace(input_file, group=include.group, constraint=include.constraint)
