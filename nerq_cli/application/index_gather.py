@@ -38,6 +38,10 @@ class GatherResult(msgspec.Struct, frozen=True):
     incomplete: int
     exit: ExitStatus
     warnings: tuple[str, ...]
+    #: Rows of packages that their registry does not have.
+    absent: int = 0
+    #: Rows of versions that the registry does not list.
+    unlisted: int = 0
 
 
 def gather_index(
@@ -69,7 +73,7 @@ def gather_index(
         ResponseError: a dump has no advisory, or one that cannot be read.
     """
     from nerq_cli.application.evidence_run import EvidenceRun
-    from nerq_cli.bulk.files import count_incomplete, join_files, write_facts
+    from nerq_cli.bulk.files import count_absent, count_incomplete, join_files, write_facts
     from nerq_cli.bulk.parts import open_parts, remove_parts
 
     if session.config.service_only:
@@ -101,12 +105,18 @@ def gather_index(
         report(done)
     join_files(parts, output)
     rows, incomplete = count_incomplete(output)
+    absent, unlisted = count_absent(output)
     if database is not None:
         database.close()
     remove_parts(folder)
     is_failed = bool(incomplete) and strict
     return GatherResult(
-        rows, incomplete, ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED, tuple(dict.fromkeys(warnings))
+        rows,
+        incomplete,
+        ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED,
+        tuple(dict.fromkeys(warnings)),
+        absent,
+        unlisted,
     )
 
 

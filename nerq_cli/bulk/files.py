@@ -173,6 +173,24 @@ def count_incomplete(path: Path) -> tuple[int, int]:
     return int(counts["rows"].item()), int(counts["unknown"].item())
 
 
+def count_absent(path: Path) -> tuple[int, int]:
+    """Return the number of rows of a table of facts whose package its registry does not have, or whose version.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    is_unlisted = (
+        (pl.col("package_state") == "found")
+        & (pl.col("version") != "")
+        & ~pl.col("version_listed").fill_null(value=False)
+        & ~pl.col("partial").fill_null(value=False)
+    )
+    with convert_errors(path):
+        table = pl.scan_parquet(path, glob=False)
+        counts = table.select(package=(pl.col("package_state") == "absent").sum(), version=is_unlisted.sum()).collect()
+    return int(counts["package"].item()), int(counts["version"].item())
+
+
 def count_scores(path: Path) -> ScoreCounts:
     """Return the number of rows in a table of scores: a file, or a folder of parts.
 

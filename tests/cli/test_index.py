@@ -135,6 +135,23 @@ def test_what_could_not_be_read_is_counted(nerq: Callable[..., Result], packages
     assert {row["package_state"] for row in gather_rows(tmp_path / "facts.parquet")} == {"unknown"}
 
 
+def test_what_a_registry_does_not_have_is_counted_apart(
+    nerq: Callable[..., Result], packages: Path, tmp_path: Path
+) -> None:
+    arguments = ("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"), "--strict")
+    result = nerq(*arguments)
+    assert result.status == 0
+    assert "4 rows, 0 of them without package or advisories (not read), 1 not on its registry\n" in result.out
+    packages.write_text("pypi:demo\npypi:demo==9.9\nnpm:no-such-demo\npypi:no-such-demo==1.0\n", encoding="utf-8")
+    result = nerq(*arguments)
+    assert result.status == 0
+    assert "(not read), 2 not on their registry, 1 of a version that is not listed\n" in result.out
+    packages.write_text("pypi:demo\n", encoding="utf-8")
+    result = nerq(*arguments)
+    assert result.out.startswith("1 row, 0 of them without package or advisories (not read)\n")
+    assert result.err == "progress: 1 line\n"
+
+
 @pytest.mark.parametrize("line", ["demo", "hf:acme/model", "pkg:gem/rails", "pypi:"])
 def test_a_line_that_is_no_package_is_named(nerq: Callable[..., Result], tmp_path: Path, line: str) -> None:
     pytest.importorskip("polars")
