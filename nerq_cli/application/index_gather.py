@@ -81,6 +81,8 @@ def gather_index(
             "a service has scores and no facts, and service-only forbids to ask the sources",
             hint="run nerq index gather without service-only",
         )
+    if not output.parent.is_dir():
+        raise UsageError(f"{output.parent} is no folder", hint="make it first")
     files = (list_file, *(file for path in osv for file in _list_files(path)))
     origin = sha256("\n".join([*map(_identify, files), str(part_lines), __version__]).encode()).hexdigest()
     _check_lines(list_file, session)
@@ -183,7 +185,13 @@ def _parse_line(list_file: Path, number: int, text: str, session: Session) -> De
         found = targets.parse_target(text, hub_url=session.endpoints["huggingface"].url)
     except UsageError as error:
         raise UsageError(f"{list_file}:{number}: {error}", hint=error.hint) from error
-    if len(found) != 1 or found[0].ecosystem not in _SCORED:
+    if any(declaration.ecosystem not in _SCORED for declaration in found):
+        names = " and ".join(ecosystem.id for ecosystem in ECOSYSTEMS)
+        raise UsageError(
+            f"{list_file}:{number}: {text!r} is no package of {names}, and a table of facts has no other rows",
+            hint="leave the line out: nerq check looks it up",
+        )
+    if len(found) != 1:
         raise UsageError(f"{list_file}:{number}: {text!r} is not one package", hint=f"write pypi:{text} or npm:{text}")
     return found[0]
 

@@ -162,6 +162,31 @@ def test_a_line_that_is_no_package_is_named(nerq: Callable[..., Result], tmp_pat
     assert nerq("index", "gather", str(tmp_path / "none.txt"), "-o", str(tmp_path / "facts.parquet")).status == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("demo", "write pypi:demo or npm:demo"),
+        ("hf:acme/model", "leave the line out"),
+        ("github:a/b", "leave the line"),
+    ],
+)
+def test_the_hint_for_a_line_is_one_that_helps(
+    nerq: Callable[..., Result], tmp_path: Path, line: str, hint: str
+) -> None:
+    pytest.importorskip("polars")
+    (tmp_path / "list.txt").write_text(f"{line}\n", encoding="utf-8")
+    result = nerq("index", "gather", str(tmp_path / "list.txt"), "-o", str(tmp_path / "facts.parquet"))
+    assert hint in result.err
+    assert f"pypi:{line}" not in result.err or line == "demo"
+
+
+def test_a_folder_that_is_not_there_is_named(nerq: Callable[..., Result], packages: Path, tmp_path: Path) -> None:
+    result = nerq("index", "gather", str(packages), "-o", str(tmp_path / "none" / "facts.parquet"))
+    assert result.status == 2
+    assert f"{tmp_path / 'none'} is no folder" in result.err
+    assert "remove" not in result.err
+
+
 def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], tmp_path: Path) -> None:
     pl: Any = pytest.importorskip("polars")
     import json
