@@ -38,6 +38,10 @@ class GatherResult(msgspec.Struct, frozen=True):
     incomplete: int
     exit: ExitStatus
     warnings: tuple[str, ...]
+    #: Rows of packages that their registry does not have.
+    absent: int = 0
+    #: Rows of versions that the registry does not list.
+    unlisted: int = 0
 
 
 def gather_index(
@@ -69,7 +73,7 @@ def gather_index(
         ResponseError: a dump has no advisory, or one that cannot be read.
     """
     from nerq_cli.application.evidence_run import EvidenceRun
-    from nerq_cli.bulk.files import count_incomplete, join_files, write_facts
+    from nerq_cli.bulk.files import count_absent, count_incomplete, join_files, write_facts
     from nerq_cli.bulk.parts import open_parts, remove_parts
 
     if session.config.service_only:
@@ -77,6 +81,8 @@ def gather_index(
             "a service has scores and no facts, and service-only forbids to ask the sources",
             hint="run nerq index gather without service-only",
         )
+    if not output.parent.is_dir():
+        raise UsageError(f"{output.parent} is no folder", hint="make it first")
     files = (list_file, *(file for path in osv for file in _list_files(path)))
     origin = sha256("\n".join([*map(_identify, files), str(part_lines), __version__]).encode()).hexdigest()
     _check_lines(list_file, session)
@@ -101,12 +107,18 @@ def gather_index(
         report(done)
     join_files(parts, output)
     rows, incomplete = count_incomplete(output)
+    absent, unlisted = count_absent(output)
     if database is not None:
         database.close()
     remove_parts(folder)
     is_failed = bool(incomplete) and strict
     return GatherResult(
-        rows, incomplete, ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED, tuple(dict.fromkeys(warnings))
+        rows,
+        incomplete,
+        ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED,
+        tuple(dict.fromkeys(warnings)),
+        absent,
+        unlisted,
     )
 
 
@@ -173,7 +185,13 @@ def _parse_line(list_file: Path, number: int, text: str, session: Session) -> De
         found = targets.parse_target(text, hub_url=session.endpoints["huggingface"].url)
     except UsageError as error:
         raise UsageError(f"{list_file}:{number}: {error}", hint=error.hint) from error
-    if len(found) != 1 or found[0].ecosystem not in _SCORED:
+    if any(declaration.ecosystem not in _SCORED for declaration in found):
+        names = " and ".join(ecosystem.id for ecosystem in ECOSYSTEMS)
+        raise UsageError(
+            f"{list_file}:{number}: {text!r} is no package of {names}, and a table of facts has no other rows",
+            hint="leave the line out: nerq check looks it up",
+        )
+    if len(found) != 1:
         raise UsageError(f"{list_file}:{number}: {text!r} is not one package", hint=f"write pypi:{text} or npm:{text}")
     return found[0]
 

@@ -49,19 +49,41 @@ def scan_facts(path: Path) -> pl.LazyFrame:
         raise UsageError(f"{path} does not exist", hint="nerq index gather writes a table of facts")
     if not list_files(path):
         raise UsageError(f"{path} has no Parquet file", hint="nerq index gather writes a table of facts")
-    with convert_errors(path):
-        table = scan_files(path)
-        present = table.collect_schema()
-    schema = build_schema()
-    if missing := [name for name in schema if name not in present]:
+    files = list_files(path)
+    schemas = [_read_schema(file) for file in files]
+    if all(schema == schemas[0] for schema in schemas):
+        return _select_facts(scan_files(path), schemas[0])
+    tables = [
+        _select_facts(pl.scan_parquet(file, glob=False), schema) for file, schema in zip(files, schemas, strict=True)
+    ]
+    return pl.concat(tables)
+
+
+def _read_schema(file: Path) -> pl.Schema:
+    """Return the columns of a file of facts.
+
+    Raises:
+        UsageError: it is no Parquet file, or lacks columns.
+    """
+    with convert_errors(file):
+        present = pl.scan_parquet(file, glob=False).collect_schema()
+    if missing := [name for name in build_schema() if name not in present]:
         names = ", ".join(missing[:_MAX_NAMES]) + (
             f" and {len(missing) - _MAX_NAMES} more" if missing[_MAX_NAMES:] else ""
         )
-        raise UsageError(f"{path} lacks columns: {names}", hint="docs/reference/index-tables.md lists them")
+        raise UsageError(f"{file} lacks columns: {names}", hint="docs/reference/index-tables.md lists them")
+    return present
+
+
+def _select_facts(table: pl.LazyFrame, present: pl.Schema) -> pl.LazyFrame:
+    """Return a table with the columns of facts alone, in their types."""
     columns = []
-    for name, data_type in schema.items():
+    for name, data_type in build_schema().items():
         column = pl.col(name) if present[name] == data_type else pl.col(name).cast(data_type)
-        columns.append(column.fill_null("unknown") if name.endswith("_state") else column)
+        if name.endswith("_state"):
+            # with a plain text the streaming engine of Polars 2.1 mistakes the type where files differ
+            column = column.fill_null(pl.lit("unknown", data_type))
+        columns.append(column)
     return table.select(columns)
 
 
@@ -171,6 +193,24 @@ def count_incomplete(path: Path) -> tuple[int, int]:
         table = pl.scan_parquet(path, glob=False)
         counts = table.select(rows=pl.len(), unknown=(is_unknown & ~is_absent).sum()).collect()
     return int(counts["rows"].item()), int(counts["unknown"].item())
+
+
+def count_absent(path: Path) -> tuple[int, int]:
+    """Return the number of rows of a table of facts whose package its registry does not have, or whose version.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    is_unlisted = (
+        (pl.col("package_state") == "found")
+        & (pl.col("version") != "")
+        & ~pl.col("version_listed").fill_null(value=False)
+        & ~pl.col("partial").fill_null(value=False)
+    )
+    with convert_errors(path):
+        table = pl.scan_parquet(path, glob=False)
+        counts = table.select(package=(pl.col("package_state") == "absent").sum(), version=is_unlisted.sum()).collect()
+    return int(counts["package"].item()), int(counts["version"].item())
 
 
 def count_scores(path: Path) -> ScoreCounts:

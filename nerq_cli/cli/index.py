@@ -118,14 +118,22 @@ def gather(
 
     def report(done: int) -> None:
         if not shared.quiet:
-            write_message("progress", f"{done:,} lines")
+            write_message("progress", f"{done:,} {'line' if done == 1 else 'lines'}")
 
     with Session.open(shared, Path(), shared.progress_factory) as session:
         strict = resolve_strict(session.config)
         result = gather_index(list_file, output_file, session, strict=strict, osv=osv or (), report=report)
     write_warnings(result.warnings)
     noun = "row" if result.rows == 1 else "rows"
-    typer.echo(f"{result.rows:,} {noun}, {result.incomplete:,} of them without package or advisories")
+    absent = ""
+    if result.absent:
+        absent += f", {result.absent:,} not on {'its' if result.absent == 1 else 'their'} registry"
+    if result.unlisted:
+        versions = "a version that is" if result.unlisted == 1 else "versions that are"
+        absent += f", {result.unlisted:,} of {versions} not listed"
+    typer.echo(
+        f"{result.rows:,} {noun}, {result.incomplete:,} of them without package or advisories (not read){absent}"
+    )
     typer.echo(f"written to {output_file}")
     raise typer.Exit(result.exit)
 

@@ -69,6 +69,37 @@ def test_texts_stand_for_categories_and_further_columns_are_left_out(facts: Path
     assert pl.read_parquet(tmp_path / "one.parquet").equals(pl.read_parquet(tmp_path / "two.parquet"))
 
 
+def test_files_of_a_folder_may_have_columns_in_other_types_and_orders(facts: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "facts"
+    folder.mkdir()
+    table = pl.read_parquet(facts)
+    categories = [name for name, data_type in table.schema.items() if isinstance(data_type, pl.Enum)]
+    table[:20].write_parquet(folder / "a.parquet")
+    texts = table[20:40].with_columns(pl.col(categories).cast(pl.String), pl.lit("x").alias("notes"))
+    texts.write_parquet(folder / "b.parquet")
+    table[40:].select(reversed(table.columns)).write_parquet(folder / "c.parquet")
+    score_index(facts, tmp_path / "one.parquet", as_of=AS_OF)
+    score_index(folder, tmp_path / "two.parquet", as_of=AS_OF)
+    assert pl.read_parquet(tmp_path / "one.parquet").equals(pl.read_parquet(tmp_path / "two.parquet"))
+
+
+@pytest.mark.parametrize("content", ["without a column", "empty"])
+def test_the_file_of_a_folder_that_is_no_table_of_facts_is_named(facts: Path, tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "facts"
+    folder.mkdir()
+    table = pl.read_parquet(facts)
+    table.write_parquet(folder / "a.parquet")
+    if content == "empty":
+        (folder / "b.parquet").touch()
+    else:
+        table.drop("stars").write_parquet(folder / "b.parquet")
+    with pytest.raises(UsageError) as caught:
+        score_index(folder, tmp_path / "scores.parquet", as_of=AS_OF)
+    assert str(folder / "b.parquet") in str(caught.value)
+    if content != "empty":
+        assert str(caught.value).endswith("lacks columns: stars")
+
+
 def test_a_folder_of_files_is_one_table(facts: Path, tmp_path: Path) -> None:
     folder = tmp_path / "facts"
     folder.mkdir()

@@ -135,6 +135,23 @@ def test_what_could_not_be_read_is_counted(nerq: Callable[..., Result], packages
     assert {row["package_state"] for row in gather_rows(tmp_path / "facts.parquet")} == {"unknown"}
 
 
+def test_what_a_registry_does_not_have_is_counted_apart(
+    nerq: Callable[..., Result], packages: Path, tmp_path: Path
+) -> None:
+    arguments = ("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"), "--strict")
+    result = nerq(*arguments)
+    assert result.status == 0
+    assert "4 rows, 0 of them without package or advisories (not read), 1 not on its registry\n" in result.out
+    packages.write_text("pypi:demo\npypi:demo==9.9\nnpm:no-such-demo\npypi:no-such-demo==1.0\n", encoding="utf-8")
+    result = nerq(*arguments)
+    assert result.status == 0
+    assert "(not read), 2 not on their registry, 1 of a version that is not listed\n" in result.out
+    packages.write_text("pypi:demo\n", encoding="utf-8")
+    result = nerq(*arguments)
+    assert result.out.startswith("1 row, 0 of them without package or advisories (not read)\n")
+    assert result.err == "progress: 1 line\n"
+
+
 @pytest.mark.parametrize("line", ["demo", "hf:acme/model", "pkg:gem/rails", "pypi:"])
 def test_a_line_that_is_no_package_is_named(nerq: Callable[..., Result], tmp_path: Path, line: str) -> None:
     pytest.importorskip("polars")
@@ -143,6 +160,31 @@ def test_a_line_that_is_no_package_is_named(nerq: Callable[..., Result], tmp_pat
     assert result.status == 2
     assert "list.txt:2: " in result.err
     assert nerq("index", "gather", str(tmp_path / "none.txt"), "-o", str(tmp_path / "facts.parquet")).status == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("demo", "write pypi:demo or npm:demo"),
+        ("hf:acme/model", "leave the line out"),
+        ("github:a/b", "leave the line"),
+    ],
+)
+def test_the_hint_for_a_line_is_one_that_helps(
+    nerq: Callable[..., Result], tmp_path: Path, line: str, hint: str
+) -> None:
+    pytest.importorskip("polars")
+    (tmp_path / "list.txt").write_text(f"{line}\n", encoding="utf-8")
+    result = nerq("index", "gather", str(tmp_path / "list.txt"), "-o", str(tmp_path / "facts.parquet"))
+    assert hint in result.err
+    assert f"pypi:{line}" not in result.err or line == "demo"
+
+
+def test_a_folder_that_is_not_there_is_named(nerq: Callable[..., Result], packages: Path, tmp_path: Path) -> None:
+    result = nerq("index", "gather", str(packages), "-o", str(tmp_path / "none" / "facts.parquet"))
+    assert result.status == 2
+    assert f"{tmp_path / 'none'} is no folder" in result.err
+    assert "remove" not in result.err
 
 
 def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], tmp_path: Path) -> None:
