@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -74,63 +73,54 @@ def gather_index(
     """
     from nerq_cli.application.evidence_run import EvidenceRun
     from nerq_cli.bulk.files import count_absent, count_incomplete, join_files, write_facts
-    from nerq_cli.bulk.parts import open_parts, remove_parts
+    from nerq_cli.bulk.parts import compute_digest, open_parts, remove_parts
 
     if session.config.service_only:
         raise UsageError(
             "a service has scores and no facts, and service-only forbids to ask the sources",
             hint="run nerq index gather without service-only",
         )
-    files = (list_file, *(file for path in osv for file in _list_files(path)))
-    origin = sha256("\n".join([*map(_identify, files), str(part_lines), __version__]).encode()).hexdigest()
+    files = [list_file, *(file for path in osv for file in _list_files(path))]
+    origin = f"{compute_digest(files)} {part_lines} {__version__}"
     _check_lines(list_file, session)
-    folder = open_parts(output, origin)
-    database = _open_advisories(osv, folder) if osv else None
-    if database is not None:
-        session.use_advisories(database)
-    warnings: list[str] = []
-    parts: list[Path] = []
-    done = 0
-    for number, lines in enumerate(_read_parts(list_file, part_lines)):
-        part = folder / f"part-{number:06}.parquet"
-        if not _is_complete(part):
-            declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
-            run = EvidenceRun(session)
-            run.default_deadline = PART_DEADLINE
-            write_facts(_gather_rows(declarations, run, session), part)
-            run.describe_sources()
-            warnings += run.warnings
-        parts.append(part)
-        done += len(lines)
-        report(done)
-    join_files(parts, output)
-    rows, incomplete = count_incomplete(output)
-    absent, unlisted = count_absent(output)
-    if database is not None:
-        database.close()
-    remove_parts(folder)
-    is_failed = bool(incomplete) and strict
-    return GatherResult(
-        rows,
-        incomplete,
-        ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED,
-        tuple(dict.fromkeys(warnings)),
-        absent,
-        unlisted,
-    )
+    with open_parts(output, origin) as folder:
+        database = _open_advisories(osv, folder) if osv else None
+        if database is not None:
+            session.use_advisories(database)
+        warnings: list[str] = []
+        parts: list[Path] = []
+        done = 0
+        for number, lines in enumerate(_read_parts(list_file, part_lines)):
+            part = folder / f"part-{number:06}.parquet"
+            if not _is_complete(part):
+                declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
+                run = EvidenceRun(session)
+                run.default_deadline = PART_DEADLINE
+                write_facts(_gather_rows(declarations, run, session), part)
+                run.describe_sources()
+                warnings += run.warnings
+            parts.append(part)
+            done += len(lines)
+            report(done)
+        join_files(parts, output)
+        rows, incomplete = count_incomplete(output)
+        absent, unlisted = count_absent(output)
+        if database is not None:
+            database.close()
+        remove_parts(folder)
+        is_failed = bool(incomplete) and strict
+        return GatherResult(
+            rows,
+            incomplete,
+            ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED,
+            tuple(dict.fromkeys(warnings)),
+            absent,
+            unlisted,
+        )
 
 
 def _list_files(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-
-
-def _identify(file: Path) -> str:
-    """Return the path of a file with what changes when it is written."""
-    try:
-        status = file.stat()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="name a file that is there") from error
-    return f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def _is_complete(part: Path) -> bool:
