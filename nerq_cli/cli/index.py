@@ -125,7 +125,7 @@ def gather(
     With --osv the advisories of the ecosystems in the dump come from there, and OSV is not asked.
     """
     require_extra("index")
-    from nerq_cli.application.index_gather import gather_index
+    from nerq_cli.application.index_gather import RETRY_SECONDS, gather_index
     from nerq_cli.application.session import Session
     from nerq_cli.application.settings import resolve_strict
     from nerq_cli.bulk.parts import name_parts
@@ -141,7 +141,13 @@ def gather(
     with _explain_interrupt(name_parts(output_file)), Session.open(shared, Path(), shared.progress_factory) as session:
         strict = resolve_strict(session.config)
         result = gather_index(list_file, output_file, session, strict=strict, osv=osv or (), report=report)
-    write_warnings(result.warnings)
+    write_warnings((*result.warnings, *result.unanswered))
+    if result.unanswered and not shared.offline:
+        write_message(
+            "note",
+            f"run the same command again after {RETRY_SECONDS} seconds: it asks for what was not answered, and takes "
+            "the rest from the cache",
+        )
     noun = "row" if result.rows == 1 else "rows"
     absent = ""
     if result.absent:

@@ -172,6 +172,15 @@ def test_a_list_is_a_file(nerq: Callable[..., Result], packages: Path, tmp_path:
     assert f"{packages.parent} is no file" in result.err
 
 
+def test_the_help_states_the_time_of_a_part(nerq: Callable[..., Result]) -> None:
+    pytest.importorskip("polars")
+    from nerq_cli.application.index_gather import PART_DEADLINE, PART_LINES
+
+    text = " ".join(nerq("index", "gather", "--help").out.split())
+    assert f"Seconds that each part of {PART_LINES:,} lines may take" in text.replace("│ │ ", "")
+    assert f"[default: {PART_DEADLINE:g}]" in text
+
+
 def test_what_could_not_be_read_is_counted(nerq: Callable[..., Result], packages: Path, tmp_path: Path) -> None:
     arguments = ("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"), "--offline")
     assert nerq(*arguments, "--strict").status == 3
@@ -196,6 +205,31 @@ def test_what_a_registry_does_not_have_is_counted_apart(
     result = nerq(*arguments)
     assert result.out.startswith("1 row, 0 of them without package or advisories (not read)\n")
     assert result.err == "progress: 1 line\n"
+
+
+def test_a_source_that_did_not_answer_is_named_and_asked_again(
+    nerq: Callable[..., Result],
+    packages: Path,
+    services: Services,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from nerq_cli.application import index_gather
+
+    monkeypatch.setattr(index_gather, "RETRY_SECONDS", 0)
+    facts = tmp_path / "facts.parquet"
+    services.site.on("/osv/v1/querybatch", {"status": 500})
+    arguments = ("index", "gather", str(packages), "-o", str(facts))
+    result = nerq(*arguments)
+    assert "3 of them without package or advisories" in result.out
+    assert "warning: OSV: " in result.err
+    assert "not answered: " in result.err
+    assert "HTTP 500" in result.err
+    assert "note: run the same command again after 0 seconds" in result.err
+    services.speak()
+    result = nerq(*arguments)
+    assert "0 of them without package or advisories" in result.out
+    assert result.err == "progress: 4 lines\n"
 
 
 @pytest.mark.parametrize("line", ["demo", "hf:acme/model", "pkg:gem/rails", "pypi:"])
