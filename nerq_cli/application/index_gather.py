@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,12 +20,15 @@ from nerq_cli.resolve.resolver import Declarations
 if TYPE_CHECKING:
     from nerq_cli.application.evidence_run import EvidenceRun
     from nerq_cli.application.session import Session
+    from nerq_cli.report.model import SourceStatus
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 #: Lines of a part: with the pages of their packages they take some 200 MB.
 PART_LINES: Final = 1_000
 #: Seconds that a part may take: nobody waits for it, and one that is cut off is gathered again.
 PART_DEADLINE: Final = 600.0
+#: Seconds after which a source that did not answer is asked again: by a later part, or by a run that goes on.
+RETRY_SECONDS: Final = 60
 _SCORED: Final = frozenset(ecosystem.id for ecosystem in ECOSYSTEMS)
 
 
@@ -42,6 +44,8 @@ class GatherResult(msgspec.Struct, frozen=True):
     absent: int = 0
     #: Rows of versions that the registry does not list.
     unlisted: int = 0
+    #: For each source that did not answer everything: ``OSV: 8 of 9 not answered: HTTP 503``.
+    unanswered: tuple[str, ...] = ()
 
 
 def gather_index(
@@ -74,7 +78,7 @@ def gather_index(
     """
     from nerq_cli.application.evidence_run import EvidenceRun
     from nerq_cli.bulk.files import count_absent, count_incomplete, join_files, write_facts
-    from nerq_cli.bulk.parts import open_parts, remove_parts
+    from nerq_cli.bulk.parts import compute_digest, open_parts, remove_parts
 
     if session.config.service_only:
         raise UsageError(
@@ -83,56 +87,77 @@ def gather_index(
         )
     if not output.parent.is_dir():
         raise UsageError(f"{output.parent} is no folder", hint="make it first")
-    files = (list_file, *(file for path in osv for file in _list_files(path)))
-    origin = sha256("\n".join([*map(_identify, files), str(part_lines), __version__]).encode()).hexdigest()
+    files = [list_file, *(file for path in osv for file in _list_files(path))]
+    origin = f"{compute_digest(files)} {part_lines} {__version__}"
     _check_lines(list_file, session)
-    folder = open_parts(output, origin)
-    database = _open_advisories(osv, folder) if osv else None
-    if database is not None:
-        session.use_advisories(database)
-    warnings: list[str] = []
-    parts: list[Path] = []
-    done = 0
-    for number, lines in enumerate(_read_parts(list_file, part_lines)):
-        part = folder / f"part-{number:06}.parquet"
-        if not _is_complete(part):
-            declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
-            run = EvidenceRun(session)
-            run.default_deadline = PART_DEADLINE
-            write_facts(_gather_rows(declarations, run, session), part)
-            run.describe_sources()
-            warnings += run.warnings
-        parts.append(part)
-        done += len(lines)
-        report(done)
-    join_files(parts, output)
-    rows, incomplete = count_incomplete(output)
-    absent, unlisted = count_absent(output)
-    if database is not None:
-        database.close()
-    remove_parts(folder)
-    is_failed = bool(incomplete) and strict
-    return GatherResult(
-        rows,
-        incomplete,
-        ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED,
-        tuple(dict.fromkeys(warnings)),
-        absent,
-        unlisted,
-    )
+    with open_parts(output, origin) as folder:
+        database = _open_advisories(osv, folder) if osv else None
+        if database is not None:
+            session.use_advisories(database)
+        session.retry_seconds = RETRY_SECONDS
+        silences: dict[str, _Silence] = {}
+        warnings: list[str] = []
+        parts: list[Path] = []
+        done = 0
+        for number, lines in enumerate(_read_parts(list_file, part_lines)):
+            part = folder / f"part-{number:06}.parquet"
+            if not _is_complete(part):
+                declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
+                run = EvidenceRun(session)
+                run.default_deadline = PART_DEADLINE
+                write_facts(_gather_rows(declarations, run, session), part)
+                _add_silences(silences, run.describe_sources())
+                warnings += run.warnings
+            parts.append(part)
+            done += len(lines)
+            report(done)
+        join_files(parts, output)
+        rows, incomplete = count_incomplete(output)
+        absent, unlisted = count_absent(output)
+        if database is not None:
+            database.close()
+        remove_parts(folder)
+        is_failed = bool(incomplete) and strict
+        return GatherResult(
+            rows,
+            incomplete,
+            ExitStatus.INCOMPLETE if is_failed else ExitStatus.PASSED,
+            tuple(dict.fromkeys(warnings)),
+            absent,
+            unlisted,
+            tuple(map(_describe_silence, silences.items())),
+        )
+
+
+class _Silence(msgspec.Struct):
+    """What a source did not answer, in all parts together."""
+
+    subjects: int = 0
+    unanswered: int = 0
+    #: Each once, in the order in which they were met.
+    reasons: dict[str, None] = {}
+
+
+def _add_silences(silences: dict[str, _Silence], sources: Iterable[SourceStatus]) -> None:
+    """Add the sources of a part that did not answer everything, and for which no other one answered."""
+    for source in sources:
+        if source.state not in {"partial", "unavailable"} or source.fallback:
+            continue
+        silence = silences.setdefault(source.name, _Silence())
+        silence.subjects += source.subjects
+        silence.unanswered += source.subjects - source.answered_subjects
+        silence.reasons[source.reason or "no usable answer"] = None
+
+
+def _describe_silence(item: tuple[str, _Silence]) -> str:
+    name, silence = item
+    first, *others = silence.reasons
+    more = f" (and {len(others)} other {'reason' if len(others) == 1 else 'reasons'})" if others else ""
+    return f"{name}: {silence.unanswered:,} of {silence.subjects:,} not answered: {first}{more}"
 
 
 def _list_files(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-
-
-def _identify(file: Path) -> str:
-    """Return the path of a file with what changes when it is written."""
-    try:
-        status = file.stat()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="name a file that is there") from error
-    return f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def _is_complete(part: Path) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from nerq_cli import __version__
-from nerq_cli.bulk.files import has_rows, scan_facts, write_scores
+from nerq_cli.bulk.files import has_rows, list_files, scan_facts, write_scores
 from nerq_cli.errors import UsageError
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.units import DAY
@@ -17,6 +20,11 @@ from nerq_cli.units import DAY
 #: Rows of a part: a task of about two seconds.
 PART_ROWS: Final = 300_000
 _MANIFEST: Final = "_nerq.json"
+_ORIGIN_FILE: Final = "origin"
+_LOCK_FILE: Final = "lock"
+#: Bytes of a digest, and bytes that are read at once for it.
+_DIGEST_SIZE: Final = 16
+_BLOCK_SIZE: Final = 2**20
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -37,9 +45,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     version: str
     methodology: str
+    #: Digest of the content: a copy of the same facts is the same.
     facts: str
-    facts_size: int
-    facts_changed_at: int
     rows: int
     part_rows: int
     #: UTC day (days since 1970): scores depend on no more of the moment.
@@ -54,13 +61,10 @@ def plan_parts(facts: Path, output: Path, rows: int, as_of: int, part_rows: int 
     Raises:
         UsageError: the folder holds something else, or cannot be made.
     """
-    status = facts.stat()
     manifest = Manifest(
         version=__version__,
         methodology=PACKAGES.version,
-        facts=str(facts.resolve()),
-        facts_size=status.st_size,
-        facts_changed_at=status.st_mtime_ns,
+        facts=compute_digest(list_files(facts)),
         rows=rows,
         part_rows=part_rows,
         day=as_of // DAY,
@@ -99,40 +103,118 @@ def _open_directory(output: Path, manifest: Manifest) -> None:
         raise UsageError(f"{output} cannot be written: {error.strerror}") from error
 
 
-def open_parts(output: Path, origin: str) -> Path:
-    """Return the folder beside a file for its parts; it is made, or has parts of the same origin.
-
-    One that a run of another origin left without a part is made anew.
+def compute_digest(files: Iterable[Path]) -> str:
+    """Return a digest of the contents of files in this order, whatever their names and times are.
 
     Raises:
-        UsageError: it has something else, or cannot be made.
+        UsageError: one cannot be read, or is no file.
     """
-    folder = output.with_name(f"{output.name}.parts")
+    digests = []
+    for path in files:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no file", hint="name a file: it is read more than once")
+        digest = blake2b(digest_size=_DIGEST_SIZE)
+        try:
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK_SIZE):
+                    digest.update(block)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name a file that is there") from error
+        digests.append(digest.hexdigest())
+    return blake2b("\n".join(digests).encode(), digest_size=_DIGEST_SIZE).hexdigest()
+
+
+def name_parts(output: Path) -> Path:
+    """Return the path of the folder for the parts of a file."""
+    return output.with_name(f"{output.name}.parts")
+
+
+@contextmanager
+def open_parts(output: Path, origin: str) -> Iterator[Path]:
+    """Give the folder beside a file for its parts; it is made, or has parts of the same origin.
+
+    One that a run of another origin left without a part is made anew. No other run can have it until the end.
+
+    Raises:
+        UsageError: it has something else, another run has it, or it cannot be made.
+    """
+    folder = name_parts(output)
+    try:
+        folder.mkdir(exist_ok=True)
+        names = {path.name for path in folder.iterdir()}
+    except OSError as error:
+        hint = f"remove {folder}" if folder.exists() else "make the folder of the output first"
+        raise UsageError(f"{folder} cannot be used: {error.strerror}", hint=hint) from error
+    if names and names.isdisjoint({_LOCK_FILE, _ORIGIN_FILE}):
+        raise UsageError(f"{folder} has something else than parts", hint=f"remove {folder}")
+    with _lock(folder) as is_alone:
+        if not is_alone:
+            raise UsageError(
+                f"another run gathers into {output}", hint="wait for its end, or choose another name for the output"
+            )
+        _check_origin(folder, origin)
+        yield folder
+
+
+def _check_origin(folder: Path, origin: str) -> None:
     hint = f"remove {folder}"
     try:
-        marker = folder / "origin"
+        marker = folder / _ORIGIN_FILE
         is_foreign = marker.exists() and marker.read_text(encoding="utf-8") != origin
         if is_foreign and not any(folder.glob("part-*.parquet")):
-            remove_parts(folder)
-        folder.mkdir(exist_ok=True)
-        if not marker.exists() and not any(folder.iterdir()):
+            _remove_content(folder)
+        if not marker.exists() and not any(path.name != _LOCK_FILE for path in folder.iterdir()):
             marker.write_text(origin, encoding="utf-8")
         if not marker.exists() or marker.read_text(encoding="utf-8") != origin:
             raise UsageError(f"{folder} has parts of another list", hint=hint)
     except OSError as error:
         raise UsageError(f"{folder} cannot be used: {error.strerror}", hint=hint) from error
-    return folder
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[bool]:
+    """Give whether this run has the folder for itself, until the end."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield True
+        return
+    try:
+        file = (folder / _LOCK_FILE).open("ab")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be used: {error.strerror}", hint=f"remove {folder}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:  # some file systems of a network have no locks
+            yield True
+            return
+        # The run that had it may have removed it in the meantime.
+        try:
+            status = (folder / _LOCK_FILE).stat()
+        except OSError:
+            yield False
+            return
+        yield os.path.samestat(status, os.fstat(file.fileno()))
 
 
 def remove_parts(folder: Path) -> None:
     """Remove the folder of :func:`open_parts` with what was made in it; what is of another origin stays."""
-    paths = (*folder.glob("part-*.parquet"), *folder.glob(".part-*.tmp"), *folder.glob("osv/*"), folder / "origin")
     with suppress(OSError):
-        for path in paths:
-            path.unlink(missing_ok=True)
-        if (folder / "osv").exists():
-            (folder / "osv").rmdir()
+        _remove_content(folder)
+        (folder / _LOCK_FILE).unlink(missing_ok=True)
         folder.rmdir()
+
+
+def _remove_content(folder: Path) -> None:
+    paths = (*folder.glob("part-*.parquet"), *folder.glob(".part-*.tmp"), *folder.glob("osv/*"), folder / _ORIGIN_FILE)
+    for path in paths:
+        path.unlink(missing_ok=True)
+    if (folder / "osv").exists():
+        (folder / "osv").rmdir()
 
 
 def score_part(part: Part) -> int:

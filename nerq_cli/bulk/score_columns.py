@@ -47,7 +47,13 @@ SCORE_COLUMNS: Final[Mapping[str, str]] = {
                 if number == 1
                 else "id of the next",
             ),
-            (f"reason_{number}_points", "what it costs (points, one decimal)"),
+            (
+                f"reason_{number}_points",
+                "what it costs (points, one decimal); of a cap: what it takes off the score and what its signal "
+                "costs in the mean, which `nerq check` states one by one"
+                if number == 1
+                else "what it costs, as above",
+            ),
         )
     },
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -22,6 +24,20 @@ app = create_app("Score a whole index of packages from tables of facts.")
 @app.callback()
 def index() -> None:
     """Score a whole index of packages from tables of facts."""
+
+
+@contextmanager
+def _explain_interrupt(folder: Path | None) -> Iterator[None]:
+    """Write a note when the user interrupts a run whose parts in a folder are kept; None = it keeps none."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if folder is not None and (count := len(list(folder.glob("part-*.parquet")))):
+            from nerq_cli.cli.output import write_message
+
+            noun = "part is" if count == 1 else "parts are"
+            write_message("note", f"{count:,} {noun} kept in {folder}: run the same command again to go on")
+        raise
 
 
 @app.command()
@@ -67,7 +83,8 @@ def score(
         if not quiet:
             write_message("progress", f"{done:,} of {rows:,} rows")
 
-    counts = score_index(facts, output, as_of=as_of, scheduler=scheduler, report=report)
+    with _explain_interrupt(None if scheduler is None else output):
+        counts = score_index(facts, output, as_of=as_of, scheduler=scheduler, report=report)
     noun = "row" if counts.rows == 1 else "rows"
     typer.echo(
         f"{counts.rows:,} {noun}: {counts.scored:,} with a score, {counts.provisional:,} of them provisional, "
@@ -108,9 +125,10 @@ def gather(
     With --osv the advisories of the ecosystems in the dump come from there, and OSV is not asked.
     """
     require_extra("index")
-    from nerq_cli.application.index_gather import gather_index
+    from nerq_cli.application.index_gather import RETRY_SECONDS, gather_index
     from nerq_cli.application.session import Session
     from nerq_cli.application.settings import resolve_strict
+    from nerq_cli.bulk.parts import name_parts
     from nerq_cli.cli.output import check_target, check_unread, write_message, write_warnings
 
     check_target(output_file)
@@ -120,10 +138,16 @@ def gather(
         if not shared.quiet:
             write_message("progress", f"{done:,} {'line' if done == 1 else 'lines'}")
 
-    with Session.open(shared, Path(), shared.progress_factory) as session:
+    with _explain_interrupt(name_parts(output_file)), Session.open(shared, Path(), shared.progress_factory) as session:
         strict = resolve_strict(session.config)
         result = gather_index(list_file, output_file, session, strict=strict, osv=osv or (), report=report)
-    write_warnings(result.warnings)
+    write_warnings((*result.warnings, *result.unanswered))
+    if result.unanswered and not shared.offline:
+        write_message(
+            "note",
+            f"run the same command again after {RETRY_SECONDS} seconds: it asks for what was not answered, and takes "
+            "the rest from the cache",
+        )
     noun = "row" if result.rows == 1 else "rows"
     absent = ""
     if result.absent:

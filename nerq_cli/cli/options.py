@@ -99,6 +99,14 @@ Timeout = Annotated[
         help="Seconds the whole run may take to gather evidence.  [default: 30 for each 1,000 dependencies]",
     ),
 ]
+PartTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        min=0.1,
+        help="Seconds that each part of 1,000 lines may take to gather evidence.  [default: 600]",
+    ),
+]
 Service = Annotated[
     str | None,
     typer.Option(
@@ -365,8 +373,9 @@ def with_read_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_gather_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command as ``with_read_options`` does, without the moment."""
-    return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in GATHER_OPTIONS])
+    """Return a command as ``with_read_options`` does, without the moment, and with the time of a part."""
+    names = [name for name in ReportOptions.__struct_fields__ if name in GATHER_OPTIONS]
+    return _add_options(command, names, timeout=PartTimeout)
 
 
 def with_source_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -401,9 +410,9 @@ def list_given(context: typer.Context, *, left_out: Collection[str] = ()) -> lis
     return arguments
 
 
-def _add_options(command: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
+def _add_options(command: Callable[..., None], names: Sequence[str], **replaced: object) -> Callable[..., None]:
     defaults = dict(zip(ReportOptions.__struct_fields__, ReportOptions.__struct_defaults__, strict=True))
-    annotations = get_type_hints(ReportOptions, include_extras=True)
+    annotations = {**get_type_hints(ReportOptions, include_extras=True), **replaced}
     signature = inspect.signature(command, eval_str=True)
     parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "shared"]
     parameters += [

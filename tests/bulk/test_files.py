@@ -256,6 +256,9 @@ def test_parts_of_another_run_are_not_taken_for_done(facts: Path, tmp_path: Path
     [part] = plan_parts(facts, tmp_path / "parts", 50, NOW)
     [part] = plan_parts(facts, tmp_path / "parts", 50, NOW - 86_400)  # the first one left no part
     score_part(part)
+    copy = tmp_path / "copy.parquet"
+    copy.write_bytes(facts.read_bytes())
+    assert len(plan_parts(copy, tmp_path / "parts", 50, NOW - 86_400)) == 1
     with pytest.raises(UsageError, match="something else"):
         plan_parts(facts, tmp_path / "parts", 50, NOW)
     (tmp_path / "full").mkdir()

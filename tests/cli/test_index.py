@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import date
 from importlib.util import find_spec
@@ -119,11 +120,65 @@ def test_a_gathering_that_broke_off_goes_on(
         return original(*arguments)
 
     monkeypatch.setattr(index_gather, "_gather_rows", stop_later)
-    assert nerq("index", "gather", str(packages), "-o", str(facts)).status == 130
+    result = nerq("index", "gather", str(packages), "-o", str(facts))
+    assert result.status == 130
+    assert f"1 part is kept in {facts}.parts: run the same command again to go on" in result.err
     assert not facts.exists()
+    content = packages.read_bytes()
+    packages.unlink()
+    packages.write_bytes(content)  # the same list, with another time
     assert nerq("index", "gather", str(packages), "-o", str(facts)).status == 0
     assert calls == [2, 2, 2]
     assert len(gather_rows(facts)) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of POSIX")
+def test_two_runs_do_not_gather_into_one_table(
+    nerq: Callable[..., Result], packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nerq_cli.application import index_gather
+
+    facts = tmp_path / "facts.parquet"
+    original = index_gather._gather_rows  # noqa: SLF001 - another run in the middle
+    statuses: list[int] = []
+
+    def run_another(*arguments: Any) -> Any:
+        monkeypatch.setattr(index_gather, "_gather_rows", original)
+        result = nerq("index", "gather", str(packages), "-o", str(facts))
+        assert "another run gathers into" in result.err
+        statuses.append(result.status)
+        return original(*arguments)
+
+    monkeypatch.setattr(index_gather, "_gather_rows", run_another)
+    assert nerq("index", "gather", str(packages), "-o", str(facts)).status == 0
+    assert statuses == [2]
+    assert len(gather_rows(facts)) == 4
+    assert not (tmp_path / "facts.parquet.parts").exists()
+
+
+def test_a_folder_of_the_user_is_left_as_it_is(nerq: Callable[..., Result], packages: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "facts.parquet.parts"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    result = nerq("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"))
+    assert result.status == 2
+    assert "something else than parts" in result.err
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_list_is_a_file(nerq: Callable[..., Result], packages: Path, tmp_path: Path) -> None:
+    result = nerq("index", "gather", str(packages.parent), "-o", str(tmp_path / "facts.parquet"))
+    assert result.status == 2
+    assert f"{packages.parent} is no file" in result.err
+
+
+def test_the_help_states_the_time_of_a_part(nerq: Callable[..., Result]) -> None:
+    pytest.importorskip("polars")
+    from nerq_cli.application.index_gather import PART_DEADLINE, PART_LINES
+
+    text = " ".join(nerq("index", "gather", "--help").out.split())
+    assert f"Seconds that each part of {PART_LINES:,} lines may take" in text.replace("│ │ ", "")
+    assert f"[default: {PART_DEADLINE:g}]" in text
 
 
 def test_what_could_not_be_read_is_counted(nerq: Callable[..., Result], packages: Path, tmp_path: Path) -> None:
@@ -150,6 +205,31 @@ def test_what_a_registry_does_not_have_is_counted_apart(
     result = nerq(*arguments)
     assert result.out.startswith("1 row, 0 of them without package or advisories (not read)\n")
     assert result.err == "progress: 1 line\n"
+
+
+def test_a_source_that_did_not_answer_is_named_and_asked_again(
+    nerq: Callable[..., Result],
+    packages: Path,
+    services: Services,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from nerq_cli.application import index_gather
+
+    monkeypatch.setattr(index_gather, "RETRY_SECONDS", 0)
+    facts = tmp_path / "facts.parquet"
+    services.site.on("/osv/v1/querybatch", {"status": 500})
+    arguments = ("index", "gather", str(packages), "-o", str(facts))
+    result = nerq(*arguments)
+    assert "3 of them without package or advisories" in result.out
+    assert "warning: OSV: " in result.err
+    assert "not answered: " in result.err
+    assert "HTTP 500" in result.err
+    assert "note: run the same command again after 0 seconds" in result.err
+    services.speak()
+    result = nerq(*arguments)
+    assert "0 of them without package or advisories" in result.out
+    assert result.err == "progress: 4 lines\n"
 
 
 @pytest.mark.parametrize("line", ["demo", "hf:acme/model", "pkg:gem/rails", "pypi:"])
