@@ -419,7 +419,8 @@ class EvidenceRun:
                 continue
             note = _describe_age(snapshot, collector, parse_as_of(settings.as_of), settings.max_db_age)
             if note:
-                self.notes.append(f"{note}; nerq db update fetches newer ones")
+                # those who ask a service cannot run its commands
+                self.notes.append(f"{note}; nerq db update fetches newer ones" if self._session.reports_setup else note)
             yield SourceStatus(
                 name=f"{LABEL} ({snapshot.ecosystem})", state="ok", oldest_response=snapshot.valid_until, note=note
             )

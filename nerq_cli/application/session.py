@@ -220,7 +220,8 @@ class Session(msgspec.Struct):
         if self._fetcher is None:
             from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
 
-            self._fetcher = Fetcher(self.store, settings=HttpSettings(ca_bundles=self.index_config.ca_bundles))
+            settings = HttpSettings(ca_bundles=self.index_config.ca_bundles, hides_hosts=not self.reports_setup)
+            self._fetcher = Fetcher(self.store, settings=settings)
         return self._fetcher
 
     @property

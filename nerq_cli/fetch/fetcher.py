@@ -36,7 +36,7 @@ class Fetcher:
         self, store: Cache, *, settings: HttpSettings | None = None, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._store = store
-        self._settings = settings or HttpSettings()
+        self.settings = settings or HttpSettings()
         self._transport = transport
         self._runner: JobRunner | None = None
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
@@ -115,5 +115,5 @@ class Fetcher:
             if self._runner is None:
                 from nerq_cli.fetch.job_runner import JobRunner
 
-                self._runner = JobRunner(self._settings, transport=self._transport)
+                self._runner = JobRunner(self.settings, transport=self._transport)
             return self._runner

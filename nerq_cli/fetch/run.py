@@ -21,8 +21,10 @@ from nerq_cli.fetch.circuit_breaker import CircuitBreaker, EndpointState, Failur
 from nerq_cli.fetch.source import Endpoint, Request, Source, get_max_age, has_cooldown
 from nerq_cli.fetch.source_stats import Outcome, SourceStats, SourceSummary
 from nerq_cli.fetch.time_budget import JOINT_SHARE, TimeBudget, get_time_limits
+from nerq_cli.fetch.url import parse_url
 from nerq_cli.fetch.validator import pack_validator, unpack_validator
 from nerq_cli.inventory import Subject
+from nerq_cli.patterns import compile_late
 from nerq_cli.store import Row
 from nerq_cli.units import DAY
 
@@ -53,6 +55,10 @@ _GIVE_UP_DELAY: Final = 0.2
 _MIN_TIME_SHARE: Final = 0.3
 #: Tentative requests that fail one after the other before no more are sent: a server without the endpoint.
 _MAX_TENTATIVE_FAILURES: Final = 3
+#: How reasons name hosts: that of the request, a proxy with the files of trusted certificates, the end of a redirect.
+_HOST: Final = compile_late(r"^(?:\[[0-9a-f:]+\]|[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:\d))(?::\d+)?: ")
+_DETAILS: Final = compile_late(r" \(through the proxy [^)]*\)|(?<=not trusted) \(.*")
+_REDIRECT: Final = compile_late(r"redirects to [^\s,]+")
 _OFFLINE_REASON: Final = "offline: not in the cache"
 _INCOMPLETE_REASON: Final = "missing in the response"
 
@@ -640,6 +646,8 @@ class FetchRun:
         """Use the stored answer if it expired a short time ago, else Unknown."""
         if self.fetcher.failures is not None and not self._offline:
             self.fetcher.failures.setdefault((batch.store_key, subject.key), reason)
+        if self.fetcher.settings.hides_hosts:
+            reason = _hide_hosts(reason, parse_url(batch.endpoint.url).netloc)
         stored = batch.stored.get(subject)
         if stored is not None and self._now < stored.row.expires_at + _STALE_GRACE:
             outcome = Outcome(stored.row.fetched_at, is_cached=True, is_stale=True, reason=reason)
@@ -704,6 +712,12 @@ def _decode_failures(value: bytes) -> dict[str, Failure]:
         return msgspec.json.decode(value, type=dict[str, Failure])
     except (msgspec.MsgspecError, RecursionError):
         return {}
+
+
+def _hide_hosts(reason: str, host: str) -> str:
+    """Return a reason without the hosts in it: of the endpoint, those that it led to, and proxies."""
+    text = _DETAILS.sub("", reason).removeprefix(f"{host}: ")
+    return _REDIRECT.sub("redirects elsewhere", _HOST.sub("", text)).replace(host, "the source")
 
 
 def _create_fact(value: T | None, label: str, now: int) -> Found[T] | Absent:

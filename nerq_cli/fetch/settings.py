@@ -24,4 +24,6 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     #: Certificates that the configuration of the user names, beside those of the system and the environment.
     ca_bundles: tuple[CaBundle, ...] = ()
+    #: Reasons name no hosts: those who read them are not to know the mirrors and proxies.
+    hides_hosts: bool = False
     user_agent: str = f"nerq-cli/{__version__}"

@@ -83,7 +83,7 @@ class Documents:
             raise RequestError("not-comparable", str(error), hint=error.hint) from error
         except NerqError as error:
             retry_after = self._lifetimes.incomplete
-            raise RequestError("no-answer", str(error), hint=error.hint, retry_after=retry_after) from error
+            raise RequestError("no-answer", str(error), retry_after=retry_after) from error
         finally:
             del self._futures[key]
         kept = KeptDocument(

@@ -25,6 +25,7 @@ from nerq_cli.errors import ConfigError
 from nerq_cli.facts import Absent, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings, SourceSummary
 from nerq_cli.fetch.host_workers import HostWorkers
+from nerq_cli.fetch.run import _hide_hosts
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.fetch.validator import pack_validator
 from nerq_cli.inventory import Package
@@ -1145,6 +1146,45 @@ def test_a_service_that_gave_no_answer_is_left_alone_for_a_while(site: Site) -> 
     assert [count for count, _ in reasons] == [1, 1, 2]
     assert "requested at 2027-01-15 08:00 UTC" in reasons[1][1]
     assert "--refresh" in reasons[1][1]
+
+
+@pytest.mark.parametrize(
+    ("turn", "expected"),
+    [
+        ({"status": 403}, "refused access (403); check the credentials for the source"),
+        ({"body": b"<html>"}, ""),
+        ({"raw": b"nonsense"}, ""),
+        ({"status": 302, "headers": {"Location": "http://mirror.example/x"}}, "redirects elsewhere"),
+    ],
+)
+def test_reasons_of_a_run_can_be_without_hosts(site: Site, turn: Turn, expected: str) -> None:
+    site.on("/a", turn)
+    reasons = []
+    memory = MemoryCache()
+    for moment in (NOW, NOW + 60):
+        with opened_run(memory, now=moment, settings=msgspec.structs.replace(QUICK, hides_hosts=True)) as run:
+            fact = run.fetch(Extras(), [A], Endpoint(url=site.url))[A]
+            assert isinstance(fact, Unknown)
+            reasons += [fact.reason, *(summary.reason for summary in run.summarise_sources())]
+    assert all(expected in reason for reason in reasons), reasons
+    assert not [reason for reason in reasons if "127.0.0.1" in reason or "mirror" in reason or not reason]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("registry.example: HTTP 503 after 3 attempts", "HTTP 503 after 3 attempts"),
+        ("[::1]:80: connection refused", "connection refused"),
+        ("devpi: name does not resolve", "name does not resolve"),
+        ("other.example:8443 (through the proxy proxy.example:3128): cannot connect", "cannot connect"),
+        ("devpi: TLS certificate not trusted (expired); trusted: /etc/ca.pem", "TLS certificate not trusted"),
+        ("offline: not in the cache", "offline: not in the cache"),
+        ("deadline of 30 s reached", "deadline of 30 s reached"),
+        ("missing in the response", "missing in the response"),
+    ],
+)
+def test_a_reason_is_left_without_its_host(reason: str, expected: str) -> None:
+    assert _hide_hosts(reason, "devpi") == expected
 
 
 @pytest.mark.parametrize("turn", [{"status": 403}, {"status": 429}])
