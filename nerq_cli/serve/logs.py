@@ -158,7 +158,7 @@ class RequestLog:
                 "info" if failure is None else "error",
                 id=scope[REQUEST_ID],
                 method=scope["method"],
-                route=route,
+                route=route or None,
                 status=status,
                 ms=round(seconds * 1000, 1),
                 token=scope.get(TOKEN_NAME),
