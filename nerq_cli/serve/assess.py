@@ -113,7 +113,7 @@ def _assess_apart(lookups: Sequence[Lookup], session: Session, lifetimes: Lifeti
         return {answer.key: answer for answer in _Run(session, lifetimes).assess(lookups)}
     except NerqError as error:  # the run as a whole: the advisory database is too old
         moment = read_clock()
-        problem = build_problem("no-answer", str(error), hint=error.hint)
+        problem = build_problem("no-answer", str(error))
         expires_at = moment + lifetimes.incomplete
         return {
             lookup.key: build_problem_answer(
@@ -220,6 +220,9 @@ class _Run:
             return self._refuse_ambiguous(lookup, matches)
         assessment = matches[0]
         absence = _explain_absence(assessment)
+        if absence and all(candidate.in_registry is False for candidate in candidates) and len(candidates) > 1:
+            places = " or ".join(candidate.dependency.package.ecosystem for candidate in candidates)
+            absence = f"{assessment.dependency.package.name}: there is no such package on {places}"
         if absence:
             return self._refuse(lookup, "no-such-target", absence, assessment.fix)
         dependency = assessment.dependency

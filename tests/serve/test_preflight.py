@@ -185,7 +185,8 @@ def read_problem(client: Client, status: int, **parameters: Any) -> Any:
     [
         ("pypi:nobody-has-this", "there is no such package on PyPI"),
         ("npm:nobody-has-this", "there is no such package on npm"),
-        ("nobody-has-this==1.0", "there is no such package"),
+        ("nobody-has-this", "nobody-has-this: there is no such package on PyPI or npm"),
+        ("nobody-has-this==1.0", "there is no such package on PyPI"),
         ("pypi:alpha==9.9", "no version 9.9 of alpha exists"),
         ("pkg:npm/beta@7.0.0", "7.0.0"),
     ],
@@ -289,7 +290,10 @@ def test_a_source_that_was_silent_is_asked_again_when_the_answer_ends(
     after = client.get("/v1/preflight", target="pypi:obscure-name==1.0").json
     assert [document["complete"] for document in (before, between, after)] == [False, False, True]
     assert "requested at" in between["warnings"][0]
-    assert "--refresh" not in between["warnings"][0]
+    assert "HTTP 503" in between["warnings"][0]
+    for document in (before, between):
+        assert "--refresh" not in json.dumps(document)
+        assert "127.0.0.1" not in json.dumps(document)
 
 
 def test_an_error_of_the_service_is_500_without_a_word_about_the_target(
