@@ -79,7 +79,9 @@ async def show_start(request: Request) -> Response:
     """Show the search field, and the worst of what was asked for lately."""
     purpose = _get_purpose(request)
     answers = _get_service(request).answers.list_recent(_RECENT)
-    recent = pages.sort_worst_first([_describe(answer, purpose) for answer in answers])
+    described = [_describe(answer, purpose) for answer in reversed(answers)]
+    # one row for each page, however it was asked for; the last answer is the one that counts
+    recent = pages.sort_worst_first([*{target.target: target for target in described}.values()])
     page = pages.StartPage(recent=tuple(recent[:_SHOWN]), count=len(recent), as_of=read_clock())
     return await _send(request, pages.render_start(page, _build_site(request)))
 

@@ -216,6 +216,24 @@ def test_the_first_page_names_no_private_package(start_service: Start, packages:
 # --- comparisons
 
 
+def test_the_list_of_what_was_asked_for_has_each_version_once(client: Client, packages: Registry) -> None:
+    for target in ("pypi:alpha", "alpha", "pypi:alpha==2.0", "pypi:alpha==2.0.0", "pypi:alpha==1.0"):
+        assert client.get("/v1/preflight", target=target).status == 200
+    start = client.get("/")
+    pages = [address for address in links(start) if address.startswith("/packages/")]
+    assert sorted(pages) == ["/packages/pkg:pypi/alpha@1.0", "/packages/pkg:pypi/alpha@2.0"]
+    assert "2 targets" in read(start)
+
+
+def test_advisories_that_are_not_known_have_a_row(client: Client, packages: Registry, services: Services) -> None:
+    services.silent()
+    packages.pypi("obscure-one", "1.0")
+    packages.pypi("obscure-two", "1.0")
+    page = client.get("/compare", target=["pypi:obscure-one", "pypi:obscure-two"])
+    assert page.status == 200
+    assert "advisories not known not known" in read(page)
+
+
 def test_targets_are_compared(client: Client, packages: Registry) -> None:
     reply = client.get("/compare", target=["pypi:alpha==1.0", "", "pypi:holey==1.0"])
     assert reply.status == 200

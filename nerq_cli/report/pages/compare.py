@@ -313,8 +313,12 @@ def _list_facts(report: CompareReport) -> Iterator[tuple[str, ...]]:
         yield ("newest", *(item.latest or "not known" for item in facts))
     if any(side.provenance is not None for side in sides):
         yield ("provenance", *(_describe_provenance(side) for side in sides))
-    if any(side.advisories or side.knows_advisories for side in sides):
+    if any(side.advisories or side.knows_advisories or _is_asked_about_advisories(side) for side in sides):
         yield ("advisories", *(_describe_advisories(side) for side in sides))
+
+
+def _is_asked_about_advisories(side: Side) -> bool:
+    return side.score is not None and any(signal.id == "known_advisories" for signal in side.score.signals)
 
 
 def describe_score(side: Side) -> str:
