@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nerq_cli.application.service_answers import collect_documents
+from nerq_cli.application.service_answers import EvidenceStore, collect_documents
 from nerq_cli.application.service_source import EvidenceQuery
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.serve import evidence
@@ -127,6 +127,18 @@ def test_each_target_states_until_when_it_may_be_kept(client: Client, services: 
     services.site.on("/osv/v1/querybatch", {"status": 500})
     [entry] = client.post(PATH, {"targets": ["pkg:pypi/beta@1.0"]}).json["targets"]
     assert entry["expires_at"] - entry["as_of"] == 300
+
+
+def test_evidence_with_an_older_list_of_advisories_is_kept_for_less(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = {"targets": ["pkg:pypi/alpha@1.0"]}
+    [first] = client.post(PATH, query).json["targets"]
+    for minutes, kept_seconds in ((40, 20 * 60), (58, 5 * 60)):
+        monkeypatch.setattr(evidence, "read_clock", lambda now=first["as_of"] + minutes * 60: now)
+        monkeypatch.setattr(EvidenceStore, "read", lambda *_: {})  # the facts are in the cache, the document is not
+        [entry] = client.post(PATH, query).json["targets"]
+        assert entry["expires_at"] - entry["as_of"] == pytest.approx(kept_seconds, abs=60)
 
 
 def test_a_package_that_is_not_on_its_registry_has_a_problem_and_the_answers(client: Client) -> None:
