@@ -655,6 +655,23 @@ def test_a_service_that_fails_to_answer_each_target_is_stated(
         assert f"the rest is {'unknown' if options else 'computed here'}" in people
 
 
+@pytest.mark.parametrize("options", [(), ("--service-only", "--no-strict")], ids=["computing", "service-only"])
+@pytest.mark.parametrize("public", ["alpha,delta", "none"])
+def test_packages_that_are_not_known_to_be_public_are_counted(
+    public: str, options: tuple[str, ...], scanned: Path, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_PUBLIC", public)
+    _, source = scan_with_cache(nerq, service, *options)
+    asked_count = 2 if public == "alpha,delta" else 0
+    assert (source["unsent_packages"], source["subjects"]) == (4 - asked_count, asked_count)
+    assert source["state"] == ("ok" if asked_count else "not requested")
+    people = " ".join(nerq("scan", "--as-of", AS_OF, "--service", service.url, *options).out.split())
+    counts = "2 of 2 packages and versions" if asked_count else "nothing"
+    assert f"looked up at {service.url}: {counts} ({4 - asked_count} packages are not sent, not known to" in people
+    assert f"the rest is {'unknown' if options else 'computed here'}" in people
+    assert bool(service.queries) == bool(asked_count)
+
+
 @pytest.mark.parametrize("option", ["--timeout=60", "--no-cache"])
 def test_a_fleet_asks_about_the_packages_of_all_projects_at_once(
     option: str, scanned: Path, service: Service, nerq: Nerq, tmp_path: Path
