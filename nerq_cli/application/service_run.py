@@ -298,10 +298,10 @@ class ServiceRun(EvidenceRun):
 
     def _describe_failures(self) -> str:
         """Return how many targets the service failed to answer, and the most frequent reason; empty without any."""
-        if not self._failures:
+        count = sum(self._failures.values())
+        if not count:
             return ""
         [(reason, _)] = self._failures.most_common(1)
-        count = sum(self._failures.values())
         host = parse_host(self._service.endpoint.url)
         return f"{host}: it failed to answer {count:,} of {self._asked_count:,} lookups: {reason}"
 
@@ -345,7 +345,9 @@ class ServiceRun(EvidenceRun):
         source = EvidenceSource(as_of=self._as_of, downloads=downloads, trees=trees)
         for start in range(0, len(missing), MAX_TARGETS):
             received = self._ask_once(source, missing[start : start + MAX_TARGETS])
-            documents.write({target: one for target, one in received.items() if self._keep(target, one.document)})
+            readable = {target: one for target, one in received.items() if self._keep(target, one.document)}
+            self._failures[_UNREADABLE] += len(received) - len(readable)
+            documents.write(readable)
 
     def _ask_once(self, source: EvidenceSource, targets: Sequence[Target]) -> dict[Target, ReceivedDocument]:
         """Return what the service answers to one request."""
@@ -393,7 +395,6 @@ class ServiceRun(EvidenceRun):
             reader = _read_document(document)
         except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
             self._reasons[target] = _UNREADABLE
-            self._failures[_UNREADABLE] += 1
             return False
         self._has_replied = True
         self._readers[target] = reader

@@ -570,8 +570,12 @@ def test_what_is_declared_private_is_not_read_from_kept_documents(
 def test_damaged_documents_in_the_cache_are_asked_for_again(
     scanned: Path, computed: Any, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = msgspec.json.encode
-    for content in (b"{", write({"target": "pkg:pypi/other"}), write({"target": "pkg:pypi/alpha@1.0", "answers": [1]})):
+    answer = {"call": "packages", "ecosystem": "PyPI", "name": "alpha", "field": "package_info", "state": "found"}
+    no_value = {"target": "pkg:pypi/alpha@1.0", "answers": [{**answer, "sha256": "0" * 12}]}
+    for content in (
+        b"{",
+        *map(msgspec.json.encode, ({"target": "pkg:pypi/other"}, {**no_value, "answers": [1]}, no_value)),
+    ):
         with monkeypatch.context() as patch:
             name = "nerq_cli.application.service_documents.encode_document"
             patch.setattr(name, lambda _, content=content: content)
