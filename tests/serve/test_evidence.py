@@ -15,6 +15,7 @@ import pytest
 
 from nerq_cli.application.service_answers import EvidenceStore, collect_documents
 from nerq_cli.application.service_source import EvidenceQuery
+from nerq_cli.application.session import read_clock
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.serve import evidence
 from tests.cli.conftest import AS_OF, Registry, Result, Services, nerq
@@ -72,7 +73,7 @@ def test_a_warm_answer_has_the_same_bytes_and_needs_no_request(
     client: Client, packages: Registry, collected: list[Sequence[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = {"targets": ["pkg:pypi/alpha@1.0", "pkg:npm/delta@1.0.0"]}
-    start = evidence.read_clock()
+    start = read_clock()
     monkeypatch.setattr(evidence, "read_clock", lambda: start)
     first = client.post(PATH, document)
     assert "problem" not in first.body.decode()
