@@ -32,6 +32,7 @@ from nerq_cli.methodology.models import MODELS
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.methodology.repositories import REPOSITORIES
 from nerq_cli.privacy import PrivacyRules, mark_withheld
+from nerq_cli.sources.advisories.osv import LABEL as OSV_LABEL
 from nerq_cli.store import Row
 from nerq_cli.targets import parse_target
 from nerq_cli.units import MINUTE
@@ -39,6 +40,7 @@ from nerq_cli.units import MINUTE
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider, EvidenceRun
+    from nerq_cli.application.recording_file import Answer
     from nerq_cli.application.repositories import RepositoryKey
     from nerq_cli.facts import Advisory, Evidence, Fact
     from nerq_cli.github_facts import GithubEvidence
@@ -208,16 +210,27 @@ def _build_document(target: str, package: Package, gatherer: _Gatherer, now: int
     answers = writer.answers if writer is not None else []
     received = [answer.retrieved_at for answer in answers if answer.field not in _SHIPPED_FIELDS]
     oldest = min(filter(None, received), default=0)
+    expires_at = _find_end(answers, now, max_age)
     document = TargetDocument(
         target=target,
         as_of=now,
         oldest_answer=oldest,
-        expires_at=now + max_age,
+        expires_at=expires_at,
         answers=tuple(answers),
         values={digest: msgspec.Raw(content) for digest, content in sorted(writer.values.items())} if writer else {},
         problem=problem,
     )
-    return StoredDocument(msgspec.json.encode(document), oldest, now + max_age)
+    return StoredDocument(msgspec.json.encode(document), oldest, expires_at)
+
+
+def _find_end(answers: Iterable[Answer], now: int, max_age: int) -> int:
+    """Return until when a document is used: the advisories in it are then not much older than an hour.
+
+    OSV's answers are reused for an hour, and evidence made from them must not add a full hour to that.
+    """
+    asked_at = [answer.retrieved_at for answer in answers if answer.source == OSV_LABEL and answer.retrieved_at]
+    end = min(now + max_age, min(asked_at, default=now) + MAX_AGE)
+    return max(end, now + min(max_age, INCOMPLETE_MAX_AGE))
 
 
 class _Gatherer:

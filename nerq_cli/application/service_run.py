@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 _SHARE: Final = 1 / 2
 #: Why something is not known where nothing is computed.
 _NOT_COMPUTED: Final = "the service does not have it, and service-only allows no other source"
+#: Registries of whose packages a service has evidence.
+_REGISTRIES: Final = ("npm", "pypi")
 _UNREADABLE: Final = "the answer of the service cannot be read"
 _FALLBACK: Final = "computation on this machine"
 
@@ -67,6 +69,8 @@ class ServiceRun(EvidenceRun):
         self._problem = ""
         #: How often it had no evidence, by the reason, but for names that it does not have.
         self._failures: Counter[str] = Counter()
+        #: Packages that it was not asked about.
+        self._unsent: set[Package] = set()
         #: Whether it sent a document that could be read.
         self._has_replied = False
         self._seconds = 0.0
@@ -97,6 +101,7 @@ class ServiceRun(EvidenceRun):
         for release in pinned:
             self._pinned.setdefault(release.package, []).append(release)
         public = [package for package in packages if self._may_send(package)]
+        self._unsent.update(set(packages).difference(public))
         self._ask([target for package in public for target in self._pinned.get(package, [package])])
         package_info: dict[Package, Fact[PackageInfo]] = {}
         for package in public:
@@ -267,12 +272,13 @@ class ServiceRun(EvidenceRun):
         return (*self._describe_service(), *super().describe_sources())
 
     def _describe_service(self) -> Iterator[SourceStatus]:
-        if not self._asked_count:
+        unsent_count = sum(package.registry_api in _REGISTRIES for package in self._unsent)
+        if not self._asked_count and not unsent_count:
             return
         is_complete = self._answered_count == self._asked_count
         is_only = self._service.is_only
         reason = self._problem or self._describe_failures()
-        state: SourceState = "ok"
+        state: SourceState = "ok" if self._asked_count else "not requested"
         if reason or (is_only and not is_complete):
             state = "partial" if self._answered_count else "unavailable"
         yield SourceStatus(
@@ -284,17 +290,18 @@ class ServiceRun(EvidenceRun):
             requests=self._requests,
             oldest_response=self._oldest,
             reason=reason,
-            fallback="" if is_only or is_complete else _FALLBACK,
+            fallback="" if is_only or (is_complete and not unsent_count) else _FALLBACK,
             address=self._service.endpoint.url,
             methodology=PACKAGES.version if self._has_replied else "",
+            unsent_packages=unsent_count,
         )
 
     def _describe_failures(self) -> str:
         """Return how many targets the service failed to answer, and the most frequent reason; empty without any."""
-        if not self._failures:
+        count = sum(self._failures.values())
+        if not count:
             return ""
         [(reason, _)] = self._failures.most_common(1)
-        count = sum(self._failures.values())
         host = parse_host(self._service.endpoint.url)
         return f"{host}: it failed to answer {count:,} of {self._asked_count:,} lookups: {reason}"
 
@@ -309,7 +316,7 @@ class ServiceRun(EvidenceRun):
     def _may_send(self, package: Package) -> bool:
         """Whether the service may receive a name: only one that is known to be public, whoever runs the service."""
         return (
-            package.registry_api in ("npm", "pypi")
+            package.registry_api in _REGISTRIES
             and not self._session.is_declared_private(package)
             and self._session.is_public(package)
         )
@@ -338,7 +345,9 @@ class ServiceRun(EvidenceRun):
         source = EvidenceSource(as_of=self._as_of, downloads=downloads, trees=trees)
         for start in range(0, len(missing), MAX_TARGETS):
             received = self._ask_once(source, missing[start : start + MAX_TARGETS])
-            documents.write({target: one for target, one in received.items() if self._keep(target, one.document)})
+            readable = {target: one for target, one in received.items() if self._keep(target, one.document)}
+            self._failures[_UNREADABLE] += len(received) - len(readable)
+            documents.write(readable)
 
     def _ask_once(self, source: EvidenceSource, targets: Sequence[Target]) -> dict[Target, ReceivedDocument]:
         """Return what the service answers to one request."""
@@ -386,7 +395,6 @@ class ServiceRun(EvidenceRun):
             reader = _read_document(document)
         except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
             self._reasons[target] = _UNREADABLE
-            self._failures[_UNREADABLE] += 1
             return False
         self._has_replied = True
         self._readers[target] = reader

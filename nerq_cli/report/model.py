@@ -68,6 +68,8 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     #: Version of the methodology of that service.
     methodology: str = ""
+    #: Number of packages that the service was not asked about, because their names are not known to be public.
+    unsent_packages: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

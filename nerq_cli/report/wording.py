@@ -578,16 +578,25 @@ def format_age(seconds: int) -> str:
 def describe_lookups(report: Report) -> list[str]:
     """Return where evidence was looked up instead of collected, with its age and the methodology there."""
     return [
-        _describe_lookup(source, report.as_of) for source in report.sources if source.address and source.methodology
+        _describe_lookup(source, report.as_of)
+        for source in report.sources
+        if source.address and (source.methodology or source.unsent_packages)
     ]
 
 
 def _describe_lookup(source: SourceStatus, as_of: int) -> str:
-    counts = f"{source.answered_subjects:,} of {source.subjects:,} packages and versions"
-    parts = [f"looked up at {source.address}: {counts}", f"methodology {source.methodology}"]
+    counts = (
+        f"{source.answered_subjects:,} of {source.subjects:,} packages and versions" if source.subjects else "nothing"
+    )
+    if source.unsent_packages:
+        packages = "package is" if source.unsent_packages == 1 else "packages are"
+        counts = f"{counts} ({source.unsent_packages:,} {packages} not sent, not known to be public)"
+    parts = [f"looked up at {source.address}: {counts}"]
+    if source.methodology:
+        parts.append(f"methodology {source.methodology}")
     if source.answered_subjects:
         parts.append(_describe_oldest(source.oldest_response, as_of))
-    if source.answered_subjects == source.subjects:
+    if source.answered_subjects == source.subjects and not source.unsent_packages:
         return ", ".join(parts)
     return f"{', '.join(parts)}; the rest is {'computed here' if source.fallback else 'unknown'}"
 

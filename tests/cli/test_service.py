@@ -570,8 +570,12 @@ def test_what_is_declared_private_is_not_read_from_kept_documents(
 def test_damaged_documents_in_the_cache_are_asked_for_again(
     scanned: Path, computed: Any, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = msgspec.json.encode
-    for content in (b"{", write({"target": "pkg:pypi/other"}), write({"target": "pkg:pypi/alpha@1.0", "answers": [1]})):
+    answer = {"call": "packages", "ecosystem": "PyPI", "name": "alpha", "field": "package_info", "state": "found"}
+    no_value = {"target": "pkg:pypi/alpha@1.0", "answers": [{**answer, "sha256": "0" * 12}]}
+    for content in (
+        b"{",
+        *map(msgspec.json.encode, ({"target": "pkg:pypi/other"}, {**no_value, "answers": [1]}, no_value)),
+    ):
         with monkeypatch.context() as patch:
             name = "nerq_cli.application.service_documents.encode_document"
             patch.setattr(name, lambda _, content=content: content)
@@ -653,6 +657,23 @@ def test_a_service_that_fails_to_answer_each_target_is_stated(
     if problem:
         assert f"looked up at {service.url}: 0 of {source['subjects']} packages and versions" in people
         assert f"the rest is {'unknown' if options else 'computed here'}" in people
+
+
+@pytest.mark.parametrize("options", [(), ("--service-only", "--no-strict")], ids=["computing", "service-only"])
+@pytest.mark.parametrize("public", ["alpha,delta", "none"])
+def test_packages_that_are_not_known_to_be_public_are_counted(
+    public: str, options: tuple[str, ...], scanned: Path, service: Service, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_PUBLIC", public)
+    _, source = scan_with_cache(nerq, service, *options)
+    asked_count = 2 if public == "alpha,delta" else 0
+    assert (source["unsent_packages"], source["subjects"]) == (4 - asked_count, asked_count)
+    assert source["state"] == ("ok" if asked_count else "not requested")
+    people = " ".join(nerq("scan", "--as-of", AS_OF, "--service", service.url, *options).out.split())
+    counts = "2 of 2 packages and versions" if asked_count else "nothing"
+    assert f"looked up at {service.url}: {counts} ({4 - asked_count} packages are not sent, not known to" in people
+    assert f"the rest is {'unknown' if options else 'computed here'}" in people
+    assert bool(service.queries) == bool(asked_count)
 
 
 @pytest.mark.parametrize("option", ["--timeout=60", "--no-cache"])

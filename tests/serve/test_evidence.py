@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from nerq_cli.application.service_answers import collect_documents
+from nerq_cli.application.service_answers import EvidenceStore, collect_documents
 from nerq_cli.application.service_source import EvidenceQuery
+from nerq_cli.application.session import read_clock
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.serve import evidence
 from tests.cli.conftest import AS_OF, Registry, Result, Services, nerq
@@ -72,7 +73,7 @@ def test_a_warm_answer_has_the_same_bytes_and_needs_no_request(
     client: Client, packages: Registry, collected: list[Sequence[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = {"targets": ["pkg:pypi/alpha@1.0", "pkg:npm/delta@1.0.0"]}
-    start = evidence.read_clock()
+    start = read_clock()
     monkeypatch.setattr(evidence, "read_clock", lambda: start)
     first = client.post(PATH, document)
     assert "problem" not in first.body.decode()
@@ -127,6 +128,18 @@ def test_each_target_states_until_when_it_may_be_kept(client: Client, services: 
     services.site.on("/osv/v1/querybatch", {"status": 500})
     [entry] = client.post(PATH, {"targets": ["pkg:pypi/beta@1.0"]}).json["targets"]
     assert entry["expires_at"] - entry["as_of"] == 300
+
+
+def test_evidence_with_an_older_list_of_advisories_is_kept_for_less(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = {"targets": ["pkg:pypi/alpha@1.0"]}
+    [first] = client.post(PATH, query).json["targets"]
+    for minutes, kept_seconds in ((40, 20 * 60), (58, 5 * 60)):
+        monkeypatch.setattr(evidence, "read_clock", lambda now=first["as_of"] + minutes * 60: now)
+        monkeypatch.setattr(EvidenceStore, "read", lambda *_: {})  # the facts are in the cache, the document is not
+        [entry] = client.post(PATH, query).json["targets"]
+        assert entry["expires_at"] - entry["as_of"] == pytest.approx(kept_seconds, abs=60)
 
 
 def test_a_package_that_is_not_on_its_registry_has_a_problem_and_the_answers(client: Client) -> None:

@@ -274,6 +274,7 @@ class _Source(_Struct, frozen=True):
     fallback: str | None
     address: str | UnsetType | None = UNSET
     methodology: str | UnsetType | None = UNSET
+    unsent_packages: int | UnsetType = UNSET
 
 
 class _SignalChange(_Struct, frozen=True):
@@ -658,6 +659,7 @@ def _build_source(source: SourceStatus) -> _Source:
         fallback=source.fallback or None,
         address=sanitize_text(source.address) or UNSET,
         methodology=(sanitize_text(source.methodology) or None) if source.address else UNSET,
+        unsent_packages=source.unsent_packages if source.address else UNSET,
     )
 
 
