@@ -117,6 +117,7 @@ class ProjectDocument(msgspec.Struct, frozen=True):
     withheld: Annotated[
         _Count, Meta(description="Dependencies that are not looked up because another project withholds their names.")
     ]
+    withheld_by: Annotated[list[str], Meta(description="Names of these projects.")]
     problems: list[str]
     trend: TrendDocument
 
@@ -180,7 +181,7 @@ class FleetDocument(msgspec.Struct, frozen=True):
     projects_by_state: dict[ProjectState, _Count]
     trend: FleetTrendDocument
     dependencies: Annotated[_Count, Meta(description="Sum over all projects.")]
-    versions: Annotated[_Count, Meta(description="Different versions among them.")]
+    versions: Annotated[_Count, Meta(description="Different versions among them, of those that are known.")]
     projects: list[ProjectDocument]
     packages: Annotated[list[FleetPackageDocument], Meta(description="The worst first.")]
     sources: list[FleetSourceDocument]
@@ -245,6 +246,7 @@ def _build_project(project: FleetProject) -> ProjectDocument:
         waived=project.waived,
         weaker=list(map(clean, project.weaker)),
         withheld=project.withheld,
+        withheld_by=list(map(clean, project.withheld_by)),
         problems=list(map(clean, project.problems)),
         trend=_build_trend(project.trend),
     )
