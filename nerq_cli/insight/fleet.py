@@ -109,6 +109,8 @@ class FleetProject(msgspec.Struct, frozen=True, kw_only=True):
     withheld: int = 0
     #: Names of these other projects, sorted.
     withheld_by: tuple[str, ...] = ()
+    #: Names of the projects that a name is not looked up for because this one keeps it private.
+    withheld_from: tuple[str, ...] = ()
     #: Problems in its files.
     problems: tuple[str, ...] = ()
     #: Editions of the methodologies of its scores.

@@ -166,6 +166,8 @@ def test_a_name_that_one_repository_withholds_is_sent_for_none(packages: Registr
     assert projects["careless"]["state"] == projects["user"]["state"] == "incomplete"
     assert projects["careless"]["withheld"] == projects["user"]["withheld"] == 1
     assert projects["careless"]["withheld_by"] == ["secret"]
+    assert projects["secret"]["withheld_from"] == ["careless"]
+    assert projects["apart"]["withheld_from"] == projects["apart"]["withheld_by"] == []
     for form in ("table", "markdown", "html"):
         words = " ".join(nerq("fleet", *names, "--as-of", AS_OF, "-f", form).out.split())
         assert "2 not looked up, the names withheld by secret, tool." in words
@@ -472,6 +474,39 @@ def test_a_setting_that_is_not_utf_8_stops_no_other(packages: Registry, project:
     (project / "odd" / "nerq.toml").write_bytes(b'private = ["\xff", "zz-*"]\n')
     projects = get_projects(run(nerq, *names))
     assert (projects["odd"]["state"], projects["good"]["state"]) == ("unreadable", "passed")
+
+
+def test_a_path_that_no_system_has_stops_no_other(packages: Registry, project: Path, nerq: Nerq) -> None:
+    add(project, "good", "other==1.0")
+    (project / "fleet.txt").write_text(f"good\n{'a' * 300}\na\0b\n{'b' * 300}@v1\n")
+    result = run(nerq, "--list", "fleet.txt")
+    states = [row["state"] for row in result.json["projects"]]
+    assert (result.status, states) == (2, ["passed", *["unreadable"] * 3])
+    assert all("does not exist" in row["exit"]["reason"] for row in result.json["projects"][1:])
+    empty = nerq("fleet", "")
+    assert (empty.status, "empty name" in empty.err) == (2, True)
+
+
+def test_a_commit_needs_git(packages: Registry, project: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(project, "work", "other==1.0")
+    monkeypatch.setenv("PATH", str(project))
+    [row] = run(nerq, "work@v1").json["projects"]
+    assert row["exit"] == {"code": 2, "reason": "git is needed to read v1, and is not installed"}
+
+
+def test_nothing_below_is_stated_of_what_was_checked(packages: Registry, project: Path, nerq: Nerq) -> None:
+    packages.site.on("/pypi/third/json", {"status": 500})
+    packages.site.on("/simple/third/", {"status": 500})
+    names = [add(project, "a", "other==1.0"), add(project, "b", "third", "other==1.0"), add(project, "c")]
+    texts = {
+        "No dependency could be read.": ["missing"],
+        "There is no dependency.": ["c"],
+        "No version in use is below the threshold.": ["a"],
+        "No version that could be scored is below the threshold.": [*names, "missing"],
+    }
+    for text, given in texts.items():
+        for form in ("table", "markdown", "html"):
+            assert text in nerq("fleet", *given, "--as-of", AS_OF, "-f", form).out, (text, form)
 
 
 def git(folder: Path, *arguments: str) -> str:

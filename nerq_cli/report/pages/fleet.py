@@ -78,7 +78,6 @@ class _Tables(NamedTuple):
 _PACKAGE_HEADINGS: Final = ("Package", "Score", "Why", "Move to", "Projects", "Used by")
 _PROJECT_HEADINGS: Final = ("Project", "State", "Below", "Lowest", "Dependencies", "Since the last run", "Why")
 _DRIFT_HEADINGS: Final = ("Package", "Versions", "Projects", "In use")
-NOTHING_BELOW: Final = "No version in use is below the threshold."
 
 
 def _list_tables(report: FleetReport, limit: int, users: int, notes: int | None = None) -> _Tables:
@@ -149,6 +148,8 @@ def _list_notes(project: FleetProject, limit: int | None) -> Iterator[str]:
         yield f"{project.waived:,} waived"
     if project.withheld:
         yield f"{project.withheld:,} not looked up: withheld by {_join(project.withheld_by, limit, ', ')}"
+    if project.withheld_from:
+        yield f"keeps names from being looked up for {_join(project.withheld_from, limit, ', ')}"
     if project.weaker:
         yield f"its settings accept more than those of this run: {_join(project.weaker, limit, '; ')}"
     if problems := [problem for problem in project.problems if problem not in project.reason]:
@@ -229,6 +230,14 @@ def _list_sentences(report: FleetReport) -> Iterator[str]:
         yield "Not everything could be read and checked."
 
 
+def _describe_none_below(report: FleetReport) -> str:
+    """Return what the list of the worst packages states if none is below the threshold."""
+    if not report.packages:
+        return "There is no dependency." if report.complete else "No dependency could be read."
+    what = "version in use" if report.complete else "version that could be scored"
+    return f"No {what} is below the threshold."
+
+
 def _describe_foot(report: FleetReport) -> str:
     return f"nerq-cli {report.version}, as of {format_timestamp(report.as_of)}; threshold {report.threshold:g}"
 
@@ -251,7 +260,7 @@ def render_text(report: FleetReport, options: RenderOptions) -> str:
     page.add_line(("Worst packages", "strong"))
     below_count = sum(package.is_below for package in report.packages)
     if not below_count:
-        page.add_paragraph(NOTHING_BELOW)
+        page.add_paragraph(_describe_none_below(report))
     if tables.packages:
         columns = [
             Column(_PACKAGE_HEADINGS[0], 36, 12),
@@ -319,7 +328,7 @@ def _write_markdown(report: FleetReport) -> Iterator[str]:
     yield from map(write_paragraph, _list_sentences(report))
     yield "### Worst packages\n\n"
     if not any(package.is_below for package in report.packages):
-        yield write_paragraph(NOTHING_BELOW)
+        yield write_paragraph(_describe_none_below(report))
     yield from write_table(_PACKAGE_HEADINGS, _clean_rows(tables.packages))
     yield "### Projects\n\n"
     yield from write_table(_PROJECT_HEADINGS, _clean_rows(tables.projects), cell_limit=_PROJECT_CELL)
@@ -351,7 +360,7 @@ def render_html(report: FleetReport) -> str:
     body = [element("h1", title), *(element("p", sentence) for sentence in _list_sentences(report))]
     body += [element("h2", "Worst packages")]
     if not any(package.is_below for package in report.packages):
-        body += [element("p", NOTHING_BELOW)]
+        body += [element("p", _describe_none_below(report))]
     if tables.packages:
         body += [build_table(_PACKAGE_HEADINGS, tables.packages, "Worst packages")]
     body += [element("h2", "Projects"), build_table(_PROJECT_HEADINGS, tables.projects, "Projects")]

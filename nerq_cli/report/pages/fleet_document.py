@@ -118,6 +118,7 @@ class ProjectDocument(msgspec.Struct, frozen=True):
         _Count, Meta(description="Dependencies that are not looked up because another project withholds their names.")
     ]
     withheld_by: Annotated[list[str], Meta(description="Names of these projects.")]
+    withheld_from: Annotated[list[str], Meta(description="Projects whose dependencies it keeps from being looked up.")]
     problems: list[str]
     trend: TrendDocument
 
@@ -247,6 +248,7 @@ def _build_project(project: FleetProject) -> ProjectDocument:
         weaker=list(map(clean, project.weaker)),
         withheld=project.withheld,
         withheld_by=list(map(clean, project.withheld_by)),
+        withheld_from=list(map(clean, project.withheld_from)),
         problems=list(map(clean, project.problems)),
         trend=_build_trend(project.trend),
     )
