@@ -504,7 +504,7 @@ class _FleetHistory:
 def _build_report(
     projects: Mapping[int, FleetProject], portfolio: Portfolio, config: Config, gathered: _Gathered, *, as_of: int
 ) -> FleetReport:
-    rows = tuple(projects[index] for index in sorted(projects))
+    rows = _add_withheld_from([projects[index] for index in sorted(projects)])
     status, reason = decide_fleet_exit(rows)
     return FleetReport(
         version=__version__,
@@ -520,6 +520,18 @@ def _build_report(
         versions=portfolio.version_count,
         sources=gathered.sources,
         warnings=gathered.warnings,
+    )
+
+
+def _add_withheld_from(projects: Sequence[FleetProject]) -> tuple[FleetProject, ...]:
+    """Return the projects, each with those whose dependencies are not looked up because of it."""
+    users: dict[str, list[str]] = {}
+    for project in projects:
+        for name in project.withheld_by:
+            users.setdefault(name, []).append(project.name)
+    return tuple(
+        replace(project, withheld_from=tuple(sorted(users[project.name]))) if project.name in users else project
+        for project in projects
     )
 
 

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 
 #: Start of the reason of a name that another project of the fleet withholds. It leaves a project incomplete: none can
 #: exempt the dependencies of others.
-WITHHELD_REASON: Final = "not sent: withheld by"
+WITHHELD_REASON: Final = "not sent: withheld by "
+_WITHHELD_END: Final = ", another project of this fleet"
 #: Reasons why a project takes a package from elsewhere than a registry.
 _ELSEWHERE: Final = ("URL: ", "git: ", "hg: ", "svn: ", "bzr: ")
 _OWN: Final = (*PROJECT_REASONS, *_ELSEWHERE)
@@ -463,6 +464,11 @@ def summarise_project(
     ``threshold`` is that of the fleet; ``weaker`` is what the project's settings accept beyond those of the fleet.
     """
     summary = summarise_report(report)
+    withheld = [
+        entry.dependency.skip_reason.removeprefix(WITHHELD_REASON).removesuffix(_WITHHELD_END)
+        for entry in report.dependencies
+        if entry.dependency.skip_reason.startswith(WITHHELD_REASON) and not entry.dependency.is_own
+    ]
     entries = [entry for entry in report.dependencies if not entry.dependency.is_own]
     uses = tuple(map(build_use, entries))
     if source.ref:
@@ -492,7 +498,8 @@ def summarise_project(
         findings=tuple(RuleCount(rule, level, count) for (rule, level), count in sorted(counts.items())),
         waived=sum(finding.waiver is not None for finding in report.findings),
         weaker=weaker,
-        withheld=sum(entry.dependency.skip_reason.startswith(WITHHELD_REASON) for entry in entries),
+        withheld=len(withheld),
+        withheld_by=tuple(sorted({*withheld})),
         problems=tuple(_cut_root(describe_problem(problem), source, root) for problem in report.errors[:_MAX_PROBLEMS]),
         methodology=summary.methodology,
     )
@@ -622,7 +629,7 @@ def explain_withheld(index: int | None, withheld: Withheld, names: Sequence[str]
 
     def explain(package: Package) -> str:
         other = next((project for project in withheld.find_projects(package) if project != index), None)
-        return "" if other is None else f"{WITHHELD_REASON} {names[other]}, another project of this fleet"
+        return "" if other is None else f"{WITHHELD_REASON}{names[other]}{_WITHHELD_END}"
 
     return explain
 

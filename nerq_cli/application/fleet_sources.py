@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ _GIT_DIRECTORY: Final = ".git"
 _COMMENT: Final = compile_late(r"\s#")
 #: Start of the messages of the module that reads git objects, which belong to another command.
 _OPTION: Final = "--since: "
+#: Hints that are about options of that command.
+_FOREIGN_HINT: Final = compile_late(r"--(?:baseline|since)\b")
 #: Full id of a commit.
 _COMMIT: Final = compile_late(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -43,13 +46,13 @@ class FleetSource(NamedTuple):
     @property
     def directory(self) -> Path:
         """Return its real path: for the ``.git`` of a checkout, whose commits are read, that of the checkout."""
-        path = Path(os.path.realpath(self.path))
+        path = _find_real_path(self.path)
         return path.parent if self.ref and path.name == _GIT_DIRECTORY else path
 
     @property
     def shown_ref(self) -> str:
         """Return the reference as names have it: a bare repository stands for its ``HEAD``."""
-        is_default = self.ref == _DEFAULT_REF and Path(self.path).resolve().name != _GIT_DIRECTORY
+        is_default = self.ref == _DEFAULT_REF and _find_real_path(self.path).name != _GIT_DIRECTORY
         return "" if is_default and is_bare(Path(self.path)) else self.ref
 
 
@@ -90,6 +93,8 @@ def _read_list(path: Path) -> Iterator[str]:
 
 
 def _parse(text: str, directory: Path) -> FleetSource:
+    if not text:
+        raise UsageError("a repository has an empty name", hint="the current directory is .")
     path, ref = text, ""
     if not os.path.lexists(directory / text) and "@" in text:
         path, _, ref = text.rpartition("@")
@@ -102,11 +107,23 @@ def _parse(text: str, directory: Path) -> FleetSource:
 def is_bare(path: Path) -> bool:
     """Return whether a directory is a git repository without a work tree."""
     return (
-        (path / "HEAD").is_file()
-        and (path / "objects").is_dir()
-        and (path / "refs").is_dir()
+        os.path.isfile(path / "HEAD")  # noqa: PTH113 - pathlib raises for a name that is too long
+        and _is_directory(path / "objects")
+        and _is_directory(path / "refs")
         and not os.path.lexists(path / ".git")
     )
+
+
+def _is_directory(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - as above
+
+
+def _find_real_path(path: str) -> Path:
+    """Return a path without links; as it is if no system has such a path."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):  # a name that is too long, or with a zero byte
+        return Path(path)
 
 
 def _name_apart(sources: Sequence[FleetSource]) -> Iterator[FleetSource]:
@@ -159,7 +176,7 @@ def open_checkout(source: FleetSource, commit: str = "") -> Iterator[Checkout]:
         UsageError: there is no such directory or commit, or git cannot read it.
     """
     path = Path(source.path)
-    if not path.is_dir():
+    if not _is_directory(path):
         what = "is not a directory" if os.path.lexists(path) else "does not exist"
         raise UsageError(f"{source.path} {what}")
     if not os.access(path, os.R_OK | os.X_OK):
@@ -169,6 +186,8 @@ def open_checkout(source: FleetSource, commit: str = "") -> Iterator[Checkout]:
         return
     from nerq_cli.application.since import open_tree
 
+    if shutil.which("git") is None:
+        raise UsageError(f"git is needed to read {source.ref}, and is not installed")
     with _explain_git_errors():
         repository = _find_repository(path)
         commit = commit if _COMMIT.fullmatch(commit) else repository.resolve(source.ref)
@@ -191,4 +210,5 @@ def _explain_git_errors() -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        raise UsageError(f"{error}".removeprefix(_OPTION), hint=error.hint) from error
+        hint = "" if _FOREIGN_HINT.search(error.hint) else error.hint
+        raise UsageError(f"{error}".removeprefix(_OPTION), hint=hint) from error

@@ -107,6 +107,10 @@ class FleetProject(msgspec.Struct, frozen=True, kw_only=True):
     weaker: tuple[str, ...] = ()
     #: Dependencies that are not looked up because another project of the fleet keeps their names private.
     withheld: int = 0
+    #: Names of these other projects, sorted.
+    withheld_by: tuple[str, ...] = ()
+    #: Names of the projects that a name is not looked up for because this one keeps it private.
+    withheld_from: tuple[str, ...] = ()
     #: Problems in its files.
     problems: tuple[str, ...] = ()
     #: Editions of the methodologies of its scores.
@@ -145,6 +149,11 @@ class FleetPackage(msgspec.Struct, frozen=True, kw_only=True):
     versions: tuple[FleetVersion, ...]
     #: Number of projects that use any of them.
     projects: int
+
+    @property
+    def known_count(self) -> int:
+        """Return the number of versions, of those that are known."""
+        return sum(bool(version.use.version) for version in self.versions)
 
     @property
     def worst(self) -> FleetVersion:
@@ -193,8 +202,8 @@ class Portfolio:
 
     @property
     def version_count(self) -> int:
-        """Number of different versions."""
-        return len(self._versions)
+        """Number of different versions, of those that are known."""
+        return sum(bool(version) for _, _, version in self._versions)
 
     def list_packages(self) -> list[FleetPackage]:
         """Return all packages, the worst first: malware, what is exploited, then by the lowest score."""
@@ -295,5 +304,5 @@ def count_directions(projects: Iterable[FleetProject]) -> dict[Direction, int]:
 
 def iter_drifting(packages: Iterable[FleetPackage]) -> Iterator[FleetPackage]:
     """Yield the packages of which projects use several versions, those with most versions first."""
-    several = [package for package in packages if len(package.versions) > 1]
-    yield from sorted(several, key=lambda package: (-len(package.versions), -package.projects, package.name))
+    several = [package for package in packages if package.known_count > 1]
+    yield from sorted(several, key=lambda package: (-package.known_count, -package.projects, package.name))

@@ -165,6 +165,13 @@ def test_a_name_that_one_repository_withholds_is_sent_for_none(packages: Registr
     assert projects["secret"]["state"] == "passed"  # declared private by its own settings, as in a scan
     assert projects["careless"]["state"] == projects["user"]["state"] == "incomplete"
     assert projects["careless"]["withheld"] == projects["user"]["withheld"] == 1
+    assert projects["careless"]["withheld_by"] == ["secret"]
+    assert projects["secret"]["withheld_from"] == ["careless"]
+    assert projects["apart"]["withheld_from"] == projects["apart"]["withheld_by"] == []
+    for form in ("table", "markdown", "html"):
+        words = " ".join(nerq("fleet", *names, "--as-of", AS_OF, "-f", form).out.split())
+        assert "2 not looked up, the names withheld by secret, tool." in words
+        assert "1 not looked up: withheld" in words or form == "table"
     reasons = [
         version["reason"]
         for package in result.json["packages"]
@@ -279,6 +286,61 @@ def test_settings_that_accept_more_are_named(packages: Registry, project: Path, 
     strict = run(nerq, *names, "--no-config")
     assert {row["state"] for row in get_projects(strict).values()} == {"passed", "failing"}
     assert get_projects(strict)["lax"]["state"] == "failing"
+
+
+LAX = """\
+threshold = 10
+exclude = ["generated/**", "a-long-name-of-a-directory/**", "another-long-name-of-a-directory/**", "third/**"]
+report-only = true
+
+[rules]
+not-on-index = "allow"
+malicious = "warn"
+lock-drift = "allow"
+
+[[waivers]]
+package = "pypi:demo"
+advisory = "GHSA-demo"
+reason = "known"
+until = 2027-01-01
+"""
+
+
+def test_what_a_project_weakens_is_not_cut_away(packages: Registry, project: Path, nerq: Nerq) -> None:
+    name = add(project, "lax", "demo==1.0", "third==x y", nerq_toml=LAX)
+    row = get_projects(run(nerq, name))[name]
+    assert (row["below_fleet"], row["below"], row["waived"] > 0) == (1, 0, True)
+    assert len(row["weaker"]) >= 5
+    for form in ("markdown", "html", "table"):
+        page = " ".join(nerq("fleet", name, "--as-of", AS_OF, "-f", form).out.split())
+        assert "…" not in page
+        if form == "table":  # cells are folded
+            assert all(word in page for word in ("run;", "waived;", "settings", "accept"))
+            continue
+        assert "1 below the threshold of this run" in page
+        for text in row["weaker"]:
+            assert text.split(" ")[0] in page, text
+
+
+def test_counts_have_the_right_number(packages: Registry, project: Path, nerq: Nerq) -> None:
+    for number, name in enumerate(("a", "b")):
+        add(project, name, f"demo=={1 + number}.0")
+    words = " ".join(nerq("fleet", "a", "--as-of", AS_OF).out.split())
+    assert "1 dependency, 1 different version of 1 package; 1 package below 70, in 1 project." in words
+    words = " ".join(nerq("fleet", "a", "b", "--as-of", AS_OF, "--top", "1").out.split())
+    assert "2 dependencies, 2 different versions of 1 package; 1 package below 70, in 1 project." in words
+    assert "1 more project is in the JSON and CSV reports." in words
+
+
+def test_a_version_that_is_not_known_is_none(packages: Registry, project: Path, nerq: Nerq) -> None:
+    names = [add(project, "a", "other==1.0"), add(project, "b", "other==")]
+    document = run(nerq, *names).json
+    assert {version["version"] for package in document["packages"] for version in package["versions"]} == {"1.0", None}
+    assert document["versions"] == 1
+    assert "several versions" not in nerq("fleet", *names, "--as-of", AS_OF).out
+    names.append(add(project, "c", "other==1.1"))
+    words = " ".join(nerq("fleet", *names, "--as-of", AS_OF).out.split())
+    assert "other 2 3 1.0 (1), 1.1 (1), not known (1)" in words
 
 
 def test_a_project_that_only_reports_is_failing_and_does_not_fail(
@@ -412,6 +474,39 @@ def test_a_setting_that_is_not_utf_8_stops_no_other(packages: Registry, project:
     (project / "odd" / "nerq.toml").write_bytes(b'private = ["\xff", "zz-*"]\n')
     projects = get_projects(run(nerq, *names))
     assert (projects["odd"]["state"], projects["good"]["state"]) == ("unreadable", "passed")
+
+
+def test_a_path_that_no_system_has_stops_no_other(packages: Registry, project: Path, nerq: Nerq) -> None:
+    add(project, "good", "other==1.0")
+    (project / "fleet.txt").write_text(f"good\n{'a' * 300}\na\0b\n{'b' * 300}@v1\n")
+    result = run(nerq, "--list", "fleet.txt")
+    states = [row["state"] for row in result.json["projects"]]
+    assert (result.status, states) == (2, ["passed", *["unreadable"] * 3])
+    assert all("does not exist" in row["exit"]["reason"] for row in result.json["projects"][1:])
+    empty = nerq("fleet", "")
+    assert (empty.status, "empty name" in empty.err) == (2, True)
+
+
+def test_a_commit_needs_git(packages: Registry, project: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(project, "work", "other==1.0")
+    monkeypatch.setenv("PATH", str(project))
+    [row] = run(nerq, "work@v1").json["projects"]
+    assert row["exit"] == {"code": 2, "reason": "git is needed to read v1, and is not installed"}
+
+
+def test_nothing_below_is_stated_of_what_was_checked(packages: Registry, project: Path, nerq: Nerq) -> None:
+    packages.site.on("/pypi/third/json", {"status": 500})
+    packages.site.on("/simple/third/", {"status": 500})
+    names = [add(project, "a", "other==1.0"), add(project, "b", "third", "other==1.0"), add(project, "c")]
+    texts = {
+        "No dependency could be read.": ["missing"],
+        "There is no dependency.": ["c"],
+        "No version in use is below the threshold.": ["a"],
+        "No version that could be scored is below the threshold.": [*names, "missing"],
+    }
+    for text, given in texts.items():
+        for form in ("table", "markdown", "html"):
+            assert text in nerq("fleet", *given, "--as-of", AS_OF, "-f", form).out, (text, form)
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -24,7 +24,8 @@ from nerq_cli.report.pages.document import clean, wrap_html
 from nerq_cli.report.pages.fleet_document import FleetReport, build_schema, iter_users, render_csv, render_json
 from nerq_cli.report.pages.html_table import build_table
 from nerq_cli.report.pages.markdown import write_paragraph, write_table
-from nerq_cli.report.terminal.layout import Column, Page, Span, add_table
+from nerq_cli.report.sanitize import sanitize_text
+from nerq_cli.report.terminal.layout import MAX_SHOWN_LENGTH, Column, Page, Span, add_table
 from nerq_cli.report.wording import format_date, format_timestamp
 from nerq_cli.signals.signal import format_count
 from nerq_cli.units import DAY
@@ -57,6 +58,13 @@ _MAX_VERSIONS: Final = 8
 #: Packages that are shown where none is below the threshold.
 _LEAST_ROWS: Final = 10
 _MAX_ADVISORIES: Final = 3
+#: Settings, problems and names that a cell of the text lists, and characters of each; pages list all.
+_TEXT_NOTES: Final = 6
+_NOTE_LENGTH: Final = 200
+#: Longest reason of a project: what its settings accept must not be cut, and comes after it.
+_REASON_LENGTH: Final = 300
+#: Longest cell in the table of projects.
+_PROJECT_CELL: Final = 20_000
 
 
 class _Tables(NamedTuple):
@@ -70,15 +78,14 @@ class _Tables(NamedTuple):
 _PACKAGE_HEADINGS: Final = ("Package", "Score", "Why", "Move to", "Projects", "Used by")
 _PROJECT_HEADINGS: Final = ("Project", "State", "Below", "Lowest", "Dependencies", "Since the last run", "Why")
 _DRIFT_HEADINGS: Final = ("Package", "Versions", "Projects", "In use")
-NOTHING_BELOW: Final = "No version in use is below the threshold."
 
 
-def _list_tables(report: FleetReport, limit: int, users: int) -> _Tables:
+def _list_tables(report: FleetReport, limit: int, users: int, notes: int | None = None) -> _Tables:
     below = [package for package in report.packages if package.is_below] or report.packages[:_LEAST_ROWS]
     projects = sorted(report.projects, key=rank_project)
     return _Tables(
         packages=[_build_package_row(package, report.projects, users) for package in below[:limit]],
-        projects=[_build_project_row(project) for project in projects[:limit]],
+        projects=[_build_project_row(project, notes) for project in projects[:limit]],
         drifting=[_build_drift_row(package) for package in islice(iter_drifting(report.packages), limit)],
     )
 
@@ -120,7 +127,7 @@ def _list_users(version: FleetVersion, projects: Sequence[FleetProject], limit: 
     return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _build_project_row(project: FleetProject) -> list[str]:
+def _build_project_row(project: FleetProject, notes: int | None) -> list[str]:
     lowest = "-" if project.lowest is None else f"{project.lowest:.1f}"
     return [
         project.name,
@@ -129,21 +136,31 @@ def _build_project_row(project: FleetProject) -> list[str]:
         lowest,
         f"{project.dependencies:,}",
         describe_trend(project),
-        "; ".join((project.reason, *_list_notes(project))),
+        "; ".join((sanitize_text(project.reason, _REASON_LENGTH), *_list_notes(project, notes))),
     ]
 
 
-def _list_notes(project: FleetProject) -> Iterator[str]:
+def _list_notes(project: FleetProject, limit: int | None) -> Iterator[str]:
     """Yield what must be seen of a project beside its state: what its own settings accept, and who decided for it."""
-    if project.weaker:
-        yield f"its settings accept more than those of this run: {'; '.join(project.weaker)}"
     if project.below_fleet > project.below:
         yield f"{project.below_fleet:,} below the threshold of this run"
     if project.waived:
         yield f"{project.waived:,} waived"
     if project.withheld:
-        yield f"{project.withheld:,} not looked up, another project withholds their names"
-    yield from project.problems
+        yield f"{project.withheld:,} not looked up: withheld by {_join(project.withheld_by, limit, ', ')}"
+    if project.withheld_from:
+        yield f"keeps names from being looked up for {_join(project.withheld_from, limit, ', ')}"
+    if project.weaker:
+        yield f"its settings accept more than those of this run: {_join(project.weaker, limit, '; ')}"
+    if problems := [problem for problem in project.problems if problem not in project.reason]:
+        yield _join(problems, limit, "; ")
+
+
+def _join(texts: Sequence[str], limit: int | None, separator: str) -> str:
+    """Return texts as one, the first ones of them, each cut, if there is a limit."""
+    shown = [sanitize_text(text, 0 if limit is None else _NOTE_LENGTH) for text in texts[:limit]]
+    more = len(texts) - len(shown)
+    return separator.join(shown) + (f" and {more:,} more" if more else "")
 
 
 def describe_trend(project: FleetProject) -> str:
@@ -162,14 +179,17 @@ def describe_trend(project: FleetProject) -> str:
 
 
 def _build_drift_row(package: FleetPackage) -> list[str]:
-    by_use = sorted(package.versions, key=lambda version: (-len(version.projects), version.use.version))
+    by_use = sorted(
+        package.versions,
+        key=lambda version: (not version.use.version, -len(version.projects), version.use.version),
+    )
     shown = ", ".join(
         f"{version.use.version or 'not known'} ({len(version.projects):,})" for version in by_use[:_MAX_VERSIONS]
     )
     more = len(by_use) - _MAX_VERSIONS
     return [
         package.name,
-        f"{len(package.versions):,}",
+        f"{package.known_count:,}",
         f"{package.projects:,}",
         shown + (f" and {more:,} more" if more > 0 else ""),
     ]
@@ -183,9 +203,16 @@ def _list_sentences(report: FleetReport) -> Iterator[str]:
     users = {
         index for package in below for version in package.versions if version.is_below for index in version.projects
     }
-    versions = f"{report.versions:,} different versions of {len(report.packages):,} packages"
-    total = f"{report.dependencies:,} dependencies, {versions}"
-    yield f"{total}; {len(below):,} packages below {report.threshold:g}, in {format_count(len(users), 'project')}."
+    versions = (
+        f"{format_count(report.versions, 'different version')} of {format_count(len(report.packages), 'package')}"
+    )
+    total = f"{report.dependencies:,} {'dependency' if report.dependencies == 1 else 'dependencies'}, {versions}"
+    below_text = f"{format_count(len(below), 'package')} below {report.threshold:g}"
+    yield f"{total}; {below_text}, in {format_count(len(users), 'project')}."
+    if withheld := sum(project.withheld for project in report.projects):
+        names = sorted({name for project in report.projects for name in project.withheld_by})
+        noun = "name" if withheld == 1 else "names"
+        yield f"{withheld:,} not looked up, the {noun} withheld by {_join(names, _TEXT_NOTES, ', ')}."
     directions = count_directions(report.projects)
     if directions["new"] < len(report.projects):
         words = {"worse": "worse", "better": "better", "same": "the same", "unclear": "not comparable", "new": "new"}
@@ -203,18 +230,28 @@ def _list_sentences(report: FleetReport) -> Iterator[str]:
         yield "Not everything could be read and checked."
 
 
+def _describe_none_below(report: FleetReport) -> str:
+    """Return what the list of the worst packages states if none is below the threshold."""
+    if not report.packages:
+        return "There is no dependency." if report.complete else "No dependency could be read."
+    what = "version in use" if report.complete else "version that could be scored"
+    return f"No {what} is below the threshold."
+
+
 def _describe_foot(report: FleetReport) -> str:
     return f"nerq-cli {report.version}, as of {format_timestamp(report.as_of)}; threshold {report.threshold:g}"
 
 
-def _describe_rest(shown: int, total: int, noun: str) -> str:
-    return f"{total - shown:,} more {noun} are in the JSON and CSV reports." if total > shown else ""
+def _describe_rest(shown: int, total: int, noun: str, which: str = "") -> str:
+    more = total - shown
+    verb = "is" if more == 1 else "are"
+    return f"{format_count(more, f'more {noun}')}{which} {verb} in the JSON and CSV reports." if more > 0 else ""
 
 
 def render_text(report: FleetReport, options: RenderOptions) -> str:
     """Return the page as text."""
     limit = options.top or (_MAX_ROWS if options.show_all else DEFAULT_ROWS)
-    tables = _list_tables(report, limit, _TEXT_USERS)
+    tables = _list_tables(report, limit, _TEXT_USERS, _TEXT_NOTES)
     page = Page(options)
     page.add_line((page.safe_text(f"Fleet of {format_count(len(report.projects), 'project')}"), "strong"))
     for sentence in _list_sentences(report):
@@ -223,7 +260,7 @@ def render_text(report: FleetReport, options: RenderOptions) -> str:
     page.add_line(("Worst packages", "strong"))
     below_count = sum(package.is_below for package in report.packages)
     if not below_count:
-        page.add_paragraph(NOTHING_BELOW)
+        page.add_paragraph(_describe_none_below(report))
     if tables.packages:
         columns = [
             Column(_PACKAGE_HEADINGS[0], 36, 12),
@@ -234,7 +271,7 @@ def render_text(report: FleetReport, options: RenderOptions) -> str:
             Column(_PACKAGE_HEADINGS[5], 44, 12),
         ]
         add_table(page, columns, [_style_row(page, row) for row in tables.packages])
-    _add_rest(page, _describe_rest(len(tables.packages), below_count, "packages below the threshold"))
+    _add_rest(page, _describe_rest(len(tables.packages), below_count, "package", " below the threshold"))
     page.add_gap()
     page.add_line(("Projects", "strong"))
     states = sorted(report.projects, key=rank_project)
@@ -248,11 +285,11 @@ def render_text(report: FleetReport, options: RenderOptions) -> str:
         Column(_PROJECT_HEADINGS[6], 60, 16),
     ]
     rows = [
-        _style_row(page, row, {1: _STYLES[project.state]})
+        _style_row(page, row, {1: _STYLES[project.state]}, _PROJECT_CELL)
         for row, project in zip(tables.projects, states, strict=False)
     ]
     add_table(page, columns, rows)
-    _add_rest(page, _describe_rest(len(tables.projects), len(report.projects), "projects"))
+    _add_rest(page, _describe_rest(len(tables.projects), len(report.projects), "project"))
     if tables.drifting:
         page.add_gap()
         page.add_line(("Packages in several versions", "strong"))
@@ -269,8 +306,10 @@ def render_text(report: FleetReport, options: RenderOptions) -> str:
     return page.to_text()
 
 
-def _style_row(page: Page, row: Sequence[str], styles: dict[int, str] | None = None) -> list[Span]:
-    return [(page.safe_text(cell), (styles or {}).get(number, "")) for number, cell in enumerate(row)]
+def _style_row(
+    page: Page, row: Sequence[str], styles: dict[int, str] | None = None, limit: int = MAX_SHOWN_LENGTH
+) -> list[Span]:
+    return [(page.safe_text(cell, limit), (styles or {}).get(number, "")) for number, cell in enumerate(row)]
 
 
 def _add_rest(page: Page, text: str) -> None:
@@ -289,10 +328,10 @@ def _write_markdown(report: FleetReport) -> Iterator[str]:
     yield from map(write_paragraph, _list_sentences(report))
     yield "### Worst packages\n\n"
     if not any(package.is_below for package in report.packages):
-        yield write_paragraph(NOTHING_BELOW)
+        yield write_paragraph(_describe_none_below(report))
     yield from write_table(_PACKAGE_HEADINGS, _clean_rows(tables.packages))
     yield "### Projects\n\n"
-    yield from write_table(_PROJECT_HEADINGS, _clean_rows(tables.projects))
+    yield from write_table(_PROJECT_HEADINGS, _clean_rows(tables.projects), cell_limit=_PROJECT_CELL)
     if tables.drifting:
         yield "### Packages in several versions\n\n"
         yield from write_table(_DRIFT_HEADINGS, _clean_rows(tables.drifting))
@@ -304,8 +343,8 @@ def _write_markdown(report: FleetReport) -> Iterator[str]:
 def _list_rests(report: FleetReport, tables: _Tables) -> list[str]:
     below_count = sum(package.is_below for package in report.packages)
     rests = (
-        _describe_rest(len(tables.packages), below_count, "packages below the threshold"),
-        _describe_rest(len(tables.projects), len(report.projects), "projects"),
+        _describe_rest(len(tables.packages), below_count, "package", " below the threshold"),
+        _describe_rest(len(tables.projects), len(report.projects), "project"),
     )
     return [rest for rest in rests if rest]
 
@@ -321,7 +360,7 @@ def render_html(report: FleetReport) -> str:
     body = [element("h1", title), *(element("p", sentence) for sentence in _list_sentences(report))]
     body += [element("h2", "Worst packages")]
     if not any(package.is_below for package in report.packages):
-        body += [element("p", NOTHING_BELOW)]
+        body += [element("p", _describe_none_below(report))]
     if tables.packages:
         body += [build_table(_PACKAGE_HEADINGS, tables.packages, "Worst packages")]
     body += [element("h2", "Projects"), build_table(_PROJECT_HEADINGS, tables.projects, "Projects")]

@@ -117,6 +117,8 @@ class ProjectDocument(msgspec.Struct, frozen=True):
     withheld: Annotated[
         _Count, Meta(description="Dependencies that are not looked up because another project withholds their names.")
     ]
+    withheld_by: Annotated[list[str], Meta(description="Names of these projects.")]
+    withheld_from: Annotated[list[str], Meta(description="Projects whose dependencies it keeps from being looked up.")]
     problems: list[str]
     trend: TrendDocument
 
@@ -180,7 +182,7 @@ class FleetDocument(msgspec.Struct, frozen=True):
     projects_by_state: dict[ProjectState, _Count]
     trend: FleetTrendDocument
     dependencies: Annotated[_Count, Meta(description="Sum over all projects.")]
-    versions: Annotated[_Count, Meta(description="Different versions among them.")]
+    versions: Annotated[_Count, Meta(description="Different versions among them, of those that are known.")]
     projects: list[ProjectDocument]
     packages: Annotated[list[FleetPackageDocument], Meta(description="The worst first.")]
     sources: list[FleetSourceDocument]
@@ -245,6 +247,8 @@ def _build_project(project: FleetProject) -> ProjectDocument:
         waived=project.waived,
         weaker=list(map(clean, project.weaker)),
         withheld=project.withheld,
+        withheld_by=list(map(clean, project.withheld_by)),
+        withheld_from=list(map(clean, project.withheld_from)),
         problems=list(map(clean, project.problems)),
         trend=_build_trend(project.trend),
     )

@@ -11,21 +11,23 @@ from nerq_cli.report.markdown_text import escape
 CELL_LIMIT: Final = 300
 
 
-def write_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table, then an empty one; nothing without rows."""
+def write_table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, cell_limit: int = CELL_LIMIT
+) -> Iterator[str]:
+    """Yield the lines of a table, its cells cut to some characters, then an empty one; nothing without rows."""
     is_empty = True
     for row in rows:
         if is_empty:
-            yield _write_row(headings)
+            yield _write_row(headings, cell_limit)
             yield f"|{' --- |' * len(headings)}\n"
             is_empty = False
-        yield _write_row(row)
+        yield _write_row(row, cell_limit)
     if not is_empty:
         yield "\n"
 
 
-def _write_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(escape(cell, CELL_LIMIT) for cell in cells)} |\n"
+def _write_row(cells: Sequence[str], cell_limit: int) -> str:
+    return f"| {' | '.join(escape(cell, cell_limit) for cell in cells)} |\n"
 
 
 def write_paragraph(text: str) -> str:
