@@ -178,6 +178,25 @@ def test_an_ambiguous_name_lists_candidates(call: Callable[..., Any], registry: 
     assert [candidate["target"] for candidate in answer["candidates"]] == ["pypi:demo", "npm:demo"]
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "hint"),
+    [
+        ("alternatives", {"target": "demo"}, "hint: name one: pypi:demo"),
+        ("compare", {"targets": ["demo", "demo"]}, "hint: name"),
+    ],
+)
+def test_a_hint_is_no_command_of_a_shell(
+    call: Callable[..., Any], registry: Registry, tool: str, arguments: dict[str, Any], hint: str
+) -> None:
+    registry.most_used()
+    registry.pypi("demo", "1.0")
+    registry.npm("demo", "3.0.0")
+    result = call(tool, arguments)
+    assert result.is_error
+    assert hint in read_text(result)
+    assert "nerq " not in read_text(result)
+
+
 def test_what_is_not_known_has_no_number_and_is_incomplete(
     call: Callable[..., Any], registry: Registry, services: Services
 ) -> None:
