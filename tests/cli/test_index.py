@@ -265,6 +265,10 @@ def test_a_folder_that_is_not_there_is_named(nerq: Callable[..., Result], packag
     assert result.status == 2
     assert f"{tmp_path / 'none'} is no folder" in result.err
     assert "remove" not in result.err
+    for name in (".", "..", "", str(tmp_path)):
+        result = nerq("index", "gather", str(packages), "-o", name)
+        assert result.status == 2
+        assert "is a folder" in result.err
 
 
 def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], tmp_path: Path) -> None:
