@@ -16,7 +16,7 @@ from nerq_cli.agent_tools.documents import (
     UpgradeAnswer,
     Verdict,
 )
-from nerq_cli.agent_tools.foreign_text import NAME_LIMIT, clean, clean_all
+from nerq_cli.agent_tools.foreign_text import NAME_LIMIT, clean, clean_all, drop_author_words
 from nerq_cli.application.absence import explain_absence
 from nerq_cli.application.build_report import build_report
 from nerq_cli.application.check import MCP_PREFIX
@@ -174,7 +174,7 @@ def _answer_ambiguous(
         CandidateAnswer(
             target=_name(item.dependency.package),
             score=_get_score(item),
-            headline=clean(explain_assessment(item, report, purpose).verdict),
+            headline=clean(drop_author_words(explain_assessment(item, report, purpose).verdict)),
         )
         for item in matches
     ]
@@ -248,7 +248,7 @@ def _answer_known(target: LookedUpTarget, assessment: Assessment, report: Report
         status="checked" if is_checked else "not-checked",
         verdict=guidance.answer,
         purpose=purpose,
-        headline=clean(guidance.verdict),
+        headline=clean(drop_author_words(guidance.verdict)),
         name=_name(dependency.package),
         version=clean(dependency.version or "", NAME_LIMIT) or None,
         purl=clean(dependency.purl, 2 * NAME_LIMIT),

@@ -31,6 +31,7 @@ from nerq_cli.agent_tools.roots import parse_root_uris
 from nerq_cli.agent_tools.tools import TOOLS, ToolSpec, parse_arguments
 from nerq_cli.agent_tools.write_text import write_answer
 from nerq_cli.errors import ConfigError, ExitStatus, NerqError
+from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -53,6 +54,8 @@ _PROGRESS_INTERVAL: Final = 0.5
 _STOP_SECONDS: Final = 2.0
 #: Places of a file that is not valid.
 _MAX_PROBLEMS: Final = 3
+#: The start of a command in a hint: ``name one: nerq compare pypi:demo``.
+_COMMAND: Final = compile_late(r"\bnerq (?:alternatives|check|compare|report) (?=[\w@])")
 #: Key of the request for the roots of a client that is asked within a call.
 _ROOTS_KEY: Final = "roots"
 
@@ -138,6 +141,7 @@ def _describe_error(error: NerqError) -> str:
 
 
 def _build_error(message: str, hint: str) -> types.CallToolResult:
+    hint = _COMMAND.sub("", hint)  # an agent has tools in place of commands
     text = f"{NOTICE}\nerror: {clean(message)}" + (f"\nhint: {clean(hint)}" if hint else "")
     return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
 

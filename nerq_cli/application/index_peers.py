@@ -6,9 +6,14 @@ from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Final
 
 from nerq_cli.errors import UsageError
 from nerq_cli.insight.peers import MIN_MEMBERS, PeerTable, list_categories
+
+#: Columns that are read of each table.
+_SCORES: Final = ("ecosystem", "name", "score", "provisional", "coverage", "methodology", "as_of")
+_CATEGORIES: Final = ("ecosystem", "name", "categories")
 
 
 def build_peers(scores: Path, categories: Path, source: str) -> PeerTable:
@@ -30,8 +35,10 @@ def build_peers(scores: Path, categories: Path, source: str) -> PeerTable:
     """
     import polars as pl
 
-    from nerq_cli.bulk.files import convert_errors, scan_files
+    from nerq_cli.bulk.files import check_columns, convert_errors, scan_files
 
+    check_columns(scores, _SCORES)
+    check_columns(categories, _CATEGORIES)
     with convert_errors(scores):
         table = scan_files(scores).filter(pl.col("score").is_not_null() & ~pl.col("provisional"))
         editions = table.select("methodology", "as_of").unique().collect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ TEMPORARY_SUFFIX: Final = ".tmp"
 _OS_ERROR = compile_late(r"([^:]+) \(os error \d+\)")
 #: Names in a message.
 _MAX_NAMES: Final = 5
+_COLUMNS_HINT: Final = "docs/reference/index-tables.md lists the columns"
 
 
 class ScoreCounts(msgspec.Struct, frozen=True):
@@ -50,7 +51,7 @@ def scan_facts(path: Path) -> pl.LazyFrame:
     if not list_files(path):
         raise UsageError(f"{path} has no Parquet file", hint="nerq index gather writes a table of facts")
     files = list_files(path)
-    schemas = [_read_schema(file) for file in files]
+    schemas = [_read_schema(file, build_schema()) for file in files]
     if all(schema == schemas[0] for schema in schemas):
         return _select_facts(scan_files(path), schemas[0])
     tables = [
@@ -59,19 +60,32 @@ def scan_facts(path: Path) -> pl.LazyFrame:
     return pl.concat(tables)
 
 
-def _read_schema(file: Path) -> pl.Schema:
-    """Return the columns of a file of facts.
+def check_columns(path: Path, names: Iterable[str]) -> None:
+    """Check that a table (a file, or a folder of them) has some columns, in each file.
+
+    Raises:
+        UsageError: there is no such file, it is no Parquet file, or it lacks columns.
+    """
+    files = list_files(path)
+    if not path.exists() or not files:
+        raise UsageError(f"{path} {'has no Parquet file' if path.exists() else 'does not exist'}", hint=_COLUMNS_HINT)
+    for file in files:
+        _read_schema(file, names)
+
+
+def _read_schema(file: Path, names: Iterable[str]) -> pl.Schema:
+    """Return the columns of a file, which has these among them.
 
     Raises:
         UsageError: it is no Parquet file, or lacks columns.
     """
     with convert_errors(file):
         present = pl.scan_parquet(file, glob=False).collect_schema()
-    if missing := [name for name in build_schema() if name not in present]:
-        names = ", ".join(missing[:_MAX_NAMES]) + (
+    if missing := [name for name in names if name not in present]:
+        texts = ", ".join(missing[:_MAX_NAMES]) + (
             f" and {len(missing) - _MAX_NAMES} more" if missing[_MAX_NAMES:] else ""
         )
-        raise UsageError(f"{file} lacks columns: {names}", hint="docs/reference/index-tables.md lists them")
+        raise UsageError(f"{file} lacks columns: {texts}", hint=_COLUMNS_HINT)
     return present
 
 

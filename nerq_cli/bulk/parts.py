@@ -125,7 +125,13 @@ def compute_digest(files: Iterable[Path]) -> str:
 
 
 def name_parts(output: Path) -> Path:
-    """Return the path of the folder for the parts of a file."""
+    """Return the path of the folder for the parts of a file.
+
+    Raises:
+        UsageError: there is a folder in the place of the file.
+    """
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder", hint="choose another name")
     return output.with_name(f"{output.name}.parts")
 
 

@@ -265,6 +265,10 @@ def test_a_folder_that_is_not_there_is_named(nerq: Callable[..., Result], packag
     assert result.status == 2
     assert f"{tmp_path / 'none'} is no folder" in result.err
     assert "remove" not in result.err
+    for name in (".", "..", "", str(tmp_path)):
+        result = nerq("index", "gather", str(packages), "-o", name)
+        assert result.status == 2
+        assert "is a folder" in result.err
 
 
 def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], tmp_path: Path) -> None:
@@ -313,6 +317,35 @@ def test_categories_are_lists_of_texts(nerq: Callable[..., Result], tmp_path: Pa
     assert result.status == 2
     assert f"{categories}: the column categories has the type" in result.err
     assert not peers.exists()
+
+
+@pytest.mark.parametrize("wrong", ["scores", "categories"])
+def test_a_table_without_the_columns_is_named_with_those_that_it_lacks(
+    nerq: Callable[..., Result], tmp_path: Path, wrong: str
+) -> None:
+    pl: Any = pytest.importorskip("polars")
+    row = {"ecosystem": "PyPI", "name": "demo", "score": 50.0, "methodology": "packages 2.0", "coverage": 0.5}
+    tables = {
+        "scores": pl.DataFrame([{**row, "as_of": date(2026, 11, 29), "provisional": False}]),
+        "categories": pl.DataFrame([{"ecosystem": "PyPI", "name": "demo", "categories": ["http"]}]),
+    }
+    other = pl.DataFrame([{"ecosystem": "PyPI", "name": "demo", **{f"column_{number}": 1 for number in range(90)}}])
+    arguments = ["index", "peers", "--source", "a test", "-o", str(tmp_path / "peers.json")]
+    paths = {name: tmp_path / name for name in tables}
+    for name, table in tables.items():
+        paths[name].mkdir()
+        table.write_parquet(paths[name] / "a.parquet")
+    other.write_parquet(paths[wrong] / "b.parquet")
+    arguments += ["--categories", str(paths["categories"]), str(paths["scores"])]
+    result = nerq(*arguments)
+    assert result.status == 2
+    assert f"{paths[wrong] / 'b.parquet'} lacks columns: {'score' if wrong == 'scores' else 'categories'}" in result.err
+    assert "column_1" not in result.err
+    for path in paths[wrong].iterdir():
+        path.unlink()
+    assert f"{paths[wrong]} has no Parquet file" in nerq(*arguments).err
+    paths[wrong].rmdir()
+    assert f"{paths[wrong]} does not exist" in nerq(*arguments).err
 
 
 def write_dump(folder: Path, modified: str = "2026-11-29T00:00:00Z") -> None:
