@@ -279,7 +279,8 @@ def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], t
         {"ecosystem": "PyPI", "name": name, "categories": ["http", "rare"] if number < 20 else ["http"]}
         for number, name in enumerate(names)
     ]
-    stated += [stated[0], {**stated[0], "categories": ["HTTP", "rare", None]}, {**stated[0], "categories": None}]
+    nothing: Any = None
+    stated += [{**stated[0], "categories": ["HTTP", "rare", nothing]}, {**stated[0], "categories": nothing}]
     stated += [{**row, "categories": ["rare"]} for row in stated[:20]]  # a package in several rows counts once
     scores, categories, peers = tmp_path / "scores.parquet", tmp_path / "categories.parquet", tmp_path / "peers.json"
     pl.DataFrame(rows).write_parquet(scores)
