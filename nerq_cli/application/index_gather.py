@@ -134,6 +134,8 @@ class _Silence(msgspec.Struct):
 
     subjects: int = 0
     unanswered: int = 0
+    #: Answered by an older response from the cache, because no new one arrived.
+    outdated: int = 0
     #: Each once, in the order in which they were met.
     reasons: dict[str, None] = {}
 
@@ -146,6 +148,7 @@ def _add_silences(silences: dict[str, _Silence], sources: Iterable[SourceStatus]
         silence = silences.setdefault(source.name, _Silence())
         silence.subjects += source.subjects
         silence.unanswered += source.subjects - source.answered_subjects
+        silence.outdated += source.outdated
         silence.reasons[source.reason or "no usable answer"] = None
 
 
@@ -153,7 +156,9 @@ def _describe_silence(item: tuple[str, _Silence]) -> str:
     name, silence = item
     first, *others = silence.reasons
     more = f" (and {len(others)} other {'reason' if len(others) == 1 else 'reasons'})" if others else ""
-    return f"{name}: {silence.unanswered:,} of {silence.subjects:,} not answered: {first}{more}"
+    counts = {"not answered": silence.unanswered, "not refreshed": silence.outdated}
+    stated = [f"{count:,} of {silence.subjects:,} {what}" for what, count in counts.items() if count]
+    return f"{name}: {', '.join(stated) or 'not asked again'}: {first}{more}"
 
 
 def _list_files(path: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from datetime import date
@@ -210,6 +211,7 @@ def test_what_a_registry_does_not_have_is_counted_apart(
 def test_a_source_that_did_not_answer_is_named_and_asked_again(
     nerq: Callable[..., Result],
     packages: Path,
+    registry: Registry,
     services: Services,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -230,6 +232,10 @@ def test_a_source_that_did_not_answer_is_named_and_asked_again(
     result = nerq(*arguments)
     assert "0 of them without package or advisories" in result.out
     assert result.err == "progress: 4 lines\n"
+    registry.site.on("/pypi/demo/json", {"status": 503})
+    result = nerq(*arguments, "--refresh")
+    assert "0 of them without package or advisories" in result.out
+    assert re.search(r"warning: PyPI: [0-9]+ of [0-9]+ not refreshed: .*HTTP 503", result.err)
 
 
 @pytest.mark.parametrize("line", ["demo", "hf:acme/model", "pkg:gem/rails", "pypi:"])
