@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 PART_LINES: Final = 1_000
 #: Seconds that a part may take: nobody waits for it, and one that is cut off is gathered again.
 PART_DEADLINE: Final = 600.0
-#: Seconds after which a source that did not answer is asked again: by a later part, or by a run that goes on.
+#: Seconds after which a later part asks a source again that did not answer. The first part of a run asks at once.
 RETRY_SECONDS: Final = 60
 _SCORED: Final = frozenset(ecosystem.id for ecosystem in ECOSYSTEMS)
 
@@ -61,7 +62,7 @@ def gather_index(
     """Write the facts of the packages in a list, one target a line, through the ordinary sources and their cache.
 
     The parts of a run are in a folder beside the output until it is whole. Parts whose package or advisories could
-    not all be read are gathered again.
+    not all be read are gathered again: by a run that goes on, and at the end of the run where a source was silent.
 
     Args:
         list_file: ``pypi:NAME==VERSION``, ``npm:NAME@VERSION`` or a package URL in each line; ``#`` begins a comment.
@@ -76,8 +77,7 @@ def gather_index(
         UsageError: the list or a dump cannot be read, a line names no package, or the table cannot be written.
         ResponseError: a dump has no advisory, or one that cannot be read.
     """
-    from nerq_cli.application.evidence_run import EvidenceRun
-    from nerq_cli.bulk.files import count_absent, count_incomplete, join_files, write_facts
+    from nerq_cli.bulk.files import count_absent, count_incomplete, join_files
     from nerq_cli.bulk.parts import compute_digest, open_parts, remove_parts
 
     if session.config.service_only:
@@ -94,23 +94,7 @@ def gather_index(
         database = _open_advisories(osv, folder) if osv else None
         if database is not None:
             session.use_advisories(database)
-        session.retry_seconds = RETRY_SECONDS
-        silences: dict[str, _Silence] = {}
-        warnings: list[str] = []
-        parts: list[Path] = []
-        done = 0
-        for number, lines in enumerate(_read_parts(list_file, part_lines)):
-            part = folder / f"part-{number:06}.parquet"
-            if not _is_complete(part):
-                declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
-                run = EvidenceRun(session)
-                run.default_deadline = PART_DEADLINE
-                write_facts(_gather_rows(declarations, run, session), part)
-                _add_silences(silences, run.describe_sources())
-                warnings += run.warnings
-            parts.append(part)
-            done += len(lines)
-            report(done)
+        parts, sources, warnings = _gather_parts(list_file, folder, session, part_lines, report)
         join_files(parts, output)
         rows, incomplete = count_incomplete(output)
         absent, unlisted = count_absent(output)
@@ -125,35 +109,79 @@ def gather_index(
             tuple(dict.fromkeys(warnings)),
             absent,
             unlisted,
-            tuple(map(_describe_silence, silences.items())),
+            _describe_silences(sources),
         )
 
 
-class _Silence(msgspec.Struct):
-    """What a source did not answer, in all parts together."""
+def _gather_parts(
+    list_file: Path, folder: Path, session: Session, part_lines: int, report: Callable[[int], None]
+) -> tuple[list[Path], list[Sequence[SourceStatus]], list[str]]:
+    """Write the parts that are missing or incomplete.
 
-    subjects: int = 0
-    unanswered: int = 0
-    #: Each once, in the order in which they were met.
-    reasons: dict[str, None] = {}
+    Returns:
+        All parts; the sources of each part that was gathered; sentences for the user.
+    """
+    from nerq_cli.application.evidence_run import EvidenceRun
+    from nerq_cli.bulk.files import write_facts
+
+    statuses: dict[int, Sequence[SourceStatus]] = {}
+    warnings: list[str] = []
+    parts: list[Path] = []
+    done = 0
+
+    def gather(number: int, lines: Sequence[tuple[int, str]]) -> None:
+        declarations = [_parse_line(list_file, line_number, text, session) for line_number, text in lines]
+        run = EvidenceRun(session)
+        run.default_deadline = PART_DEADLINE
+        write_facts(_gather_rows(declarations, run, session), parts[number])
+        statuses[number] = run.describe_sources()
+        warnings.extend(run.warnings)
+        session.retry_seconds = RETRY_SECONDS
+
+    started = monotonic()
+    # What did not answer an earlier run is asked at once: this one may take days.
+    session.retry_seconds = 0
+    for number, lines in enumerate(_read_parts(list_file, part_lines)):
+        parts.append(folder / f"part-{number:06}.parquet")
+        if not _is_complete(parts[number]):
+            gather(number, lines)
+        done += len(lines)
+        report(done)
+    if monotonic() - started >= RETRY_SECONDS and not (session.settings.offline or session.settings.refresh):
+        # A source that was silent for a while may have answered the later parts.
+        silent = {number for number, sources in statuses.items() if any(map(_is_silent, sources))}
+        for number, lines in enumerate(_read_parts(list_file, part_lines) if silent else ()):
+            if number in silent and not _is_complete(parts[number]):
+                gather(number, lines)
+    return parts, [*statuses.values()], warnings
 
 
-def _add_silences(silences: dict[str, _Silence], sources: Iterable[SourceStatus]) -> None:
-    """Add the sources of a part that did not answer everything, and for which no other one answered."""
-    for source in sources:
-        if source.state not in {"partial", "unavailable"} or source.fallback:
+def _is_silent(source: SourceStatus) -> bool:
+    """Return whether a source did not answer everything, and no other one answered in its place."""
+    return source.state in {"partial", "unavailable"} and not source.fallback
+
+
+def _describe_silences(parts: Iterable[Iterable[SourceStatus]]) -> tuple[str, ...]:
+    """Return a line for each source that was silent in a part, with what it did not answer in all parts together."""
+    by_source: dict[str, list[SourceStatus]] = {}
+    for sources in parts:
+        for source in sources:
+            by_source.setdefault(source.name, []).append(source)
+    lines = []
+    for name, sources in by_source.items():
+        silent = [source for source in sources if _is_silent(source)]
+        if not silent:
             continue
-        silence = silences.setdefault(source.name, _Silence())
-        silence.subjects += source.subjects
-        silence.unanswered += source.subjects - source.answered_subjects
-        silence.reasons[source.reason or "no usable answer"] = None
-
-
-def _describe_silence(item: tuple[str, _Silence]) -> str:
-    name, silence = item
-    first, *others = silence.reasons
-    more = f" (and {len(others)} other {'reason' if len(others) == 1 else 'reasons'})" if others else ""
-    return f"{name}: {silence.unanswered:,} of {silence.subjects:,} not answered: {first}{more}"
+        first, *others = dict.fromkeys(source.reason or "no usable answer" for source in silent)
+        more = f" (and {len(others)} other {'reason' if len(others) == 1 else 'reasons'})" if others else ""
+        counts = {
+            "not answered": sum(source.subjects - source.answered_subjects for source in silent),
+            "not refreshed": sum(source.outdated for source in silent),
+        }
+        subjects = sum(source.subjects for source in sources)
+        stated = [f"{count:,} of {subjects:,} {what}" for what, count in counts.items() if count]
+        lines.append(f"{name}: {', '.join(stated) or 'not asked again'}: {first}{more}")
+    return tuple(lines)
 
 
 def _list_files(path: Path) -> list[Path]:

@@ -125,7 +125,7 @@ def gather(
     With --osv the advisories of the ecosystems in the dump come from there, and OSV is not asked.
     """
     require_extra("index")
-    from nerq_cli.application.index_gather import RETRY_SECONDS, gather_index
+    from nerq_cli.application.index_gather import gather_index
     from nerq_cli.application.session import Session
     from nerq_cli.application.settings import resolve_strict
     from nerq_cli.bulk.parts import name_parts
@@ -145,8 +145,8 @@ def gather(
     if result.unanswered and not shared.offline:
         write_message(
             "note",
-            f"run the same command again after {RETRY_SECONDS} seconds: it asks for what was not answered, and takes "
-            "the rest from the cache",
+            "run the same command again once they answer: it asks for what was not answered, and takes the rest from "
+            "the cache",
         )
     noun = "row" if result.rows == 1 else "rows"
     absent = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from datetime import date
@@ -208,6 +209,43 @@ def test_what_a_registry_does_not_have_is_counted_apart(
 
 
 def test_a_source_that_did_not_answer_is_named_and_asked_again(
+    nerq: Callable[..., Result], packages: Path, registry: Registry, services: Services, tmp_path: Path
+) -> None:
+    facts = tmp_path / "facts.parquet"
+    services.site.on("/osv/v1/querybatch", {"status": 500})
+    arguments = ("index", "gather", str(packages), "-o", str(facts))
+    result = nerq(*arguments)
+    assert "3 of them without package or advisories" in result.out
+    assert "warning: OSV: 6 of 6 not answered: " in result.err
+    assert "HTTP 500" in result.err
+    assert "note: run the same command again once they answer" in result.err
+    services.speak()
+    result = nerq(*arguments)
+    assert "0 of them without package or advisories" in result.out
+    assert result.err == "progress: 4 lines\n"
+    registry.site.on("/pypi/demo/json", {"status": 503})
+    result = nerq(*arguments, "--refresh")
+    assert "0 of them without package or advisories" in result.out
+    assert re.search(r"warning: PyPI: [0-9]+ of [0-9]+ not refreshed: .*HTTP 503", result.err)
+
+
+def test_an_outage_in_an_earlier_run_is_over_for_other_packages(
+    nerq: Callable[..., Result], packages: Path, registry: Registry, services: Services, tmp_path: Path
+) -> None:
+    for number in range(12):
+        registry.pypi(f"pk{number}", "1.0")
+    arguments = ("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"))
+    packages.write_text("".join(f"pypi:pk{number}\n" for number in range(9)), encoding="utf-8")
+    services.site.on("/osv/v1/querybatch", {"status": 500})
+    assert "9 of them without package or advisories" in nerq(*arguments).out
+    services.speak()
+    packages.write_text("pypi:pk9\npypi:pk10\npypi:pk11\n", encoding="utf-8")
+    result = nerq(*arguments)
+    assert "0 of them without package or advisories" in result.out
+    assert result.err == "progress: 3 lines\n"
+
+
+def test_parts_that_a_silent_source_left_unknown_are_gathered_once_more(
     nerq: Callable[..., Result],
     packages: Path,
     services: Services,
@@ -216,20 +254,24 @@ def test_a_source_that_did_not_answer_is_named_and_asked_again(
 ) -> None:
     from nerq_cli.application import index_gather
 
+    defaults: Any = index_gather.gather_index.__kwdefaults__
+    monkeypatch.setattr(index_gather.gather_index, "__kwdefaults__", {**defaults, "part_lines": 2})
     monkeypatch.setattr(index_gather, "RETRY_SECONDS", 0)
-    facts = tmp_path / "facts.parquet"
+    original = index_gather._gather_rows  # noqa: SLF001 - an outage ends between two parts
+    calls: list[list[str]] = []
+
+    def gather(declarations: Any, *arguments: Any) -> Any:
+        if calls:
+            services.speak()
+        calls.append([declaration.package.name for declaration in declarations])
+        return original(declarations, *arguments)
+
+    monkeypatch.setattr(index_gather, "_gather_rows", gather)
     services.site.on("/osv/v1/querybatch", {"status": 500})
-    arguments = ("index", "gather", str(packages), "-o", str(facts))
-    result = nerq(*arguments)
-    assert "3 of them without package or advisories" in result.out
-    assert "warning: OSV: " in result.err
-    assert "not answered: " in result.err
-    assert "HTTP 500" in result.err
-    assert "note: run the same command again after 0 seconds" in result.err
-    services.speak()
-    result = nerq(*arguments)
+    result = nerq("index", "gather", str(packages), "-o", str(tmp_path / "facts.parquet"))
+    assert calls == [["demo", "demo"], ["other", "no-such-demo-here"], ["demo", "demo"]]
     assert "0 of them without package or advisories" in result.out
-    assert result.err == "progress: 4 lines\n"
+    assert result.err == "progress: 2 lines\nprogress: 4 lines\n"
 
 
 @pytest.mark.parametrize("line", ["demo", "hf:acme/model", "pkg:gem/rails", "pypi:"])
@@ -283,7 +325,8 @@ def test_peers_are_grouped_by_what_packages_state(nerq: Callable[..., Result], t
         {"ecosystem": "PyPI", "name": name, "categories": ["http", "rare"] if number < 20 else ["http"]}
         for number, name in enumerate(names)
     ]
-    stated += [stated[0], {**stated[0], "categories": ["HTTP", "rare", None]}, {**stated[0], "categories": None}]
+    nothing: Any = None
+    stated += [{**stated[0], "categories": ["HTTP", "rare", nothing]}, {**stated[0], "categories": nothing}]
     stated += [{**row, "categories": ["rare"]} for row in stated[:20]]  # a package in several rows counts once
     scores, categories, peers = tmp_path / "scores.parquet", tmp_path / "categories.parquet", tmp_path / "peers.json"
     pl.DataFrame(rows).write_parquet(scores)
