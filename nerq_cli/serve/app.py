@@ -33,6 +33,7 @@ from nerq_cli.serve.http_cache import JSON, find_etag, respond
 from nerq_cli.serve.lookup import Lookup
 from nerq_cli.serve.openapi import PURL, PURPOSE, TARGET, Operation, Parameter, build_openapi
 from nerq_cli.serve.operations import VersionDocument
+from nerq_cli.serve.parameters import check_parameters, find_only
 from nerq_cli.serve.preflight import PreflightDocument
 from nerq_cli.serve.problems import ProblemId, RequestError
 
@@ -254,24 +255,15 @@ def _get_service(request: Request) -> Service:
     return cast("Service", request.app.state.service)
 
 
-def _check_parameters(request: Request, allowed: Collection[str]) -> None:
-    """Raise RequestError for a parameter that the path does not have: a misspelt one would change nothing unseen."""
-    for name in request.query_params:
-        if name not in allowed:
-            hint = f"parameters: {', '.join(allowed)}" if allowed else "the path takes none"
-            raise RequestError("invalid-parameter", f"there is no parameter {name!r}", hint=hint)
-
-
 def _get_all(request: Request, name: str) -> list[str]:
     return request.query_params.getlist(name)
 
 
 def _get_one(request: Request, name: str) -> str:
-    values = _get_all(request, name)
-    if len(values) != 1:
-        detail = f"the parameter {name} is missing" if not values else f"the parameter {name} is there more than once"
-        raise RequestError("invalid-parameter", detail)
-    return values[0]
+    value = find_only(request.query_params, name)
+    if value is None:
+        raise RequestError("invalid-parameter", f"the parameter {name} is missing")
+    return value
 
 
 def _get_purpose(request: Request) -> Purpose:
@@ -415,6 +407,7 @@ LAYERS: Final = (
         summary="Versions of the program and its methodologies, and the dates of its data",
         handler=None,
         response=VersionDocument,
+        problems=("invalid-parameter",),
         is_kept=False,
     ),
     Operation(
@@ -489,7 +482,7 @@ def _build_route(operation: Operation) -> Route:
 
     async def handle(request: Request) -> Response:
         if request.scope["query_string"]:
-            _check_parameters(request, allowed)
+            check_parameters(request.query_params, allowed)
         return await handler(request)
 
     return Route(operation.route_path, handle, methods=[operation.method], name=operation.id)

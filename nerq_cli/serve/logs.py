@@ -30,6 +30,8 @@ _REQUEST_ID_PATTERN: Final = compile_late(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
 #: Routes that something asks every few seconds: logged when they fail.
 _CHECKS: Final = frozenset({"/healthz", "/readyz"})
+#: Logged by the server about requests that are events of their own: connections that are refused.
+_INVALID_REQUEST: Final = "Invalid HTTP request received."
 #: Frames of the innermost calls that a log line about an error has.
 _MAX_FRAMES: Final = 8
 
@@ -66,6 +68,8 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record. Of an exception only type and place: its text can have a target in it."""
+        if record.msg == _INVALID_REQUEST:
+            return
         error = record.exc_info[1] if record.exc_info else None
         message = record.msg if record.name.startswith("asyncio") else record.getMessage()
         first, *others = str(message).splitlines() or [""]

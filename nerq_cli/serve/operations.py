@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import msgspec
+from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nerq_cli import __version__
 from nerq_cli.serve.logs import ROUTE
 from nerq_cli.serve.metrics import MEDIA_TYPE, Metrics
+from nerq_cli.serve.parameters import check_parameters
+from nerq_cli.serve.problems import RequestError
 from nerq_cli.serve.refusals import refuse, send_response
 
 #: Seconds for which the description of the data is reused: the advisory database changes while the service runs.
@@ -136,8 +139,13 @@ class Operations:
             send, HTTPStatus.OK, b'{"status":"ready"}', "application/json", {"Cache-Control": "no-store"}
         )
 
-    async def send_version(self, _scope: Scope, send: Send) -> None:
+    async def send_version(self, scope: Scope, send: Send) -> None:
         """Send the versions of service, methodologies and data."""
+        try:
+            check_parameters(QueryParams(scope["query_string"]), ())
+        except RequestError as error:
+            await refuse(scope, send, "", error.id, f"{error.detail}: {error.hint}")
+            return
         if time.monotonic() >= self._version_until:
             document = await asyncio.to_thread(describe_version, self._cache_dir)
             self._version = msgspec.json.encode(document)

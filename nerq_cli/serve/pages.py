@@ -19,6 +19,7 @@ from nerq_cli.report.pages import service as pages
 from nerq_cli.report.pages.html_page import QUERY_LIMIT, Site, build_policy
 from nerq_cli.serve.documents import Made
 from nerq_cli.serve.http_cache import find_etag, respond
+from nerq_cli.serve.parameters import check_parameters, find_only
 from nerq_cli.serve.problems import PROBLEMS, ProblemDocument, ProblemId, RequestError
 
 if TYPE_CHECKING:
@@ -60,21 +61,25 @@ _DECODER: Final = build_json_decoder_late(_Document)
 _PROBLEM_DECODER: Final = build_json_decoder_late(ProblemDocument)
 
 
-def _answer_with_pages(endpoint: Endpoint) -> Endpoint:
-    """Return an endpoint whose problems are pages."""
+def _answer_with_pages(*parameters: str) -> Callable[[Endpoint], Endpoint]:
+    """Return a decorator for an endpoint with these parameters, whose problems are pages."""
 
-    @wraps(endpoint)
-    async def answer(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except RequestError as error:
-            content = pages.render_problem(PROBLEMS[error.id][1], error.detail, error.hint, _build_site(request))
-            return await _send(request, content, status=error.status, retry_after=error.retry_after)
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        @wraps(endpoint)
+        async def answer(request: Request) -> Response:
+            try:
+                check_parameters(request.query_params, parameters)
+                return await endpoint(request)
+            except RequestError as error:
+                content = pages.render_problem(PROBLEMS[error.id][1], error.detail, error.hint, _build_site(request))
+                return await _send(request, content, status=error.status, retry_after=error.retry_after)
 
-    return answer
+        return answer
+
+    return decorate
 
 
-@_answer_with_pages
+@_answer_with_pages("for")
 async def show_start(request: Request) -> Response:
     """Show the search field, and the worst of what was asked for lately."""
     purpose = _get_purpose(request)
@@ -86,10 +91,10 @@ async def show_start(request: Request) -> Response:
     return await _send(request, pages.render_start(page, _build_site(request)))
 
 
-@_answer_with_pages
+@_answer_with_pages("q", "for")
 async def search(request: Request) -> Response:
     """Lead to the page about what was searched for; list the candidates if the name may be several targets."""
-    query = request.query_params.get("q", "").strip()
+    query = (find_only(request.query_params, "q") or "").strip()
     site = _build_site(request, query)
     if not query:
         return _lead_to(f"{site.base}/")
@@ -101,7 +106,7 @@ async def search(request: Request) -> Response:
     return _lead_to(site.link_page(document.target if document.server else document.purl))
 
 
-@_answer_with_pages
+@_answer_with_pages("for")
 async def show_target(request: Request) -> Response:
     """Show the page about a target: that of ``nerq report``."""
     target = request.path_params["target"]
@@ -121,10 +126,11 @@ async def show_target(request: Request) -> Response:
     return await _send_rendered(request, page, site, render)
 
 
-@_answer_with_pages
+@_answer_with_pages("target", "for")
 async def compare(request: Request) -> Response:
     """Show targets side by side; the form that asks for them if there are too few."""
     targets = [text for item in request.query_params.getlist("target") if (text := item.strip())]
+    _get_purpose(request)
     site = _build_site(request)
     if not targets:
         return await _send(request, pages.render_compare_form((), "", site))
@@ -255,7 +261,7 @@ def _get_purpose(request: Request) -> Purpose:
     Raises:
         RequestError: there is no such purpose.
     """
-    text = request.query_params.get("for", DEFAULT_PURPOSE)
+    text = find_only(request.query_params, "for") or DEFAULT_PURPOSE
     if text not in PURPOSES:
         raise RequestError(
             "invalid-parameter", f"there is no purpose {text!r}", hint=f"purposes: {', '.join(PURPOSES)}"

@@ -38,6 +38,8 @@ ProblemId: TypeAlias = Literal[
     "timeout",
     "misdirected",
     "bad-request",
+    "headers-too-large",
+    "uri-too-long",
 ]
 #: Status and title of each problem.
 PROBLEMS: Final[Mapping[ProblemId, tuple[int, str]]] = MappingProxyType(
@@ -64,6 +66,8 @@ PROBLEMS: Final[Mapping[ProblemId, tuple[int, str]]] = MappingProxyType(
         "timeout": (504, "The answer took too long"),
         "misdirected": (421, "The service does not answer for this host"),
         "bad-request": (400, "The request is not valid"),
+        "headers-too-large": (431, "The headers of the request are too large"),
+        "uri-too-long": (414, "The address of the request is too long"),
     }
 )
 

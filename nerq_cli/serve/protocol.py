@@ -1,8 +1,10 @@
-"""HTTP/1.1 connections with limits that Uvicorn does not have: on their number, and on slow clients."""
+"""HTTP/1.1 connections with limits that Uvicorn does not have, and problem documents for what is no valid HTTP."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
@@ -16,8 +18,12 @@ from nerq_cli.serve.problems import MEDIA_TYPE, PROBLEMS, ProblemId, encode_prob
 _RECEIVED: Final = frozenset(
     {h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR, h11.MIGHT_SWITCH_PROTOCOL}  # type: ignore[attr-defined] # __all__ is computed
 )
+#: What h11 suggests as the status of a request whose head exceeds its buffer.
+_TOO_LARGE: Final = 431
 #: Seconds after the receive timeout: the application refuses a slow body itself, with a problem document.
 _GRACE: Final = 1.0
+#: Seconds for which what a client is still sending is read and dropped: it may never see the response otherwise.
+_DROP_SECONDS: Final = 2.0
 
 
 class LimitedProtocol(H11Protocol):
@@ -29,26 +35,28 @@ class LimitedProtocol(H11Protocol):
     write_timeout: ClassVar[float]
     #: Connections at a time.
     max_connections: ClassVar[int]
-    #: Called with the reason when a connection is refused or closed.
-    on_refusal: ClassVar[Callable[[str], None]]
+    #: Called with the reason when a connection is refused or closed, and the id of the response if there is one.
+    on_refusal: ClassVar[Callable[[str, str], None]]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - handed through
         super().__init__(*arguments, **options)
         self._receive_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection, or refuse it when there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
-            type(self).on_refusal("connections")
-            transport.write(_build_response("busy", "too many connections", "Retry-After: 1\r\n"))
+            self._refuse("connections", "busy", "too many connections", "Retry-After: 1\r\n")
             transport.close()
             return
         self._start_receive_timer()
 
     def data_received(self, data: bytes) -> None:
         """Read data, and start or stop the time limit of the request."""
+        if self._is_refused:
+            return
         super().data_received(data)
         if self.conn.their_state in _RECEIVED:
             self._stop_receive_timer()
@@ -84,6 +92,21 @@ class LimitedProtocol(H11Protocol):
         else:
             super().timeout_keep_alive_handler()
 
+    def send_400_response(self, _message: str) -> None:
+        """Send a problem document: the request is no valid HTTP. The rest of the connection is dropped."""
+        self._is_refused = True
+        cycle: Any = self.cycle  # None before the first request
+        if cycle is not None and not cycle.response_complete:  # the body of a request is not valid
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        self._refuse("request", *_find_problem(sys.exc_info()[1], bytes(self.conn.trailing_data[0])))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_DROP_SECONDS, self.transport.close)
+
     def _should_upgrade(self) -> bool:
         """Answer over HTTP/1.1 whatever else a client offers; Uvicorn would log two warnings for each request."""
         return False
@@ -110,20 +133,25 @@ class LimitedProtocol(H11Protocol):
             return
         if self.conn.our_state is h11.IDLE and self.conn.their_state is h11.IDLE:
             if self.conn.trailing_data[0]:  # a connection on which nothing was sent is closed without a response
-                type(self).on_refusal("receive")
-                self.transport.write(_build_response("not-received", "its headers came too slowly"))
+                self._refuse("receive", "not-received", "its headers came too slowly")
             self.transport.close()
             return
-        type(self).on_refusal("receive")
+        type(self).on_refusal("receive", "")
         self.transport.abort()
 
     def _refuse_slow_reader(self) -> None:
-        type(self).on_refusal("write")
+        type(self).on_refusal("write", "")
         self.transport.abort()
+
+    def _refuse(self, reason: str, id_: ProblemId, detail: str, headers: str = "") -> None:
+        """Send a response that the application never sees."""
+        request_id = secrets.token_hex(8)
+        type(self).on_refusal(reason, request_id)
+        self.transport.write(_build_response(id_, detail, f"{headers}X-Request-ID: {request_id}\r\n"))
 
 
 def make_protocol(
-    *, receive_timeout: float, write_timeout: float, max_connections: int, on_refusal: Callable[[str], None]
+    *, receive_timeout: float, write_timeout: float, max_connections: int, on_refusal: Callable[[str, str], None]
 ) -> type[LimitedProtocol]:
     """Return the class of connections with these limits; Uvicorn makes its objects."""
     attributes = {
@@ -135,11 +163,20 @@ def make_protocol(
     return type("ServedConnection", (LimitedProtocol,), attributes)
 
 
-def _build_response(id_: ProblemId, detail: str, headers: str = "") -> bytes:
+def _find_problem(error: BaseException | None, unread: bytes) -> tuple[ProblemId, str]:
+    """Return the problem, and its detail, that an error of h11 stands for. Its text can have a target in it."""
+    if getattr(error, "error_status_hint", 0) != _TOO_LARGE:
+        return "bad-request", "the request is no valid HTTP/1.1"
+    if b"\n" in unread.lstrip(b"\r\n"):
+        return "headers-too-large", "the headers of the request are too long"
+    return "uri-too-long", "the first line of the request is too long"
+
+
+def _build_response(id_: ProblemId, detail: str, headers: str) -> bytes:
     """Return a response that is sent outside of the application."""
     status, body = HTTPStatus(PROBLEMS[id_][0]), encode_problem(id_, detail)
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        f"{headers}Connection: close\r\n\r\n"
+        f"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{headers}Connection: close\r\n\r\n"
     )
     return head.encode() + body

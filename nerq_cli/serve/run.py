@@ -226,9 +226,9 @@ class ServiceServer:
             timeout_graceful_shutdown=math.ceil(limits.stop_seconds) if is_main else 1,
         )
 
-    def _count_refusal(self, reason: str) -> None:
+    def _count_refusal(self, reason: str, request_id: str) -> None:
         self.metrics.count_refusal(reason)
-        self.log.write("connection", refused=reason)
+        self.log.write("connection", id=request_id or None, refused=reason)
 
     def _protect(self, app: ASGIApp, routes: Mapping[Any, str]) -> ASGIApp:
         """Return an application with the layers around it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final
@@ -40,8 +40,10 @@ class PostgresClaims:
     While the server is away the claims are those of this process alone: work may be done twice, and all is done.
     """
 
-    def __init__(self, connection: PostgresConnection) -> None:
+    def __init__(self, connection: PostgresConnection, on_close: Callable[[], None] = lambda: None) -> None:
+        """Use a connection. ``on_close`` is called when the claims are closed: with them, the service ends."""
         self._connection = connection
+        self._on_close = on_close
         self._local = LocalClaims()
         self._lock = threading.Lock()
         #: Keys whose lock this process holds, with the connection that took it.
@@ -98,6 +100,7 @@ class PostgresClaims:
         """Release everything, and close the connection."""
         self._local.close()
         self._connection.close()
+        self._on_close()
 
 
 def _number(key: str) -> int:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg import conninfo, waiting
 
 from nerq_cli.errors import UsageError
+from nerq_cli.store.breaker import Breaker
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -25,9 +28,12 @@ T = TypeVar("T")
 FORMAT_VERSION: Final = 1
 #: Seconds for the attempt to connect, unless the address sets ``connect_timeout``.
 _CONNECT_TIMEOUT: Final = 3
-#: Seconds for one statement on the server, and for one until the response arrives: the server may be frozen.
+#: Seconds for one statement on the server.
 _STATEMENT_TIMEOUT: Final = 8.0
-_RESPONSE_TIMEOUT: Final = 10.0
+#: Seconds without a sign of the server while a response is awaited: it may be frozen. By the kind of operation.
+_RESPONSE_TIMEOUTS: Final[Mapping[str, float]] = MappingProxyType({"read": 4.0, "write": 10.0})
+#: Seconds after which a failed attempt to connect was one of a server that hangs; others cost next to nothing.
+_LONG_ATTEMPT: Final = 1.0
 #: Seconds between two looks at the clock while there is no response.
 _POLL_INTERVAL: Final = 0.1
 #: Seconds without attempts to connect after a failed one: the first and the longest, doubled from one to the next.
@@ -45,6 +51,7 @@ _KEEPALIVE: Final = {
 _SESSION_SETTINGS: Final = {
     "statement_timeout": f"{_STATEMENT_TIMEOUT:g}s",
     "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": f"{_STATEMENT_TIMEOUT:g}s",  # a frozen client holds up the others
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "3",
     "tcp_keepalives_count": "3",
@@ -52,6 +59,8 @@ _SESSION_SETTINGS: Final = {
 #: Held while tables are created. Any number: no other advisory lock of one number is taken.
 _CREATION_LOCK: Final = 7_306_114_001
 
+#: Waits where reads or writes of rows would wait, and changes nothing.
+_PROBE: Final = "LOCK TABLE nerq.fact IN ROW EXCLUSIVE MODE"
 _FIND_TABLES: Final = "SELECT 1 FROM pg_tables WHERE schemaname = 'nerq' AND tablename = 'format'"
 _TABLES: Final = """
 CREATE SCHEMA IF NOT EXISTS nerq;
@@ -90,14 +99,22 @@ class PostgresConnection:
 
     Failures are not raised: an operation returns its default, and ``problem`` has the reason until one of its kind
     succeeds. A failed attempt to connect is repeated after some time, and until then a server that is away costs none.
+    One that does not respond costs some seconds once: the breaker is open then, for all connections that share it.
     """
 
-    def __init__(self, url: str, report: Callable[[str], None] = lambda _: None) -> None:
-        """Use an address. ``report`` is called with each new ``problem``, the empty one included."""
+    def __init__(
+        self, url: str, report: Callable[[str], None] = lambda _: None, breaker: Breaker | None = None
+    ) -> None:
+        """Use an address. ``report`` is called with each new ``problem``, the empty one included.
+
+        Connections to one server share a breaker; without one the connection has its own.
+        """
         #: Address without password.
         self.label = describe_address(url)
         self._url = url
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._breaker = breaker or make_breaker(url)
+        self._is_alone = breaker is None
+        self._connection: _LimitedConnection | None = None
         self._lock = threading.Lock()
         self._is_closed = False
         self._next_attempt = 0.0
@@ -109,13 +126,15 @@ class PostgresConnection:
         self.generation = 0
 
     @classmethod
-    def open(cls, url: str, report: Callable[[str], None] = lambda _: None) -> PostgresConnection:
+    def open(
+        cls, url: str, report: Callable[[str], None] = lambda _: None, breaker: Breaker | None = None
+    ) -> PostgresConnection:
         """Return a connection that is open.
 
         Raises:
             UsageError: the server does not accept the connection, or the store there cannot be used.
         """
-        connection = cls(url, report)
+        connection = cls(url, report, breaker)
         try:
             connection.connect()
         except psycopg.Error as error:
@@ -128,7 +147,7 @@ class PostgresConnection:
     @property
     def problem(self) -> str:
         """Sentences for the user about failures; empty without one."""
-        return "; ".join(dict.fromkeys(self._problems.values()))
+        return self._breaker.problem or "; ".join(dict.fromkeys(self._problems.values()))
 
     def connect(self) -> None:
         """Connect, unless there is a connection.
@@ -154,17 +173,26 @@ class PostgresConnection:
                     self._report(self._reported)
 
     def _run(self, kind: str, operation: Callable[[psycopg.Connection[tuple[Any, ...]]], T], default: T) -> T:
-        if self._is_closed or (self._connection is None and time.monotonic() < self._next_attempt):
+        is_hanging = bool(self._breaker.problem)
+        if is_hanging:
+            self._disconnect()  # so that the server frees the locks of this session, which cannot be given up now
+        if is_hanging or self._is_closed or (self._connection is None and time.monotonic() < self._next_attempt):
             return default
         # A second attempt: the connection may have been cut since the last one, or another process was in the way.
         for is_last in (False, True):
+            started = time.monotonic()
             try:
                 connection = self._connect()
             except (psycopg.Error, UsageError) as error:
-                self._note_failed_attempt(error)
+                self._note_failed_attempt(error, time.monotonic() - started)
                 return default
+            connection.response_timeout = _RESPONSE_TIMEOUTS[kind]
             try:
                 result = operation(connection)
+            except (_NoResponseError, psycopg.errors.QueryCanceled) as error:
+                self._disconnect()
+                self._breaker.open(f"cannot {kind} the store {self.label}: {_describe_error(error)}")
+                return default
             except (psycopg.Error, ValueError, OverflowError) as error:
                 self._disconnect()
                 if is_last or not isinstance(error, psycopg.Error) or isinstance(error, psycopg.DataError):
@@ -188,20 +216,12 @@ class PostgresConnection:
         with self._lock:
             self._is_closed = True
             self._disconnect()
+            if self._is_alone:
+                self._breaker.end()
 
-    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+    def _connect(self) -> _LimitedConnection:
         if self._connection is None:
-            connection = _LimitedConnection.connect(
-                self._url,
-                autocommit=True,
-                prepare_threshold=None,
-                **{
-                    "connect_timeout": _CONNECT_TIMEOUT,
-                    "application_name": "nerq",
-                    **_KEEPALIVE,
-                    **_read_options(self._url),
-                },
-            )
+            connection = _open_connection(self._url)
             try:
                 _prepare(connection, self.label)
             except BaseException:
@@ -218,32 +238,87 @@ class PostgresConnection:
             self._connection.close()
             self._connection = None
 
-    def _note_failed_attempt(self, error: Exception) -> None:
+    def _note_failed_attempt(self, error: Exception, seconds: float) -> None:
+        problem = f"cannot connect to the store {self.label}: {_describe_error(error)}"
+        if seconds > _LONG_ATTEMPT:
+            self._breaker.open(problem)
+            return
         self._next_attempt = time.monotonic() + self._delay
         self._delay = min(2 * self._delay, _MAX_DELAY)
-        self._problems["connect to"] = f"cannot connect to the store {self.label}: {_describe_error(error)}"
+        self._problems["connect to"] = problem
+
+
+class _NoResponseError(psycopg.OperationalError):
+    """The server did not respond in time."""
 
 
 class _LimitedConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection whose statements end in an error when no response arrives in time."""
 
+    #: Seconds without a sign of the server.
+    response_timeout = _RESPONSE_TIMEOUTS["read"]
+
     def wait(self, gen: Any, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - as psycopg has it, in any release
         # The compiled function of releases before 3.3 does not resume the generator without a response.
-        limited = _limit(gen, time.monotonic() + _RESPONSE_TIMEOUT)
-        return waiting.wait_selector(limited, self.pgconn.socket, interval=_POLL_INTERVAL)
+        limited = _limit(gen, self.response_timeout)
+        try:
+            return waiting.wait_selector(limited, self.pgconn.socket, interval=_POLL_INTERVAL)
+        except _NoResponseError:
+            self.pgconn.finish()  # the end of a transaction would wait once more
+            raise
 
 
-def _limit(generator: Any, deadline: float) -> Any:  # noqa: ANN401 - psycopg's own protocol of states
-    """Pass the states of a generator on until the deadline."""
+def _limit(generator: Any, seconds: float) -> Any:  # noqa: ANN401 - psycopg's own protocol of states
+    """Pass the states of a generator on until the server gives no sign for some seconds."""
     try:
         state = next(generator)
+        deadline = time.monotonic() + seconds
         while True:
             ready = yield state
-            if not ready and time.monotonic() > deadline:
-                raise psycopg.OperationalError(f"no response within {_RESPONSE_TIMEOUT:g} s")
+            if ready:
+                deadline = time.monotonic() + seconds
+            elif time.monotonic() > deadline:
+                raise _NoResponseError(f"no response within {seconds:g} s")
             state = generator.send(ready)
     except StopIteration as stop:
         return stop.value
+
+
+def make_breaker(url: str, on_close: Callable[[], None] = lambda: None) -> Breaker:
+    """Return the breaker of the connections to an address; ``on_close`` is called when the server responds again."""
+    label = describe_address(url)
+
+    def probe() -> str:
+        try:
+            with closing(_open_connection(url)) as connection:
+                _limit_session(connection)
+                with connection.transaction(force_rollback=True):
+                    connection.execute(_PROBE)
+        except psycopg.Error as error:
+            if error.sqlstate is None or isinstance(error, psycopg.errors.QueryCanceled):
+                return f"cannot use the store {label}: {_describe_error(error)}"
+            # It responds; what is wrong its users will see.
+        return ""
+
+    return Breaker(probe, on_close)
+
+
+def _open_connection(url: str) -> _LimitedConnection:
+    return _LimitedConnection.connect(
+        url,
+        autocommit=True,
+        prepare_threshold=None,
+        **{"connect_timeout": _CONNECT_TIMEOUT, "application_name": "nerq", **_KEEPALIVE, **_read_options(url)},
+    )
+
+
+def _limit_session(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """Set the time limits of the server for a session."""
+    connection.execute(
+        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS new (name, value) "
+        "WHERE name IN (SELECT name FROM pg_settings)",
+        ([*_SESSION_SETTINGS], [*_SESSION_SETTINGS.values()]),
+    )
 
 
 def _prepare(connection: psycopg.Connection[tuple[Any, ...]], label: str) -> None:
@@ -252,11 +327,7 @@ def _prepare(connection: psycopg.Connection[tuple[Any, ...]], label: str) -> Non
     Raises:
         UsageError: the store is of a newer version.
     """
-    connection.execute(
-        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS new (name, value) "
-        "WHERE name IN (SELECT name FROM pg_settings)",
-        ([*_SESSION_SETTINGS], [*_SESSION_SETTINGS.values()]),
-    )
+    _limit_session(connection)
     if not connection.execute(_FIND_TABLES).fetchall():
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_CREATION_LOCK,))

@@ -135,7 +135,7 @@ def _open_postgres(address: str, report: Callable[[str], None]) -> ServiceStore:
     try:
         from nerq_cli.store.postgres import PostgresCache, UnsavedRows
         from nerq_cli.store.postgres_claims import PostgresClaims
-        from nerq_cli.store.postgres_connection import PostgresConnection
+        from nerq_cli.store.postgres_connection import PostgresConnection, make_breaker
         from nerq_cli.store.postgres_history import PostgresHistory
     except ImportError as error:
         if not (error.name or "psycopg").startswith("psycopg"):
@@ -145,11 +145,12 @@ def _open_postgres(address: str, report: Callable[[str], None]) -> ServiceStore:
             hint='pip install "nerq-cli[serve,postgres]"',
         ) from None
     problems, unsaved = _ProblemReport(report), UnsavedRows()
-    connection = PostgresConnection.open(address, problems.add)
+    breaker = make_breaker(address, lambda: problems.add(""))
+    connection = PostgresConnection.open(address, problems.add, breaker)
     return ServiceStore(
         label=connection.label,
-        open_cache=lambda: PostgresCache(PostgresConnection(address, problems.add), unsaved),
-        open_history=lambda: PostgresHistory(PostgresConnection(address, problems.add)),
-        claims=PostgresClaims(connection),
+        open_cache=lambda: PostgresCache(PostgresConnection(address, problems.add, breaker), unsaved),
+        open_history=lambda: PostgresHistory(PostgresConnection(address, problems.add, breaker)),
+        claims=PostgresClaims(connection, breaker.end),
         is_shared=True,
     )

@@ -85,7 +85,13 @@ def test_every_problem_of_the_api_is_described() -> None:
     text = json.dumps(DESCRIPTION["paths"])
     described = set(re.findall(r"urn:nerq:problem:([a-z-]+)", text))
     # of what is no operation
-    assert set(PROBLEMS) - described == {"no-such-path", "method-not-allowed", "bad-request"}
+    assert set(PROBLEMS) - described == {
+        "no-such-path",
+        "method-not-allowed",
+        "bad-request",
+        "headers-too-large",
+        "uri-too-long",
+    }
 
 
 @pytest.mark.parametrize("operation", [*ROUTES, *LAYERS], ids=lambda operation: operation.id)

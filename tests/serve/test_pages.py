@@ -93,6 +93,31 @@ def test_what_is_no_target_is_a_page_with_status_400(client: Client, packages: R
     assert "The target names no package, model or server" in read(reply)
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/?fro=critical", "parameters: for"),
+        ("/search?q=alpha&fro=critical", "parameters: q, for"),
+        ("/packages/pypi:alpha?fro=critical", "parameters: for"),
+        ("/compare?target=pypi:alpha&target=npm:both&fro=critical", "parameters: target, for"),
+    ],
+)
+def test_a_misspelt_parameter_is_refused(client: Client, packages: Registry, path: str, allowed: str) -> None:
+    reply = client.get(path)
+    assert reply.status == 400
+    assert "there is no parameter 'fro'" in read(reply)
+    assert allowed in read(reply)
+
+
+@pytest.mark.parametrize(
+    "path", ["/?for=sandbox&for=critical", "/search?q=alpha&q=both", "/compare?for=sandbox&for=critical"]
+)
+def test_a_parameter_that_is_there_twice_is_refused(client: Client, packages: Registry, path: str) -> None:
+    reply = client.get(path)
+    assert reply.status == 400
+    assert "is there more than once" in read(reply)
+
+
 @pytest.mark.parametrize("path", ["/", "/search?q=alpha", "/packages/pkg:pypi/alpha"])
 def test_a_purpose_that_there_is_not_is_refused(client: Client, packages: Registry, path: str) -> None:
     reply = client.get(f"{path}{'&' if '?' in path else '?'}for=fun")

@@ -43,6 +43,7 @@ def test_headers_that_drip_are_refused_after_the_time_limit(serve: Serve) -> Non
         answer = read_all(connection)
         assert time.monotonic() - started < 5
     assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nX-Request-ID: " in answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 408
     assert served.get_metric('nerq_http_refused_total{reason="receive"}') == 1
     assert_serves(served)
@@ -93,6 +94,56 @@ def test_a_client_that_offers_another_protocol_is_answered_in_this_one(serve: Se
             text += part
     assert text.startswith(b"HTTP/1.1 200 ")
     assert {event["level"] for event in served.events} == {"info"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "problem"),
+    [
+        (b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", 400, "bad-request"),
+        (b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400, "bad-request"),
+        (b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", 400, "bad-request"),
+        (b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "bad-request"),
+        (b"GET /packages/demo HTTP/1.1\r\n\r\n", 400, "bad-request"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400, "bad-request"),
+        (b"GET /" + b"x" * 500_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "uri-too-long"),
+        (
+            b"GET /packages/demo HTTP/1.1\r\nHost: localhost\r\n" + b"X-Long: " + b"x" * 500_000 + b"\r\n\r\n",
+            431,
+            "headers-too-large",
+        ),
+    ],
+)
+def test_what_is_no_valid_http_gets_a_problem_document(
+    request_: bytes, status: int, problem: str, serve: Serve
+) -> None:
+    served = serve()
+    for port in (served.port, served.management_port):
+        with served.connect(port) as connection:
+            started = time.monotonic()
+            connection.sendall(request_)
+            head, _, body = read_all(connection).partition(b"\r\n\r\n")
+            assert time.monotonic() - started < 5
+        lines = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+        assert head.startswith(f"HTTP/1.1 {status} ".encode())
+        assert lines["Content-Type"] == "application/problem+json"
+        assert lines["Cache-Control"] == "no-store"
+        document = json.loads(body)
+        assert (document["type"], document["status"]) == (f"urn:nerq:problem:{problem}", status)
+        assert served.find_events("connection")[-1]["id"] == lines["X-Request-ID"]
+    assert served.application.entered == []
+    assert served.get_metric('nerq_http_refused_total{reason="request"}') == 2
+    assert served.find_events("server") == []
+    assert_serves(served)
+
+
+def test_what_is_no_valid_http_after_a_request_is_refused_and_the_request_answered(serve: Serve) -> None:
+    served = serve()
+    with served.connect() as connection:
+        connection.sendall(b"GET /packages/demo HTTP/1.1\r\nHost: localhost\r\n\r\nnonsense\r\n\r\n")
+        text = read_all(connection)
+    assert text.startswith(b"HTTP/1.1 200 ")
+    assert b"demoHTTP/1.1 400 " in text
+    assert served.find_events("server") == []
 
 
 def test_the_body_of_a_refused_request_does_not_hold_its_connection(serve: Serve) -> None:

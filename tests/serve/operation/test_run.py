@@ -300,6 +300,9 @@ def test_the_version_has_the_dates_of_the_data(serve: Serve) -> None:
         assert len(data["shipped_advisories"]) == len(data["popular_packages"]) == len("2026-11-30")
         assert data["advisory_database"] is None
     assert served.ask("/version", port=served.management_port).json == document
+    reply = served.ask("/version?since=2026")
+    assert (reply.status, reply.json["type"]) == (400, "urn:nerq:problem:invalid-parameter")
+    assert served.ask("/healthz?probe=1").status == 200
 
 
 def test_metrics_count_by_route_and_name_no_target(serve: Serve) -> None:

@@ -278,6 +278,33 @@ def test_services_go_on_while_the_server_is_away_and_lose_nothing(
     assert "error" not in {event["level"] for event in events}
 
 
+def test_a_server_that_hangs_costs_a_service_some_seconds_once(start: Start, packages: list[str], server: Any) -> None:
+    service = start()
+    targets = [f"pypi:{name}" for name in packages[:30]]
+    assert None not in get_scores(service.ask(targets[:10])).values()
+    server.freeze()
+    try:
+        started = time.monotonic()
+        assert None not in get_scores(service.ask(targets[:11])).values()
+        assert time.monotonic() - started < 12
+        started = time.monotonic()
+        for number in range(11, 14):
+            assert None not in get_scores(service.ask(targets[number : number + 1])).values()
+        assert service.get(f"/v1/packages/pkg:pypi/{packages[14]}")[0] == 200
+        assert time.monotonic() - started < 8
+        assert service.get("/readyz")[0] == 200
+        assert b"nerq_store_up 0.0" in service.get("/metrics", management=True)[1]
+    finally:
+        server.thaw()
+    wait_until(lambda: b"nerq_store_up 1.0" in service.get("/metrics", management=True)[1])
+    assert service.end() == 0
+    events = [json.loads(line) for line in service.log.read_text(encoding="utf-8").splitlines()]
+    messages = [event["message"] for event in events if event["event"] == "store"]
+    assert "cannot read the store" in messages[0]
+    assert messages[-1] == "the store is used again"
+    assert "error" not in {event["level"] for event in events}
+
+
 def run_serve(url: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nerq_cli", "serve", "--port", "0", "--management-port", "-1", "--store", url]
     return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)  # noqa: S603

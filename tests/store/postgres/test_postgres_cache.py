@@ -5,14 +5,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.errors import UsageError
-from nerq_cli.store import Row
+from nerq_cli.store import Row, postgres_connection
 from nerq_cli.store.postgres import PostgresCache
 from nerq_cli.store.postgres_connection import FORMAT_VERSION, PostgresConnection
 from nerq_cli.store.service_store import open_service_store
@@ -138,7 +140,7 @@ def test_two_writers_of_the_same_rows_do_not_stop_each_other(url: str) -> None:
 def test_a_process_that_is_killed_while_it_writes_leaves_all_of_a_batch_or_nothing(url: str, server: Any) -> None:
     code = """
 import sys
-from nerq_cli.store import Row
+from nerq_cli.store import Row, postgres_connection
 from nerq_cli.store.postgres import PostgresCache
 from nerq_cli.store.postgres_connection import PostgresConnection
 cache = PostgresCache(PostgresConnection(sys.argv[1]))
@@ -217,7 +219,7 @@ def test_rows_that_wait_for_a_server_are_limited_and_the_newest_stay(
 def test_a_server_that_does_not_respond_is_given_up_and_used_again(
     cache: PostgresCache, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nerq_cli.store.postgres_connection._RESPONSE_TIMEOUT", 0.5)
+    monkeypatch.setattr("nerq_cli.store.postgres_connection._RESPONSE_TIMEOUTS", {"read": 0.5, "write": 0.5})
     monkeypatch.setattr("nerq_cli.store.postgres_connection._CONNECT_TIMEOUT", 2)
     cache.put_many(*PLACE, {"pypi/demo": ROW})
     server.freeze()
@@ -230,6 +232,99 @@ def test_a_server_that_does_not_respond_is_given_up_and_used_again(
         server.thaw()
     wait_until(lambda: cache.get_many(*PLACE, ["pypi/demo"]) == {"pypi/demo": ROW})
     assert cache.problem == ""
+
+
+@pytest.mark.parametrize("begins_with", ["read", "write", "claim", "connect"])
+def test_a_server_that_hangs_costs_some_seconds_once_for_all_connections(
+    begins_with: str, url: str, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nerq_cli.store.postgres_connection._RESPONSE_TIMEOUTS", {"read": 1.0, "write": 1.0})
+    monkeypatch.setattr("nerq_cli.store.postgres_connection._CONNECT_TIMEOUT", 2)
+    reported: list[str] = []
+    store = open_service_store(url, now=NOW, report=reported.append)
+    used, idle, new, history = store.open_cache(), store.open_cache(), store.open_cache(), store.open_history()
+    used.put_many(*PLACE, {"pypi/demo": ROW})
+    idle.get_many(*PLACE, ["pypi/demo"])
+    first = {
+        "read": lambda: used.get_many(*PLACE, ["pypi/demo"]),
+        "write": lambda: used.put_many(*PLACE, {"pypi/other": ROW}),
+        "claim": lambda: store.claims.claim(["first"]),
+        "connect": lambda: new.get_many(*PLACE, ["pypi/demo"]),
+    }[begins_with]
+    server.freeze()
+    try:
+        started = time.monotonic()
+        first()  # type: ignore[no-untyped-call]
+        assert 0.5 < time.monotonic() - started < 4
+        started = time.monotonic()
+        for cache in (used, idle, new):
+            assert cache.get_many(*PLACE, ["pypi/demo"]) == {}
+            cache.put_many(*PLACE, {"pypi/kept": ROW})
+            assert cache.problem
+        assert store.claims.claim(["demo"]) == {"demo"}
+        store.claims.release(["demo"])
+        assert history.read_marks(1, ["pypi/demo@1.0"]) == {}
+        assert time.monotonic() - started < 1
+        time.sleep(3)  # while the server is tried, its users do not wait either
+        started = time.monotonic()
+        for _ in range(100):
+            used.get_many(*PLACE, ["pypi/demo"])
+        assert time.monotonic() - started < 1
+    finally:
+        server.thaw()
+    wait_until(lambda: reported[-1] == "")  # without a request
+    assert used.get_many(*PLACE, ["pypi/demo"]) == {"pypi/demo": ROW}
+    assert read(url, "pypi/kept") == {"pypi/kept": ROW}
+    assert used.problem == idle.problem == ""
+    assert "127.0.0.1" in reported[0]
+    for opened in (used, idle, new, history, store.claims):
+        opened.close()
+
+
+def test_rows_that_are_locked_for_long_are_not_waited_for_again_and_again(
+    url: str, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nerq_cli.store.postgres_connection._RESPONSE_TIMEOUTS", {"read": 1.0, "write": 1.0})
+    cache = PostgresCache(PostgresConnection(url))
+    cache.put_many(*PLACE, {"pypi/demo": ROW})
+    with psycopg.connect(url) as administrator:
+        administrator.execute("LOCK TABLE nerq.fact IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        for _ in range(20):
+            assert cache.get_many(*PLACE, ["pypi/demo"]) == {}
+            time.sleep(0.1)
+        assert time.monotonic() - started < 5
+    wait_until(lambda: cache.get_many(*PLACE, ["pypi/demo"]) == {"pypi/demo": ROW})
+    cache.close()
+
+
+def test_a_process_that_is_frozen_while_it_writes_does_not_hold_up_others_for_long(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        postgres_connection._SESSION_SETTINGS,  # noqa: SLF001
+        "idle_in_transaction_session_timeout",
+        "1s",
+    )
+    frozen, other = PostgresConnection(url), PostgresCache(PostgresConnection(url))
+    started = threading.Event()
+
+    def freeze(connection: Any) -> None:
+        with suppress(psycopg.Error), connection.transaction():
+            connection.execute("LOCK TABLE nerq.fact IN ACCESS EXCLUSIVE MODE")
+            started.set()
+            time.sleep(3)
+
+    thread = threading.Thread(target=frozen.run, args=("write", freeze, None))
+    thread.start()
+    assert started.wait(10)
+    began = time.monotonic()
+    other.put_many(*PLACE, {"pypi/demo": ROW})
+    assert time.monotonic() - began < 2.5
+    assert read(url, "pypi/demo") == {"pypi/demo": ROW}
+    thread.join()
+    frozen.close()
+    other.close()
 
 
 def test_a_write_that_the_server_refuses_is_a_problem_and_reads_go_on(
