@@ -117,7 +117,7 @@ def _assess_apart(lookups: Sequence[Lookup], session: Session, lifetimes: Lifeti
         expires_at = moment + lifetimes.incomplete
         return {
             lookup.key: build_problem_answer(
-                lookup.key, replace(problem, target=lookup.key), as_of=moment, expires_at=expires_at, complete=False
+                lookup.key, replace(problem, target=lookup.target), as_of=moment, expires_at=expires_at, complete=False
             )
             for lookup in lookups
         }
@@ -142,7 +142,7 @@ def fail_lookup(lookup: Lookup, error: BaseException) -> Answer:
     """Return the answer to a lookup that failed by an error of the service, which is logged. It is not kept."""
     log_error(error)
     moment = read_clock()
-    problem = build_problem("internal-error", f"{type(error).__name__} in the service", target=lookup.key)
+    problem = build_problem("internal-error", f"{type(error).__name__} in the service", target=lookup.target)
     return build_problem_answer(lookup.key, problem, as_of=moment, expires_at=moment, complete=False)
 
 
@@ -249,7 +249,7 @@ class _Run:
         document, verdicts = build_preflight(
             assessment,
             report,
-            target=lookup.key,
+            target=lookup.target,
             server=label_server(server) if server is not None else "",
             complete=complete,
             warnings=(*self._session.warnings, *notes, *(() if complete else self._list_silent())),
@@ -299,7 +299,7 @@ class _Run:
         hint: str = "",
         candidates: list[ProblemCandidate] | None = None,
     ) -> Answer:
-        problem = build_problem(id_, detail, hint=hint, target=lookup.key, candidates=candidates)
+        problem = build_problem(id_, detail, hint=hint, target=lookup.target, candidates=candidates)
         is_settled = not self._silent and id_ != "no-answer"
         return build_problem_answer(
             lookup.key,

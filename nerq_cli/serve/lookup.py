@@ -29,6 +29,13 @@ class Lookup(msgspec.Struct, frozen=True):
     #: What it may be; empty for an MCP server, whose packages its registry lists.
     declarations: tuple[Declaration, ...]
 
+    @property
+    def target(self) -> str:
+        """The canonical spelling that can be asked for: ``pypi:requests``, or ``requests`` for an ambiguous name."""
+        if len(self.declarations) < 2:  # noqa: PLR2004 - ambiguous
+            return self.key
+        return name_target(self.declarations[-1]).partition(":")[2]  # names of npm are as they were written
+
 
 # reading a package URL takes a tenth of the time of a request
 @lru_cache(maxsize=16_384)

@@ -117,7 +117,7 @@ async def show_target(request: Request) -> Response:
     service = _get_service(request)
     lookup = service.parse(target)
     page = await service.find_page(lookup, purpose)
-    site = _build_site(request, lookup.key)  # in one spelling: one page for all of them
+    site = _build_site(request, lookup.target)  # in one spelling: one page for all of them
 
     def render() -> str:
         report: PageReport = page.report

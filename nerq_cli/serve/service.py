@@ -173,7 +173,7 @@ class Service:
             from nerq_cli.report.pages.report import render_json
 
             with hold_names([_get_name(lookup)], self.claims):
-                report = run_report(lookup.key, session, purpose)
+                report = run_report(lookup.target, session, purpose)
             return Made(render_json(report), report.strict, report)
 
         return await self.documents.find(f"page {purpose} {lookup.key}", make)
@@ -184,7 +184,7 @@ class Service:
         Raises:
             RequestError: they cannot be compared.
         """
-        keys = [lookup.key if len(lookup.declarations) < 2 else lookup.text for lookup in lookups]  # noqa: PLR2004 - ambiguous
+        keys = [lookup.target for lookup in lookups]
 
         def make(session: Session) -> Made:
             from nerq_cli.application.compare import run_compare
@@ -208,7 +208,7 @@ class Service:
             from nerq_cli.report.pages.alternatives import render_json
 
             with hold_names([_get_name(lookup)], self.claims):
-                report = run_alternatives(lookup.key, session)
+                report = run_alternatives(lookup.target, session)
             return Made(render_json(report), report.complete, report)
 
         return await self.documents.find(f"alternatives {lookup.key}", make)

@@ -178,6 +178,13 @@ def test_a_schema_without_a_name_is_that_of_the_preflight(client: Client) -> Non
     assert client.get("/v1/schema", {"if-none-match": reply.headers["etag"]}).status == 304
 
 
+@pytest.mark.parametrize("path", ["/v1/packages/alpha", "/packages/alpha", "/v1/alternatives?target=alpha"])
+def test_a_bare_name_that_one_registry_has_is_enough(client: Client, path: str) -> None:
+    reply = client.get(path)
+    assert reply.status == 200
+    assert b" | " not in reply.body
+
+
 def test_two_services_in_a_process_do_not_share_answers(start_service: Start) -> None:
     first, second = start_service(), start_service(as_of="2026-11-22")
     assert first.get("/v1/preflight", target="pypi:alpha").json["as_of"].startswith("2026-11-21")

@@ -197,6 +197,14 @@ def test_what_nobody_knows_is_404_and_no_document_with_nulls(client: Client, tar
     assert detail in problem["detail"]
 
 
+@pytest.mark.parametrize("text", ["alpha", "Nobody_Has.This", "alpha==1.0", "pypi:alpha", "@scope/beta", "beta@1.0.0"])
+def test_the_target_of_an_answer_can_be_asked_for(client: Client, text: str) -> None:
+    first = client.get("/v1/preflight", target=text)
+    second = client.get("/v1/preflight", target=first.json["target"])
+    assert " | " not in first.json["target"]
+    assert (second.status, second.body) == (first.status, first.body)
+
+
 def test_a_missing_version_has_the_nearest_ones_as_a_hint(client: Client) -> None:
     assert read_problem(client, 404, target="pypi:alpha==9.9")["hint"] == "nearest: 2.0, 1.0"
 
@@ -280,18 +288,24 @@ def test_a_source_that_was_silent_is_asked_again_when_the_answer_ends(
 ) -> None:
     registry.pypi("obscure-name", "1.0")
     services.site.on("/osv/v1/querybatch", {"status": 503})
-    lifetimes = Lifetimes(incomplete=2)
+    lifetimes = Lifetimes(incomplete=1)
     client = start_service(Service(ServiceSettings(run=Settings(as_of=AS_OF), lifetimes=lifetimes)))
     before = client.get("/v1/preflight", target="pypi:obscure-name==1.0").json
     services.speak()
-    # the quarter of an hour for which a command leaves a source alone is not that of a service
-    between = client.get("/v1/preflight", target="pypi:obscure-name").json
-    time.sleep(2.05)
+    time.sleep(2.05)  # a command would leave the source alone for a quarter of an hour
     after = client.get("/v1/preflight", target="pypi:obscure-name==1.0").json
-    assert [document["complete"] for document in (before, between, after)] == [False, False, True]
-    assert "requested at" in between["warnings"][0]
-    assert "HTTP 503" in between["warnings"][0]
-    for document in (before, between):
+    assert [document["complete"] for document in (before, after)] == [False, True]
+
+
+def test_a_source_that_was_silent_has_a_reason_without_hosts_and_options(
+    client: Client, services: Services, registry: Registry
+) -> None:
+    registry.pypi("obscure-name", "1.0")
+    services.site.on("/osv/v1/querybatch", {"status": 503})
+    before = client.get("/v1/preflight", target="pypi:obscure-name==1.0").json
+    after = client.get("/v1/preflight", target="pypi:obscure-name").json
+    assert "HTTP 503" in after["warnings"][0]
+    for document in (before, after):
         assert "--refresh" not in json.dumps(document)
         assert "127.0.0.1" not in json.dumps(document)
 
