@@ -122,6 +122,7 @@ class PostgresConnection:
         self._problems: dict[str, str] = {}
         self._report = report
         self._reported = ""
+        self._is_readable = True
         #: Counts the connections so far: what belongs to a session of the server is gone after a new one.
         self.generation = 0
 
@@ -149,6 +150,11 @@ class PostgresConnection:
         """Sentences for the user about failures; empty without one."""
         return self._breaker.problem or "; ".join(dict.fromkeys(self._problems.values()))
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether the last read succeeded: else its result is a default, not what the store has."""
+        return self._is_readable
+
     def connect(self) -> None:
         """Connect, unless there is a connection.
 
@@ -165,6 +171,8 @@ class PostgresConnection:
         ``kind`` names what fails, in messages: ``read`` or ``write``.
         """
         with self._lock:
+            if kind == "read":
+                self._is_readable = False
             try:
                 return self._run(kind, operation, default)
             finally:
@@ -203,6 +211,7 @@ class PostgresConnection:
                 raise
             else:
                 self._problems.pop(kind, None)
+                self._is_readable = self._is_readable or kind == "read"
                 return result
         return default
 

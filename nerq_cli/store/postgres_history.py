@@ -104,7 +104,7 @@ class PostgresHistory:
     @property
     def read_problem(self) -> str:
         """The failures that concern those who only read as well: without the address of the server."""
-        return "the history cannot be read at present" if self._connection.problem else ""
+        return "" if self._connection.is_readable else "the history cannot be read at present"
 
     @property
     def is_writable(self) -> bool:

@@ -292,6 +292,9 @@ def test_a_server_that_hangs_costs_a_service_some_seconds_once(start: Start, pac
             assert None not in get_scores(service.ask(targets[number : number + 1])).values()
         assert service.get(f"/v1/packages/pkg:pypi/{packages[14]}")[0] == 200
         assert time.monotonic() - started < 8
+        preflight = json.loads(service.get(f"/v1/preflight?target=pypi:{packages[0]}&include=history")[1])
+        assert preflight["history"] is None
+        assert "be read" in preflight["history_reason"]
         assert service.get("/readyz")[0] == 200
         assert b"nerq_store_up 0.0" in service.get("/metrics", management=True)[1]
     finally:

@@ -142,3 +142,17 @@ def test_a_server_that_is_away_leaves_nothing_to_read_and_a_problem(url: str, se
     finally:
         server.start()
     history.close()
+
+
+def test_a_write_that_the_server_refuses_leaves_the_history_readable(url: str, server: Any) -> None:
+    history = PostgresHistory(PostgresConnection(url))
+    history.put_snapshots({NAME: row(TODAY)})
+    server.execute(url, "ALTER TABLE nerq.snapshot ADD CONSTRAINT full_disk CHECK (day < 0) NOT VALID")
+    history.put_snapshots({NAME: row(TODAY + 1)})
+    assert "full_disk" in history.problem
+    assert history.read_snapshots(NAME) == [row(TODAY)]
+    assert history.read_problem == ""
+    server.execute(url, "DROP TABLE nerq.texts CASCADE")
+    assert history.read_snapshots(NAME) == []
+    assert history.read_problem == "the history cannot be read at present"
+    history.close()
