@@ -30,7 +30,7 @@ from nerq_cli.application.fleet_projects import (
     read_project,
     show_text,
 )
-from nerq_cli.application.fleet_workers import ResultFile, run_tasks, wait_for_threads
+from nerq_cli.application.fleet_workers import MIN_SHARED, ResultFile, run_tasks, wait_for_threads
 from nerq_cli.application.known_assessments import ENCODER
 from nerq_cli.application.scores import describe_code
 from nerq_cli.application.session import hide_progress, read_clock
@@ -319,9 +319,11 @@ def _judge_all(
         if stored is not None and stored.digest == read.digests[index]:
             seen.add(index)
             yield index, stored.result
-    wait_for_threads()
+    left = [index for index in range(len(sources)) if index not in done]
+    if len(left) >= MIN_SHARED:
+        wait_for_threads()
     try:
-        for index, content in run_tasks([index for index in range(len(sources)) if index not in done], judge, folder):
+        for index, content in run_tasks(left, judge, folder):
             yield index, decoder.decode(content).result
     finally:
         judging.close()

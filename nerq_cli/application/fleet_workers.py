@@ -22,7 +22,7 @@ Work: TypeAlias = Callable[[int], bytes]
 #: Tasks that are shared at a time: a byte for each waits in a pipe, which holds 64 KiB.
 _MAX_SHARED: Final = 50_000
 #: Tasks from which the second process saves more time than it takes.
-_MIN_SHARED: Final = 8
+MIN_SHARED: Final = 8
 _HEADER_SIZE: Final = 16
 #: Milliseconds between two looks at the results of the second process when no task is left.
 _POLL_INTERVAL: Final = 50
@@ -118,7 +118,7 @@ def _run_beside_second(
     tasks: Sequence[int], work: Work, own_file: ResultFile, other_file: ResultFile
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the results of both processes until no task is left; nothing if there is no second one."""
-    second = _SecondProcess.start(tasks, work, other_file) if len(tasks) >= _MIN_SHARED and may_share() else None
+    second = _SecondProcess.start(tasks, work, other_file) if len(tasks) >= MIN_SHARED and may_share() else None
     if second is None:
         return
     try:
