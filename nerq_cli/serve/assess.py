@@ -30,7 +30,7 @@ from nerq_cli.serve.answers import (
     pack_answer,
     unpack_answer,
 )
-from nerq_cli.serve.error_log import log_error
+from nerq_cli.serve.error_log import explain_error, log_error
 from nerq_cli.serve.lookup import Lookup, name_target
 from nerq_cli.serve.preflight import build_preflight
 from nerq_cli.serve.problems import ProblemCandidate, ProblemId, build_problem
@@ -113,7 +113,7 @@ def _assess_apart(lookups: Sequence[Lookup], session: Session, lifetimes: Lifeti
         return {answer.key: answer for answer in _Run(session, lifetimes).assess(lookups)}
     except NerqError as error:  # the run as a whole: the advisory database is too old
         moment = read_clock()
-        problem = build_problem("no-answer", str(error))
+        problem = build_problem("no-answer", explain_error(error))
         expires_at = moment + lifetimes.incomplete
         return {
             lookup.key: build_problem_answer(
@@ -140,9 +140,12 @@ def _assess_alone(lookup: Lookup, session: Session, lifetimes: Lifetimes) -> dic
 
 def fail_lookup(lookup: Lookup, error: BaseException) -> Answer:
     """Return the answer to a lookup that failed by an error of the service, which is logged. It is not kept."""
-    log_error(error)
     moment = read_clock()
-    problem = build_problem("internal-error", f"{type(error).__name__} in the service", target=lookup.target)
+    if isinstance(error, NerqError):  # settings that broke while the service runs
+        problem = build_problem("no-answer", explain_error(error), target=lookup.target)
+    else:
+        log_error(error)
+        problem = build_problem("internal-error", f"{type(error).__name__} in the service", target=lookup.target)
     return build_problem_answer(lookup.key, problem, as_of=moment, expires_at=moment, complete=False)
 
 

@@ -13,6 +13,7 @@ from nerq_cli.application.session import read_clock
 from nerq_cli.errors import NerqError, UsageError
 from nerq_cli.serve.assess import Lifetimes
 from nerq_cli.serve.engine import Lane, read_error
+from nerq_cli.serve.error_log import explain_error
 from nerq_cli.serve.problems import RequestError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Documents:
             raise RequestError("not-comparable", str(error), hint=error.hint) from error
         except NerqError as error:
             retry_after = self._lifetimes.incomplete
-            raise RequestError("no-answer", str(error), retry_after=retry_after) from error
+            raise RequestError("no-answer", explain_error(error), retry_after=retry_after) from error
         finally:
             del self._futures[key]
         kept = KeptDocument(

@@ -7,10 +7,20 @@ import traceback
 from pathlib import PurePath
 from typing import Final
 
+from nerq_cli.errors import NerqError, StaleDataError
+
 #: Name of the logger of the service.
 LOGGER: Final = "nerq_cli.serve"
 #: Frames of the innermost calls that a line has.
 _MAX_FRAMES: Final = 8
+
+
+def explain_error(error: NerqError) -> str:
+    """Return what clients read of an error that ended a run; what may have paths is logged instead."""
+    if isinstance(error, StaleDataError):
+        return str(error)
+    logging.getLogger(LOGGER).error("%s", error)
+    return "the settings of the service cannot be used; its log has the reason"
 
 
 def log_error(error: BaseException) -> None:

@@ -22,7 +22,7 @@ from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import NerqError
 from nerq_cli.inventory import strip_purl_version
 from nerq_cli.serve.engine import read_error
-from nerq_cli.serve.error_log import log_error
+from nerq_cli.serve.error_log import explain_error, log_error
 from nerq_cli.serve.problems import PROBLEMS, ProblemId, RequestError
 from nerq_cli.serve.shared_work import divide_work
 
@@ -145,7 +145,8 @@ class EvidenceBatches:
         try:
             documents = _collect_by_run(session, kind, targets, now)
         except NerqError as error:  # the run as a whole: the advisory database is too old
-            return {target: _build_failure(target, "no-answer", str(error)) for target in targets}
+            text = explain_error(error)
+            return {target: _build_failure(target, "no-answer", text) for target in targets}
         except Exception as error:  # noqa: BLE001 - it fails alone
             if len(targets) == 1:
                 log_error(error)

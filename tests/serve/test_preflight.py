@@ -16,6 +16,7 @@ import pytest
 
 from nerq_cli.application.session import read_clock
 from nerq_cli.application.settings import Settings
+from nerq_cli.config.document import REVIEW_FILE
 from nerq_cli.serve import assess
 from nerq_cli.serve.assess import Lifetimes
 from nerq_cli.serve.service import Service, ServiceSettings
@@ -308,6 +309,22 @@ def test_a_source_that_was_silent_has_a_reason_without_hosts_and_options(
     for document in (before, after):
         assert "--refresh" not in json.dumps(document)
         assert "127.0.0.1" not in json.dumps(document)
+
+
+def test_settings_that_break_while_the_service_runs_are_the_business_of_its_operator(
+    start_service: Start, project: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = start_service(Service(ServiceSettings(run=Settings(as_of=AS_OF), root=project)))
+    assert client.get("/v1/preflight", target="pypi:alpha").status == 200
+    (project / REVIEW_FILE).write_text("[[review")
+    for path in ("/v1/preflight?target=npm:beta", "/v1/packages/pkg:pypi/alpha"):
+        reply = client.get(path)
+        assert reply.status == 503
+        assert REVIEW_FILE not in reply.body.decode()
+    body = client.post("/v1/evidence:batch", {"targets": ["pkg:npm/beta@1.0.0"]}).body.decode()
+    assert REVIEW_FILE not in body
+    assert str(tmp_path) not in body
+    assert REVIEW_FILE in caplog.text
 
 
 def test_an_error_of_the_service_is_500_without_a_word_about_the_target(
