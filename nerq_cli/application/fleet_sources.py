@@ -40,7 +40,8 @@ class FleetSource(NamedTuple):
     @property
     def key(self) -> str:
         """Return what identifies it in the history: its real path, with the reference."""
-        real_path = str(self.directory)
+        # Bytes that are not UTF-8 are written out: the history would store no project any more.
+        real_path = os.fsencode(self.directory).decode(errors="backslashreplace")
         return f"{real_path}@{self.ref}" if self.ref else real_path
 
     @property

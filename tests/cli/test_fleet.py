@@ -469,6 +469,18 @@ def test_a_name_that_is_not_utf_8_need_not_exist(packages: Registry, project: Pa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as above")
+def test_every_project_has_its_history_beside_a_name_that_is_not_utf_8(
+    packages: Registry, project: Path, nerq: Nerq
+) -> None:
+    names = [os.fsdecode(b"b\xffd"), "good"]
+    for name in names:
+        add(project, name, "other==1.0")
+    nerq("fleet", *names, "-f", "json")
+    again = nerq("fleet", *names, "-f", "json").json
+    assert [row["trend"]["direction"] for row in again["projects"]] == ["same", "same"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as above")
 def test_a_setting_that_is_not_utf_8_stops_no_other(packages: Registry, project: Path, nerq: Nerq) -> None:
     names = [add(project, "odd", "other==1.0"), add(project, "good", "other==1.0")]
     (project / "odd" / "nerq.toml").write_bytes(b'private = ["\xff", "zz-*"]\n')
