@@ -200,7 +200,7 @@ def test_the_page_has_the_default_limits_and_every_reason_of_a_refusal() -> None
         assert text in page
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "nerq_cli/serve").glob("*.py"))
     reasons = set(re.findall(r'refuse\(\s*scope,\s*send(?:_with_id)?,\s*"(\w+)"', sources))
-    reasons |= set(re.findall(r'on_refusal\("(\w+)"\)', sources))
+    reasons |= set(re.findall(r'(?:on_refusal|self\._refuse)\("(\w+)",', sources))
     assert len(reasons) > 8
     [row] = [line for line in page.splitlines() if line.startswith("| `nerq_http_refused_total`")]
     assert set(re.findall(r"`(\w+)`", row)) - {"nerq_http_refused_total", "reason"} == reasons
