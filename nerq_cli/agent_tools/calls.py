@@ -1,4 +1,4 @@
-"""Calls of tools: in threads, each with a session of its own, and ended when nobody waits for them any more."""
+"""Calls of tools: in threads, each with a session of its own, and ended when their client is gone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class CallCancelledError(BaseException):
-    """Nobody waits for the answer. No ``Exception``: what handles failures of a source must not handle it."""
+    """The client of the answer is gone. No ``Exception``: what handles failures of a source must not handle it."""
 
 
 class CallProgress:
@@ -110,7 +110,7 @@ class CallRunner:
             self._idle.append((session, opened_at))
             raise
         except BaseException:
-            session.close()  # requests that nobody waits for may still be on their way
+            session.close()  # requests without a client may still be on their way
             raise
         self._idle.append((session, opened_at))
         return answer

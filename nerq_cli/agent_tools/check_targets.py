@@ -51,7 +51,7 @@ _MAX_ADVISORIES: Final = 8
 _MAX_FIXES: Final = 3
 _MAX_CANDIDATES: Final = 10
 _GUESSED: Final = (
-    "Do not install it, and do not try variants of the name: whoever registers a guessed name decides what it contains."
+    "Do not install it, and do not try variants of the name: the owner of a guessed name decides what it contains."
 )
 _ASK: Final = "Ask the user before you install it."
 

@@ -23,7 +23,7 @@ SENTENCE_LIMIT: Final = 240
 #: Longest name, version or address.
 NAME_LIMIT: Final = 120
 
-#: Characters that are printable by their category, and seen by nobody: fillers, joiners, and the selectors of variants,
+#: Characters that are printable by their category, and invisible: fillers, joiners, and the selectors of variants,
 #: of which a series can carry a hidden text.
 _INVISIBLE: Final = compile_late(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Lines of a part: with the pages of their packages they take some 200 MB.
 PART_LINES: Final = 1_000
-#: Seconds that a part may take: nobody waits for it, and one that is cut off is gathered again.
+#: Seconds that a part may take: one that is cut off is gathered again.
 PART_DEADLINE: Final = 600.0
 #: Seconds after which a later part asks a source again that did not answer. The first part of a run asks at once.
 RETRY_SECONDS: Final = 60

@@ -314,7 +314,7 @@ class ServiceRun(EvidenceRun):
         return (*super().warnings, f"{LABEL}: {failures}; {self._describe_action()}")
 
     def _may_send(self, package: Package) -> bool:
-        """Whether the service may receive a name: only one that is known to be public, whoever runs the service."""
+        """Whether the service may receive a name: only one that is known to be public, also if it is the user's."""
         return (
             package.registry_api in _REGISTRIES
             and not self._session.is_declared_private(package)

@@ -90,11 +90,11 @@ class Session(msgspec.Struct):
     #: Where progress is shown.
     create_progress: ProgressFactory = hide_progress
     #: Opens the cache of responses in place of that of the settings; a session closes what it opened. Its problems are
-    #: of no interest to those who read a report: whoever sets it shows them.
+    #: of no interest to the readers of a report: the caller shows them.
     open_cache: Callable[[], Cache] | None = None
     #: Opens the history in place of that of the settings, as above.
     open_history: Callable[[], HistoryStore] | None = None
-    #: Whether reports state what is wrong with settings, files and storage. If not, whoever opens the session shows
+    #: Whether reports state what is wrong with settings, files and storage. If not, the caller shows
     #: ``setup_warnings``: they have paths of the machine and names that are private.
     reports_setup: bool = True
     #: Seconds after which a source that did not answer is asked again; None = those of the source.
@@ -138,7 +138,7 @@ class Session(msgspec.Struct):
 
     @property
     def setup_warnings(self) -> tuple[str, ...]:
-        """Sentences about configuration, cache and advisory database for whoever runs the program."""
+        """Sentences about configuration, cache and advisory database for the user who runs the program."""
         index_warnings = self._index_config.warnings if self._index_config is not None else ()
         storages = [self._database, *([self._store] if self.open_cache is None else [])]
         storage_problems = (storage.problem for storage in storages if storage is not None)

@@ -122,8 +122,8 @@ def serve(
 ) -> None:
     """Serve scores over HTTP, for CI jobs, agents and people.
 
-    It listens on this machine only, unless --host says otherwise, and logs JSON lines to stderr. SIGTERM or Ctrl+C stop
-    it when open requests are answered.
+    It listens on this machine only, unless --host names another address, and logs JSON lines to stderr. SIGTERM or
+    Ctrl+C stop it when open requests are answered.
     """
     if store is not None:  # first: it brings the other extra as well
         from nerq_cli.store.service_store import is_postgres

@@ -83,7 +83,7 @@ def drop_weakening(config: Config, key: str) -> Config:
 
 
 def drop_weakenings(config: Config) -> Config:
-    """Return the settings of a file that belongs to whoever runs the program: without the warning about weakenings."""
+    """Return the settings of a file of the user: without the warning about weakenings."""
     described = _describe_weakenings(config.path, config.weakenings)
     return replace(config, weakenings=(), warnings=tuple(text for text in config.warnings if text != described))
 

@@ -455,7 +455,7 @@ class FetchRun:
     def _get_breaker(self, source_name: str, url: str) -> CircuitBreaker:
         if self._max_cooldown is None:
             return self.fetcher.get_breaker(source_name, url)
-        # A second less: whoever waits for the end of the cooldown may count in whole seconds.
+        # A second less: a client that waits for the end of the cooldown may count in whole seconds.
         return self.fetcher.get_breaker(source_name, url, self._max_cooldown - 1)
 
     def _find_cooldown(self, batch: Batch[Any, Any]) -> int:

@@ -263,7 +263,7 @@ class _Run:
             document,
             verdicts,
             as_of=options.as_of,
-            # from the end of the run, so that whoever asks again then finds sources that are asked again
+            # from the end of the run, so that the next request finds sources that are asked again
             expires_at=self._lifetimes.find_end(self._now if complete else read_clock(), is_whole=complete),
             summary=AnswerSummary(
                 label=label_target(assessment),

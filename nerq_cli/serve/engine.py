@@ -76,7 +76,7 @@ class _Job:
         """Do the work with the session of a thread."""
         try:
             result = self._work(holder.get())
-        except BaseException as error:  # noqa: BLE001 - whoever awaits it raises it
+        except BaseException as error:  # noqa: BLE001 - the caller that awaits it raises it
             self._settle(None, error)
         else:
             self._settle(result, None)
@@ -137,7 +137,7 @@ class Engine:
     def call_in_loop(self, function: Callable[..., None], *arguments: object) -> None:
         """Call a function in the event loop, from a worker thread."""
         assert self._loop is not None  # noqa: S101 - started
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
+        with suppress(RuntimeError):  # the loop is closed: no caller waits
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _work(self, queue: SimpleQueue[_Job | None]) -> None:
@@ -150,7 +150,7 @@ class Engine:
 
 
 def _settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
-    if future.done():  # whoever waited went away
+    if future.done():  # the caller is gone
         return
     if error is None:
         future.set_result(result)
@@ -252,6 +252,6 @@ class Batches:
 
 
 def read_error(future: asyncio.Future[Any]) -> None:
-    """Read the error of a future that nobody awaits any more, which asyncio would print."""
+    """Read the error of a future that is no longer awaited, which asyncio would print."""
     if not future.cancelled():
         future.exception()

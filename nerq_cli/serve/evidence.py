@@ -74,7 +74,7 @@ class EvidenceBatches:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
-        """End to wait for the worker threads; whoever waits gets a problem for each target."""
+        """Stop waiting for the worker threads; requests get a problem for each target."""
         for task in self._tasks:
             task.cancel()
 

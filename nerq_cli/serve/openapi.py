@@ -31,7 +31,7 @@ _COMMON_PROBLEMS: Final[tuple[ProblemId, ...]] = (
     "misdirected",
     "timeout",
 )
-#: Problems of what anybody may ask.
+#: Problems of paths that need no token.
 _OPEN_PROBLEMS: Final[tuple[ProblemId, ...]] = ("not-ready",)
 #: Headers of responses that clients may keep.
 _CACHE_HEADERS: Final = ("ETag", "Cache-Control", "Vary")
@@ -79,7 +79,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[ProblemId, ...] = ()
     #: Whether clients may keep the response.
     is_kept: bool = True
-    #: Whether anybody may ask, without a token and without limits.
+    #: Whether it needs no token and has no limits.
     is_open: bool = False
 
     @property

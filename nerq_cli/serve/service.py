@@ -262,7 +262,7 @@ def _assess(lookups: Sequence[Lookup], session: Session, place: Place, claims: C
 
 
 def _delete_old_rows(session: Session, *, is_shared: bool) -> None:
-    """Delete answers that have expired and, where nobody can run ``nerq cache prune``, responses of long ago."""
+    """Delete answers that have expired and, where ``nerq cache prune`` cannot run, responses of long ago."""
     now = read_clock()
     for source in (SOURCE, EVIDENCE):
         session.store.drop_expired(source, now)

@@ -17,7 +17,7 @@ _CALM_SECONDS: Final = 60.0
 class Breaker:
     """Whether a server is used at present: not while it is open. Safe for threads.
 
-    Whoever waited for the server in vain opens it. A thread of its own then tries the server until it responds, so
+    A wait for the server that ran out opens it. A thread of its own then tries the server until it responds, so
     that no user of the server waits for that.
     """
 
