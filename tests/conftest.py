@@ -20,12 +20,14 @@ from functools import lru_cache
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingTCPServer
+from types import ModuleType
 from typing import Any, Final, TypeAlias, TypedDict
 
 import httpx
 import hypothesis
 import pytest
 
+from nerq_cli.cli.extras import EXTRAS
 from nerq_cli.fetch.certificates import CERTIFICATE_VARIABLES
 from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings
 from nerq_cli.store import MemoryCache
@@ -308,6 +310,10 @@ _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+#: Modules that only the extras bring, beside those that the code imports by name.
+_OF_EXTRAS = frozenset({"mcp_types"}.union(*EXTRAS.values()))
+
+
 class _SkippedModule(pytest.Module):
     """A file of tests that need an extra."""
 
@@ -325,6 +331,16 @@ def _can_import(module: str) -> bool:
     except ImportError:  # also where it is installed and a library of the system is not
         return False
     return True
+
+
+def import_or_skip(name: str) -> ModuleType:
+    """Import a module of the package; skip the test if that needs an extra which is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _OF_EXTRAS:
+            pytest.skip(f"{error.name} is not installed")
+        raise
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> pytest.Module | None:

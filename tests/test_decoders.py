@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 import threading
 import time
@@ -13,6 +12,7 @@ import pytest
 
 import nerq_cli
 from nerq_cli.decoders import LateDecoder, build_json_decoder, build_json_decoder_late, build_msgpack_decoder_late
+from tests.conftest import import_or_skip
 
 MODULES = [module.name for module in pkgutil.walk_packages(nerq_cli.__path__, "nerq_cli.")]
 
@@ -27,7 +27,7 @@ def test_a_late_decoder_does_what_a_decoder_does() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("__main__")])
 def test_the_decoders_of_each_module_can_be_built(name: str) -> None:
-    for value in vars(importlib.import_module(name)).values():
+    for value in vars(import_or_skip(name)).values():
         if isinstance(value, LateDecoder):
             assert callable(value.decode)
 

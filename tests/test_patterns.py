@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 import re
 
@@ -10,6 +9,7 @@ import pytest
 
 import nerq_cli
 from nerq_cli.patterns import LatePattern, compile_late
+from tests.conftest import import_or_skip
 
 MODULES = [module.name for module in pkgutil.walk_packages(nerq_cli.__path__, "nerq_cli.")]
 
@@ -39,6 +39,6 @@ def test_it_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("__main__")])
 def test_the_patterns_of_each_module_can_be_compiled(name: str) -> None:
-    for value in vars(importlib.import_module(name)).values():
+    for value in vars(import_or_skip(name)).values():
         if isinstance(value, LatePattern):
             assert isinstance(value.pattern, str | bytes)
