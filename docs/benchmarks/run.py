@@ -50,11 +50,13 @@ def registry(delay: float = 0.0) -> Iterator[dict[str, str]]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     address = f"http://127.0.0.1:{process.stdout.readline().strip()}"
-    with tempfile.TemporaryDirectory() as cache:
-        places = {"NERQ_PYPI_URL": address, "NERQ_NPM_URL": address, "NERQ_CACHE_DIR": cache}
-        yield {**os.environ, **places, **services.environment(address)}
-    process.kill()
-    process.wait()
+    try:
+        with tempfile.TemporaryDirectory() as cache:
+            places = {"NERQ_PYPI_URL": address, "NERQ_NPM_URL": address, "NERQ_CACHE_DIR": cache}
+            yield {**os.environ, **places, **services.environment(address)}
+    finally:
+        process.kill()
+        process.wait()
 
 
 def requirements(folder: Path, count: int) -> str:

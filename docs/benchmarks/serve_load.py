@@ -362,6 +362,7 @@ def serve_bare(single: int, batch: int) -> None:
     # With the protocol named asyncio turns Nagle's algorithm off for connections; without, each answer waits for 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    listener.listen(2048)  # before the address is printed: who reads it connects at once
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", access_log=False, log_level="error")
     uvicorn.Server(config).run([listener])
