@@ -73,6 +73,7 @@ class CallRunner:
         self._running: dict[Future[Any], CallProgress] = {}
         #: Sessions that no call has, each with the time at which it was opened; the last one was used last.
         self._idle: list[tuple[Session, float]] = []
+        self._is_stopped = False
 
     def warm_up(self) -> None:
         """Import what calls need, and open the cache, before the first call."""
@@ -87,7 +88,7 @@ class CallRunner:
             answers.check_package("pypi:pip==1.0", session, DEFAULT_PURPOSE)
         session, opened_at = self._take_session()
         _ = session.store
-        self._idle.append((session, opened_at))
+        self._return_session(session, opened_at)
 
     def submit(self, tool: ToolSpec, arguments: Input, progress: CallProgress, roots: Sequence[Path]) -> Future[Notice]:
         """Start a call, and return its future."""
@@ -107,12 +108,12 @@ class CallRunner:
         try:
             answer = tool.run(arguments, context)
         except NerqError:
-            self._idle.append((session, opened_at))
+            self._return_session(session, opened_at)
             raise
         except BaseException:
             session.close()  # requests without a client may still be on their way
             raise
-        self._idle.append((session, opened_at))
+        self._return_session(session, opened_at)
         return answer
 
     def _take_session(self) -> tuple[Session, float]:
@@ -124,11 +125,18 @@ class CallRunner:
                 session.close()
         return Session.open(self._settings, self._directory), time.monotonic()
 
+    def _return_session(self, session: Session, opened_at: float) -> None:
+        if self._is_stopped:  # by a call that outlasted the end
+            session.close()
+        else:
+            self._idle.append((session, opened_at))
+
     def stop(self, seconds: float) -> bool:
         """End all calls and close their sessions; return whether that took no longer than this.
 
         What is in the cache stays whole in either case.
         """
+        self._is_stopped = True
         running = dict(self._running)
         for progress in running.values():
             progress.cancel()
